@@ -1,0 +1,102 @@
+"""Errors that people read.
+
+Belongs here: the error types of the whole package and how one is worded. Does not belong here: deciding when
+something is an error.
+
+Every message names what is known of dataset, day, source, file and line, and ends with the next thing to do.
+Types separate what a retry may mend from what it can't (SPEC 3, CONVENTIONS).
+"""
+
+import datetime as dt
+
+
+class FunnelError(Exception):
+    """Something the software can explain.
+
+    Args:
+        message: What went wrong, in words an ops person knows; no secret and no personal data.
+        dataset: Dataset name, e.g. ``crm_sales``.
+        day: Local day concerned.
+        source: Source name as in ``sources.yaml``.
+        file: File name or URL without credentials.
+        line: 1-based physical line in ``file``.
+        fix: The next thing to do.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        dataset: str | None = None,
+        day: dt.date | str | None = None,
+        source: str | None = None,
+        file: str | None = None,
+        line: int | None = None,
+        fix: str | None = None,
+    ) -> None:
+        self.message = message
+        self.dataset = dataset
+        self.day = None if day is None else str(day)
+        self.source = source
+        self.file = file
+        self.line = line
+        self.fix = fix
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        where = [
+            f"{name} {value}"
+            for name, value in (
+                ("dataset", self.dataset),
+                ("day", self.day),
+                ("source", self.source),
+                ("file", self.file),
+                ("line", self.line),
+            )
+            if value is not None
+        ]
+        text = f"[{', '.join(where)}] {self.message}" if where else self.message
+        return f"{text} Next: {self.fix}" if self.fix else text
+
+    def located(
+        self,
+        *,
+        dataset: str | None = None,
+        day: dt.date | str | None = None,
+        source: str | None = None,
+        file: str | None = None,
+    ) -> "FunnelError":
+        """Return the same error with places filled in that were not known where it was raised."""
+        return type(self)(
+            self.message,
+            dataset=self.dataset or dataset,
+            day=self.day or day,
+            source=self.source or source,
+            file=self.file or file,
+            line=self.line,
+            fix=self.fix,
+        )
+
+
+class SourceUnavailable(FunnelError):
+    """A source didn't answer, or answered that it can't now; trying again may help."""
+
+
+class SourceBroken(FunnelError):
+    """A source answered with something that isn't the data; trying again can't help."""
+
+
+class ConfigError(FunnelError):
+    """A settings file or config CSV holds a mistake."""
+
+
+class MissingPartitions(FunnelError):
+    """Days that a computation needs aren't in the lake."""
+
+
+class ContractViolation(FunnelError):
+    """Rows that break a dataset's contract; nothing was written."""
+
+
+class UsageError(FunnelError):
+    """The command was called in a way it can't follow (exit code 2)."""
