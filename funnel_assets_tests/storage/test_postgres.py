@@ -1,0 +1,243 @@
+"""The embedded server: made once, kept safe, found again after every kind of end."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from funnel_assets.errors import ConfigError, FunnelError, SourceUnavailable
+from funnel_assets.storage.postgres import (
+    PostgresServer,
+    ensure_server,
+    server_from_env,
+    server_status,
+    stop_server,
+    wait_ready,
+)
+
+pytest_plugins = ["funnel_assets_tests.postgres_fixture"]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home of its own, for tests that stop, kill or damage the server."""
+    monkeypatch.setenv("FUNNEL_POSTGRES_FSYNC", "off")
+    yield tmp_path
+    stop_server(tmp_path)
+
+
+def rows(server: PostgresServer, query: str, database: str | None = None) -> list[tuple]:
+    with psycopg2.connect(server.libpq_url(database)) as connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
+def kill_everything(home: Path) -> int:
+    """SIGKILL the postmaster, as the out-of-memory killer does; its children end by themselves."""
+    pid = server_status(home).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    while server_status(home).running:
+        time.sleep(0.01)
+    return pid
+
+
+def test_both_databases_answer_and_a_second_call_finds_the_same_server(postgres_home: Path) -> None:
+    server = ensure_server(postgres_home)
+    assert rows(server, "SELECT current_database()") == [("funnel",)]
+    assert rows(server, "SELECT current_database()", "dagster") == [("dagster",)]
+    assert ensure_server(postgres_home) == server
+
+
+def test_only_loopback_listens_and_only_with_a_password(postgres_home: Path) -> None:
+    server = ensure_server(postgres_home)
+    assert rows(server, "SHOW listen_addresses") == [("127.0.0.1",)]
+    assert rows(server, "SHOW unix_socket_directories") == [("",)]
+    assert {r[0] for r in rows(server, "SELECT auth_method FROM pg_hba_file_rules")} == {"scram-sha-256"}
+    wrong = server.base.set(drivername="postgresql", password="wrong", database="funnel")
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        psycopg2.connect(wrong.render_as_string(hide_password=False))
+
+
+def test_the_password_is_private_and_in_no_text(postgres_home: Path) -> None:
+    server = ensure_server(postgres_home)
+    file = postgres_home / "postgres" / "password"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    password = file.read_text().strip()
+    assert len(password) >= 32
+    assert password in server.libpq_url()
+    assert password not in f"{server} {server!r}"
+
+
+def test_the_server_log_quotes_no_data(postgres_home: Path) -> None:
+    server = ensure_server(postgres_home)
+    with pytest.raises(psycopg2.Error):
+        rows(server, "SELECT 'asha@example.com'::int")
+    assert "asha@example.com" not in (postgres_home / "postgres/data/server.log").read_text()
+
+
+def test_stopping_keeps_the_data_and_the_port(home: Path) -> None:
+    server = ensure_server(home)
+    with psycopg2.connect(server.libpq_url()) as connection:
+        connection.cursor().execute("CREATE TABLE kept AS SELECT 1 AS one")
+    assert stop_server(home) is True
+    assert not server_status(home).running
+    assert stop_server(home) is False
+    again = ensure_server(home)
+    assert again.base.port == server.base.port
+    assert rows(again, "SELECT one FROM kept") == [(1,)]
+
+
+def test_the_server_outlives_the_process_that_started_it(home: Path) -> None:
+    code = "import sys, pathlib; from funnel_assets.storage.postgres import ensure_server as e; e(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(home)], check=True, timeout=60)
+    assert server_status(home).running
+
+
+def test_a_killed_server_starts_again_with_what_was_committed(home: Path) -> None:
+    server = ensure_server(home)
+    with psycopg2.connect(server.libpq_url()) as connection:
+        connection.cursor().execute("CREATE TABLE kept AS SELECT 1 AS one")
+    dead = kill_everything(home)
+    again = ensure_server(home)
+    assert server_status(home).pid != dead
+    assert rows(again, "SELECT one FROM kept") == [(1,)]
+
+
+def test_a_pid_file_whose_number_is_now_another_process_is_no_obstacle(home: Path) -> None:
+    ensure_server(home)
+    dead = kill_everything(home)
+    pid_file = home / "postgres/data/postmaster.pid"
+    pid_file.write_text(pid_file.read_text().replace(str(dead), str(os.getpid()), 1))
+    assert not server_status(home).running
+    assert rows(ensure_server(home), "SELECT 1") == [(1,)]
+
+
+def test_many_starters_at_once_get_one_server(home: Path) -> None:
+    found: list[PostgresServer] = []
+    threads = [threading.Thread(target=lambda: found.append(ensure_server(home))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    code = (
+        "import sys, pathlib; from funnel_assets.storage.postgres import ensure_server as e;"
+        "print(e(pathlib.Path(sys.argv[1])).url())"
+    )
+    other = subprocess.run(
+        [sys.executable, "-c", code, str(home)], text=True, capture_output=True, timeout=60
+    )
+    for thread in threads:
+        thread.join()
+    assert {server.url() for server in found} == {other.stdout.strip()}
+    assert len(found) == 6
+
+
+def test_an_interrupted_initdb_counts_for_nothing(home: Path) -> None:
+    half = home / "postgres" / ".init-dead" / "data"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
+    assert rows(ensure_server(home), "SELECT 1") == [(1,)]
+    assert list((home / "postgres").glob(".init-*")) == []
+
+
+def test_a_folder_that_is_no_cluster_is_kept_aside(home: Path) -> None:
+    broken = home / "postgres" / "data"
+    broken.mkdir(parents=True)
+    (broken / "PG_VERSION").write_text("18\n")
+    assert rows(ensure_server(home), "SELECT 1") == [(1,)]
+    assert [p.name for p in (home / "postgres").glob("data.unusable-*/*")] == ["PG_VERSION"]
+
+
+def test_damaged_files_end_in_an_error_that_says_what_to_do(home: Path) -> None:
+    ensure_server(home)
+    stop_server(home)
+    (home / "postgres/data/global/pg_control").write_bytes(b"\0" * 8192)
+    with pytest.raises(FunnelError, match="didn't start.*Next: .*move .*data away"):
+        ensure_server(home)
+
+
+def test_a_taken_port_is_replaced_by_another(home: Path) -> None:
+    port = ensure_server(home).base.port
+    assert port is not None
+    stop_server(home)
+    with socket.socket() as taker:
+        taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taker.bind(("127.0.0.1", port))
+        taker.listen()
+        assert ensure_server(home).base.port != port
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["server up", "server down"])
+def test_a_lost_password_is_made_anew(home: Path, running: bool) -> None:
+    lost = ensure_server(home).base.password
+    if not running:
+        stop_server(home)
+    (home / "postgres" / "password").unlink()
+    again = ensure_server(home)
+    assert again.base.password != lost
+    assert rows(again, "SELECT 1") == [(1,)]
+
+
+def test_an_external_server_gets_both_databases(postgres_home: Path, database_url: str) -> None:
+    external = ensure_server(
+        Path("unused"), url=database_url.replace("+psycopg2", ""), dagster_database="made_here"
+    )
+    assert not external.embedded
+    assert external.warehouse_url == database_url
+    assert rows(external, "SELECT current_database()", "made_here") == [("made_here",)]
+    admin = psycopg2.connect(external.libpq_url("postgres"))
+    admin.autocommit = True
+    admin.cursor().execute("DROP DATABASE made_here")
+
+
+def test_an_external_url_without_a_database_means_funnel(postgres_home: Path) -> None:
+    base = ensure_server(postgres_home).base.render_as_string(hide_password=False)
+    assert ensure_server(Path("unused"), url=base).warehouse_database == "funnel"
+
+
+def test_a_user_who_may_not_create_databases_is_told_what_to_ask_for(postgres_home: Path) -> None:
+    server = ensure_server(postgres_home)
+    with psycopg2.connect(server.libpq_url()) as connection:
+        connection.cursor().execute("CREATE ROLE limited LOGIN PASSWORD 'only-for-this-test'")
+    url = server.base.set(username="limited", password="only-for-this-test", database="funnel")
+    with pytest.raises(ConfigError, match="FUNNEL_DAGSTER_DATABASE") as caught:
+        ensure_server(
+            Path("unused"), url=url.render_as_string(hide_password=False), dagster_database="not_there"
+        )
+    assert "only-for-this-test" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("no url", ConfigError),
+        ("mysql://u:hidden-secret@127.0.0.1/x", ConfigError),
+        ("postgresql://u:hidden-secret@127.0.0.1:1/x", SourceUnavailable),
+    ],
+    ids=["not a url", "another database", "nobody listens"],
+)
+def test_a_wrong_url_is_an_error_without_the_secret(url: str, error: type[FunnelError]) -> None:
+    with pytest.raises(error, match="Next: ") as caught:
+        ensure_server(Path("unused"), url=url)
+    assert "hidden-secret" not in str(caught.value)
+
+
+def test_wait_ready_gives_up_with_a_safe_message() -> None:
+    with pytest.raises(SourceUnavailable) as caught:
+        wait_ready("postgresql+psycopg2://u:hidden-secret@127.0.0.1:1/x", timeout_seconds=0.3)
+    assert "hidden-secret" not in str(caught.value)
+
+
+def test_the_environment_decides_which_server(postgres_home: Path) -> None:
+    assert server_from_env({"FUNNEL_HOME": str(postgres_home)}) == ensure_server(postgres_home)
+    url = ensure_server(postgres_home).libpq_url()
+    named = server_from_env({"FUNNEL_POSTGRES_URL": url, "FUNNEL_POSTGRES_DATABASE": "dagster"})
+    assert (named.embedded, named.warehouse_database) == (False, "dagster")
