@@ -1,0 +1,160 @@
+"""Which dataset is made from which, over which days, and with which config: the whole graph on one page.
+
+Dagster's dependencies, the order of work, and what a change makes stale are all read from here.
+"""
+
+import calendar
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+LOOK_BACK_DAYS = 90
+
+Window = Callable[[dt.date], tuple[dt.date, dt.date]]
+
+
+def same_day(day: dt.date) -> tuple[dt.date, dt.date]:
+    """The day itself."""
+    return day, day
+
+
+def look_back(day: dt.date) -> tuple[dt.date, dt.date]:
+    """The day and the 90 before it."""
+    return day - dt.timedelta(days=LOOK_BACK_DAYS), day
+
+
+def history(day: dt.date) -> tuple[dt.date, dt.date]:
+    """Everything up to the day."""
+    return dt.date.min, day
+
+
+def month_to_date(day: dt.date) -> tuple[dt.date, dt.date]:
+    """The day's calendar month up to the day."""
+    return day.replace(day=1), day
+
+
+def look_back_to_month_end(day: dt.date) -> tuple[dt.date, dt.date]:
+    """From 90 days before to the end of the calendar month: the sheet looks the whole month's Zoom tab up."""
+    return day - dt.timedelta(days=LOOK_BACK_DAYS), day.replace(day=calendar.monthrange(day.year, day.month)[1])
+
+
+@dataclass(frozen=True)
+class Input:
+    """One dataset that another one reads.
+
+    Attributes:
+        dataset: Name of the dataset read.
+        window: Which of its days a day of the reader needs.
+        required: Whether the reader's own day can't be made without that same day of the input. Other days of
+            the window are used as far as they exist; when a missing one arrives, the reader's day is made again.
+    """
+
+    dataset: str
+    window: Window
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Node:
+    """A dataset's place in the graph. ``config`` names the CSVs of SPEC 7 that its rows depend on."""
+
+    dataset: str
+    inputs: tuple[Input, ...] = ()
+    config: tuple[str, ...] = ()
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is read from outside rather than made from other datasets."""
+        return not self.inputs
+
+
+NODES: dict[str, Node] = {
+    node.dataset: node
+    for node in (
+        Node("raw_leads", config=("placeholders",)),
+        Node("zoom_attendance", config=("placeholders", "categories", "conductors")),
+        Node("engagement_events", config=("placeholders",)),
+        Node("spend"),
+        Node("crm_assignments", config=("placeholders",)),
+        Node("crm_sales", config=("placeholders",)),
+        Node(
+            "dedup_leads",
+            (
+                Input("raw_leads", history, required=True),
+                Input("zoom_attendance", history, required=True),
+                Input("engagement_events", history),
+            ),
+            ("funnel_mapping",),
+        ),
+        Node(
+            "engagement_summary",
+            (
+                Input("raw_leads", history, required=True),
+                Input("zoom_attendance", history, required=True),
+                Input("engagement_events", history, required=True),
+            ),
+        ),
+        Node(
+            "scored_contacts",
+            (Input("engagement_summary", history, required=True), Input("crm_sales", history)),
+            ("scoring", "stages", "nurture_tracks", "playbooks", "overrides"),
+        ),
+        Node(
+            "assigned_leads",
+            (
+                Input("crm_assignments", month_to_date, required=True),
+                Input("zoom_attendance", look_back_to_month_end),
+            ),
+            ("funnel_mapping",),
+        ),
+        Node(
+            "sales_enriched",
+            (
+                Input("crm_sales", same_day, required=True),
+                Input("raw_leads", history),
+                Input("zoom_attendance", look_back_to_month_end),
+                Input("engagement_events", history),
+            ),
+            ("funnel_mapping", "manual_mapping", "manual_funnels"),
+        ),
+        Node(
+            "funnel_marts",
+            (
+                Input("dedup_leads", month_to_date),
+                Input("zoom_attendance", same_day),
+                Input("spend", same_day),
+                Input("assigned_leads", same_day),
+                Input("sales_enriched", same_day),
+            ),
+        ),
+    )
+}
+
+SOURCES = tuple(name for name, node in NODES.items() if node.is_source)
+
+
+def in_order(datasets: Iterable[str] | None = None) -> list[str]:
+    """Datasets in an order in which each comes after what it reads; the same order every time."""
+    wanted = set(NODES if datasets is None else datasets)
+    sorter = TopologicalSorter({name: [read.dataset for read in node.inputs] for name, node in NODES.items()})
+    return [name for name in sorter.static_order() if name in wanted]
+
+
+def readers(datasets: Iterable[str]) -> set[str]:
+    """Every dataset that reads one of these, directly or through others."""
+    found: set[str] = set()
+    front = set(datasets)
+    while front:
+        front = {
+            name
+            for name, node in NODES.items()
+            if name not in found and any(read.dataset in front for read in node.inputs)
+        }
+        found |= front
+    return found
+
+
+def days_between(first: dt.date, last: dt.date) -> list[dt.date]:
+    """Every day from ``first`` to ``last``, both included."""
+    return [first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)]

@@ -1,0 +1,192 @@
+"""The lake: one Parquet file per dataset and day, and what is known of how it came to be.
+
+Belongs here: paths, atomic writes, range-aware reads, the facts of a partition. Does not belong here: which days
+are stale (``pipeline.restatement``) or what rows mean.
+
+A file's bytes depend on its rows only, so "the same inputs give the same bytes" can be checked with a hash. What
+the rows were computed *from* stands beside it, in ``_facts/<day>.json``: written after the data, so that a process
+killed between the two leaves facts that don't match the file, and the day counts as not written.
+"""
+
+import datetime as dt
+import hashlib
+import io
+import json
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from funnel_assets.contracts.base import CONTRACTS, arrow_schema
+from funnel_assets.errors import MissingPartitions
+
+_DAY_DIRECTORY = re.compile(r"date=(\d{4}-\d{2}-\d{2})$")
+
+
+@dataclass(frozen=True)
+class PartitionFacts:
+    """What is known of one written partition.
+
+    Attributes:
+        content: sha256 of the Parquet file: changes when, and only when, the rows change.
+        rows: Rows in the file.
+        bytes: Size of the file; a different size on disk means the write was cut.
+        inputs: What the rows were computed from: input name to fingerprint.
+        counts: Rows and money per fate (in, loaded, duplicates, quarantined, other days), for reconciliation.
+        missing: Inputs that should have been there and weren't; recomputed when they arrive.
+    """
+
+    content: str
+    rows: int
+    bytes: int
+    inputs: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+
+class Lake:
+    """Reads and writes partitions under one root (a local path or any fsspec URL)."""
+
+    def __init__(self, root: str) -> None:
+        self.filesystem, self.root = fsspec.url_to_fs(root)
+        self.is_local = "file" in self.filesystem.protocol
+
+    def path(self, dataset: str, day: dt.date) -> str:
+        """Where a day's rows are, whether or not they exist yet."""
+        return f"{self.root}/{dataset}/date={day:%Y-%m-%d}/data.parquet"
+
+    def _facts_path(self, dataset: str, day: dt.date) -> str:
+        return f"{self.root}/{dataset}/_facts/{day:%Y-%m-%d}.json"
+
+    def write(
+        self,
+        dataset: str,
+        day: dt.date,
+        table: pa.Table,
+        *,
+        inputs: Mapping[str, str] | None = None,
+        counts: Mapping[str, int] | None = None,
+        missing: Sequence[str] = (),
+    ) -> PartitionFacts:
+        """Write one day whole: to a temporary name, then renamed. Unchanged rows leave the file alone."""
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd", write_statistics=True, version="2.6")
+        data = buffer.getvalue()
+        facts = PartitionFacts(
+            content=hashlib.sha256(data).hexdigest(),
+            rows=table.num_rows,
+            bytes=len(data),
+            inputs=dict(inputs or {}),
+            counts=dict(counts or {}),
+            missing=list(missing),
+        )
+        known = self.facts(dataset, day)
+        if known is None or known.content != facts.content:
+            self._replace(self.path(dataset, day), data)
+        if known != facts:
+            self._replace(self._facts_path(dataset, day), json.dumps(asdict(facts), sort_keys=True).encode())
+        return facts
+
+    def _replace(self, path: str, data: bytes) -> None:
+        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+        with self.filesystem.open(temporary, "wb") as file:
+            file.write(data)
+        self.filesystem.mv(temporary, path)
+
+    def facts(self, dataset: str, day: dt.date) -> PartitionFacts | None:
+        """Facts of a written day; None when there is none, or its write was interrupted."""
+        try:
+            with self.filesystem.open(self._facts_path(dataset, day), "rb") as file:
+                facts = PartitionFacts(**json.load(file))
+            written = self.filesystem.size(self.path(dataset, day))
+        except FileNotFoundError:
+            return None
+        return facts if written == facts.bytes else None
+
+    def all_facts(self, dataset: str, days: Iterable[dt.date] | None = None) -> dict[dt.date, PartitionFacts]:
+        """Facts of every written day of a dataset (or of the days asked for), in order of day."""
+        wanted = self.days(dataset) if days is None else sorted(set(days) & set(self.days(dataset)))
+        found = {day: self.facts(dataset, day) for day in wanted}
+        return {day: facts for day, facts in found.items() if facts is not None}
+
+    def days(self, dataset: str) -> list[dt.date]:
+        """Days that have a partition, in order."""
+        folder = f"{self.root}/{dataset}"
+        if not self.filesystem.exists(folder):
+            return []
+        names = (_DAY_DIRECTORY.search(entry.rstrip("/")) for entry in self.filesystem.ls(folder, detail=False))
+        return sorted(dt.date.fromisoformat(name.group(1)) for name in names if name)
+
+    def files(self, dataset: str, days: Iterable[dt.date]) -> list[str]:
+        """Paths of those of the days that exist."""
+        present = set(self.days(dataset))
+        return [self.path(dataset, day) for day in sorted(set(days)) if day in present]
+
+    def read(
+        self,
+        dataset: str,
+        days: Iterable[dt.date],
+        *,
+        columns: Sequence[str] | None = None,
+        require: bool = True,
+    ) -> pa.Table:
+        """Read days as one Arrow table, in order of day.
+
+        Raises:
+            MissingPartitions: If ``require`` and a day isn't in the lake; names the days and the command to make them.
+        """
+        wanted = sorted(set(days))
+        if require:
+            self.require(dataset, wanted)
+        schema = arrow_schema(CONTRACTS[dataset])
+        if columns is not None:
+            schema = pa.schema([schema.field(name) for name in columns])
+        tables = [
+            pq.ParquetFile(self.filesystem.open(path)).read(columns=schema.names)
+            for path in self.files(dataset, wanted)
+        ]
+        return pa.concat_tables([schema.empty_table(), *tables])
+
+    def require(self, dataset: str, days: Iterable[dt.date]) -> None:
+        """Raise MissingPartitions unless every day is in the lake."""
+        missing = sorted(set(days) - set(self.days(dataset)))
+        if missing:
+            raise MissingPartitions(
+                f"{len(missing)} day(s) are not in the lake: {name_days(missing)}.",
+                dataset=dataset,
+                fix=f"run `funnel backfill --from {missing[0]} --to {missing[-1]}`, or backfill these days of "
+                f"{dataset} in the Dagster UI.",
+            )
+
+    def delete(self, dataset: str, day: dt.date) -> None:
+        """Remove a day and its facts (facts first, so that a half-done removal reads as not written)."""
+        for path in (self._facts_path(dataset, day), self.path(dataset, day)):
+            if self.filesystem.exists(path):
+                self.filesystem.rm(path)
+        folder = self.path(dataset, day).rpartition("/")[0]
+        if self.filesystem.exists(folder):
+            self.filesystem.rm(folder, recursive=True)
+
+
+def name_days(days: Sequence[dt.date], most: int = 6) -> str:
+    """Name days as people do: consecutive ones as a range, a long list cut with a count."""
+    ranges: list[list[dt.date]] = []
+    for day in sorted(set(days)):
+        if ranges and day - ranges[-1][-1] == dt.timedelta(days=1):
+            ranges[-1][1:] = [day]
+        else:
+            ranges.append([day])
+    texts = [f"{found[0]} to {found[-1]}" if len(found) > 1 else f"{found[0]}" for found in ranges]
+    rest = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def fingerprint(value: Any) -> str:
+    """Short hash of any JSON-able value; equal values give equal hashes."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
