@@ -1,0 +1,266 @@
+"""Settings from the environment: where things are, and what a day is (SPEC 2).
+
+Belongs here: every ``FUNNEL_*`` variable that more than one module needs, its default and its check. Does not
+belong here: sources (`sources.py`) and the tables people edit (`tables.py`).
+
+Nothing happens on import and the process's environment is never changed: what a ``.env`` adds is in
+`Settings.environ`, which also is where secrets are looked up.
+"""
+
+import datetime as dt
+import difflib
+import io
+import os
+import zoneinfo
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from dotenv.parser import parse_stream
+
+from funnel_assets.config.mistakes import quoted, suggestion
+from funnel_assets.errors import ConfigError
+
+ENGINES = ("duckdb", "spark", "pandas")
+DEFAULT_TIMEZONE = "Asia/Kolkata"
+DEFAULT_MONTHS = 4
+DOTENV = ".env"
+
+
+def _utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says, checked.
+
+    Attributes:
+        home: ``FUNNEL_HOME``, absolute; default ``data`` in the working directory.
+        timezone: ``FUNNEL_TIMEZONE``, an IANA name: decides what a day is; default ``Asia/Kolkata``.
+        start_date: ``FUNNEL_START_DATE``, the first local day of every dataset. Default: the first day of the
+            month four months before today, so it moves forward each month; set it to keep one fixed history.
+        engine: ``FUNNEL_ENGINE``: ``duckdb`` (default), ``spark`` or ``pandas``.
+        lake: ``FUNNEL_LAKE``, a folder or any fsspec path; default ``lake`` in home.
+        postgres_url: ``FUNNEL_POSTGRES_URL``; None means the embedded server.
+        alert_webhook: ``FUNNEL_ALERT_WEBHOOK``; None means no alerts.
+        environ: The environment plus what ``.env`` adds, with ``FUNNEL_HOME`` and ``FUNNEL_TIMEZONE`` as
+            resolved here. Holds secrets: never print it.
+        fixed_today: ``FUNNEL_TODAY`` for tests and demonstrations; None means the clock.
+        clock: Gives now, with a time zone.
+    """
+
+    home: Path
+    timezone: str
+    start_date: dt.date
+    engine: str
+    lake: str
+    postgres_url: str | None = field(repr=False)
+    alert_webhook: str | None = field(repr=False)
+    environ: Mapping[str, str] = field(repr=False, compare=False)
+    fixed_today: dt.date | None = None
+    clock: Callable[[], dt.datetime] = field(default=_utc_now, repr=False, compare=False)
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The time zone that decides what a day is."""
+        return zoneinfo.ZoneInfo(self.timezone)
+
+    @property
+    def config_dir(self) -> Path:
+        """Folder of ``sources.yaml`` and the CSVs that people edit."""
+        return self.home / "config"
+
+    @property
+    def sources_file(self) -> Path:
+        """``sources.yaml``."""
+        return self.config_dir / "sources.yaml"
+
+    @property
+    def inbox_zoom(self) -> Path:
+        """Drop folder for Zoom reports."""
+        return self.home / "inbox" / "zoom"
+
+    @property
+    def landing(self) -> Path:
+        """Every byte fetched or dropped, unchanged."""
+        return self.home / "landing"
+
+    @property
+    def staged(self) -> Path:
+        """Parsed sources, a cache that may be deleted."""
+        return self.home / "staged"
+
+    @property
+    def exports(self) -> Path:
+        """CSV, Parquet and XLSX for people without Postgres."""
+        return self.home / "exports"
+
+    @property
+    def bench(self) -> Path:
+        """Results of ``make bench``."""
+        return self.home / "bench"
+
+    @property
+    def logs(self) -> Path:
+        """Log files."""
+        return self.home / "logs"
+
+    def today(self) -> dt.date:
+        """Return the local day it is now (or ``FUNNEL_TODAY``)."""
+        return self.fixed_today or self.clock().astimezone(self.zone).date()
+
+    def yesterday(self) -> dt.date:
+        """Return D-1: the newest local day that has ended."""
+        return self.today() - dt.timedelta(days=1)
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None,
+    dotenv: bool = True,
+    *,
+    directory: Path | None = None,
+    clock: Callable[[], dt.datetime] = _utc_now,
+) -> Settings:
+    """Read the settings.
+
+    Args:
+        environ: The environment; default the process's own.
+        dotenv: Whether a ``.env`` file is read as well; a variable of the environment wins over it.
+        directory: Where ``.env`` is looked for and relative paths start; default the working directory.
+        clock: Gives now, with a time zone.
+
+    Raises:
+        ConfigError: For a value that can't be used; names the variable, and the line if it is from ``.env``.
+    """
+    base = (directory or Path.cwd()).resolve()
+    given = dict(os.environ if environ is None else environ)
+    lines: dict[str, int] = {}
+    if dotenv:
+        for name, (value, line) in _read_dotenv(base / DOTENV).items():
+            if name not in given:
+                given[name] = value
+                lines[name] = line
+    values = _Values(given, lines)
+    timezone = values.timezone("FUNNEL_TIMEZONE", DEFAULT_TIMEZONE)
+    home = (base / Path(values.text("FUNNEL_HOME") or "data").expanduser()).resolve()
+    fixed_today = values.date("FUNNEL_TODAY")
+    today = fixed_today or clock().astimezone(zoneinfo.ZoneInfo(timezone)).date()
+    return Settings(
+        home=home,
+        timezone=timezone,
+        start_date=_start_date(values, today),
+        engine=values.choice("FUNNEL_ENGINE", ENGINES),
+        lake=_lake_path(values.text("FUNNEL_LAKE"), home, base),
+        postgres_url=values.text("FUNNEL_POSTGRES_URL"),
+        alert_webhook=values.webhook("FUNNEL_ALERT_WEBHOOK"),
+        environ=MappingProxyType(given | {"FUNNEL_HOME": str(home), "FUNNEL_TIMEZONE": timezone}),
+        fixed_today=fixed_today,
+        clock=clock,
+    )
+
+
+def _start_date(values: "_Values", today: dt.date) -> dt.date:
+    start = values.date("FUNNEL_START_DATE")
+    if start is None:
+        months = today.year * 12 + today.month - 1 - DEFAULT_MONTHS
+        return dt.date(months // 12, months % 12 + 1, 1)
+    if start >= today:
+        raise values.error("FUNNEL_START_DATE", f"is {start}, but no day has ended since (today is {today})")
+    return start
+
+
+def _lake_path(given: str | None, home: Path, base: Path) -> str:
+    if given is None:
+        return str(home / "lake")
+    return given if "://" in given else str((base / Path(given).expanduser()).resolve())
+
+
+class _Values:
+    """Checked look-ups in the environment; an empty value counts as not set."""
+
+    def __init__(self, environ: Mapping[str, str], lines: Mapping[str, int]) -> None:
+        self._environ = environ
+        self._lines = lines
+
+    def error(self, name: str, problem: str, fix: str | None = None) -> ConfigError:
+        line = self._lines.get(name)
+        return ConfigError(
+            f"{name} {problem}.",
+            file=DOTENV if line else None,
+            line=line,
+            fix=fix or f"correct {name}, or take it out to use the default.",
+        )
+
+    def text(self, name: str) -> str | None:
+        return self._environ.get(name, "").strip() or None
+
+    def date(self, name: str) -> dt.date | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            return dt.date.fromisoformat(text)
+        except ValueError:
+            raise self.error(name, f"is {quoted(text)}, which isn't a date written like 2026-03-01") from None
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
+        text = (self.text(name) or allowed[0]).lower()
+        if text not in allowed:
+            near = suggestion(text, allowed)
+            raise self.error(name, f"is {quoted(text)}{near}; allowed: {', '.join(allowed)}")
+        return text
+
+    def timezone(self, name: str, default: str) -> str:
+        text = self.text(name) or default
+        if not is_timezone(text):
+            raise self.error(name, f"is {quoted(text)}, which isn't a time zone{timezone_advice(text)}")
+        return text
+
+    def webhook(self, name: str) -> str | None:
+        text = self.text(name)
+        if text is not None and not text.startswith(("https://", "http://")):
+            raise self.error(name, "isn't a web address that starts with https://")
+        return text
+
+
+def is_timezone(name: str) -> bool:
+    """Return whether an IANA time zone has this name."""
+    return name in zoneinfo.available_timezones()
+
+
+def timezone_advice(name: str) -> str:
+    """Return what to write instead of a wrong time-zone name."""
+    if name.upper() == "IST":
+        return " (three letters mean several zones; for India write Asia/Kolkata)"
+    close = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else " (names are like Asia/Kolkata, Europe/London or UTC)"
+
+
+def _read_dotenv(path: Path) -> dict[str, tuple[str, int]]:
+    """Return name -> (value, line). Values are taken as written: a ``$`` in a password stays."""
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"The file can't be read ({type(error).__name__}).",
+            file=DOTENV,
+            fix="save it as UTF-8 text that this user may read.",
+        ) from None
+    found = {}
+    for binding in parse_stream(io.StringIO(content)):
+        written = binding.original.string
+        line = binding.original.line + len(written) - len(written.lstrip("\n"))
+        if binding.error or (binding.key and binding.value is None):
+            raise ConfigError(
+                "This line isn't NAME=value.",
+                file=DOTENV,
+                line=line,
+                fix="write one NAME=value a line; lines that start with # are comments.",
+            )
+        if binding.key and binding.value is not None:
+            found[binding.key] = (binding.value, line)
+    return found
