@@ -1,0 +1,194 @@
+"""One dataset as a Dagster asset: days in, one call into the pipeline, events and metadata out.
+
+Belongs here: how an outcome is told to Dagster. Does not belong here: how rows are made (``pipeline``).
+
+A range of days is one run. Days that fail must not take the others along, so (measured on 1.13.27, see
+docs/decisions.md) good days are recorded one by one, Dagster's own event for the whole range is held back, the
+output is still yielded so that later steps run on the good days, and the step then fails naming the bad ones.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+
+from funnel_assets.contracts.base import CONTRACTS, columns
+from funnel_assets.pipeline.graph import NODES
+from funnel_assets.pipeline.outcome import Outcome
+from funnel_assets.pipeline.pipeline import Pipeline
+from funnel_assets.resources import PipelineResource
+from funnel_assets.storage.lake import PartitionFacts, name_days
+
+# With this key on an output Dagster emits no materialization of its own. There is no public way to say "some of
+# this range's partitions"; orchestration tests hold it to what we rely on.
+_NO_EVENTS = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+
+# Which days of a range run to make, comma separated; the others are left alone. Set by restatement.
+DAYS_TAG = "funnel/days"
+# Use what has landed already and fetch nothing. Set by restatement.
+LANDED_TAG = "funnel/landed_only"
+
+OWNERS = {"marketing": "team:marketing-ops", "sales": "team:sales-ops", "marts": "team:analytics"}
+PREVIEW_DAYS = 7
+RECONCILIATION = "reconciliation"
+ROW_COUNT = "row_count"
+
+
+def dataset_asset(
+    dataset: str, partitions_def: dg.PartitionsDefinition, *, kinds: set[str], summary: str
+) -> dg.AssetsDefinition:
+    """Return the asset of a dataset; its dependencies come from the graph, its columns from the contract.
+
+    Args:
+        dataset: Name of the dataset.
+        partitions_def: Days.
+        kinds: Dagster's kind badges.
+        summary: What it is for, to someone who has never seen the code.
+    """
+    contract = CONTRACTS[dataset]
+
+    @dg.asset(
+        name=dataset,
+        group_name=contract.group,
+        description=f"{summary}\n\n{contract.description}\n\nGrain: {contract.grain}.",
+        owners=[OWNERS[contract.group]],
+        kinds=kinds,
+        partitions_def=partitions_def,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[read.dataset for read in NODES[dataset].inputs],
+        dagster_type=dg.Nothing,  # rows are in the lake; nothing is handed from step to step
+        metadata={"dagster/column_schema": column_schema(dataset)},
+        check_specs=[
+            dg.AssetCheckSpec(
+                RECONCILIATION,
+                asset=dataset,
+                description="Rows in are all loaded, duplicates, on other days or quarantined; money likewise.",
+            ),
+            dg.AssetCheckSpec(
+                ROW_COUNT,
+                asset=dataset,
+                description="The day's rows are as many as is usual for its weekday. A warning only.",
+            ),
+        ],
+    )
+    def materialize(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Iterator[object]:
+        yield from _materialize(context, pipeline.get(), dataset)
+
+    return materialize
+
+
+def column_schema(dataset: str) -> dg.TableSchema:
+    """Return a contract's columns as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=facts.name,
+                type=str(facts.arrow_type),
+                description=facts.description + (" (personal data)" if facts.personal else ""),
+                constraints=dg.TableColumnConstraints(nullable=facts.nullable),
+            )
+            for facts in columns(CONTRACTS[dataset])
+        ]
+    )
+
+
+def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, dataset: str) -> Iterator[object]:
+    days = [dt.date.fromisoformat(key) for key in context.partition_keys]
+    chosen = context.run.tags.get(DAYS_TAG)
+    if chosen:
+        days = [day for day in days if day.isoformat() in set(chosen.split(","))]
+    with pipeline.progress(context.log.info):
+        outcome = pipeline.make(dataset, days, fetch=LANDED_TAG not in context.run.tags)
+    blocked = _blocked_by_this_run(context, outcome)
+    for day, problem in blocked.items():
+        context.log.warning(f"{dataset} {day} was not made: {problem}")
+    if not outcome.failed and not blocked and not chosen:
+        for day, facts in outcome.done.items():
+            context.add_asset_metadata(_metadata(pipeline, outcome, day, facts), partition_key=day.isoformat())
+        yield dg.Output(None, metadata=_notes(outcome))
+    else:
+        for day, facts in outcome.done.items():
+            if not chosen or day in outcome.changed:
+                context.log_event(
+                    dg.AssetMaterialization(
+                        dataset,
+                        partition=day.isoformat(),
+                        metadata={**_metadata(pipeline, outcome, day, facts), **_notes(outcome)},
+                    )
+                )
+        yield dg.Output(None, metadata=_NO_EVENTS)
+    yield from _checks(pipeline, outcome)
+    problem = outcome.error()
+    if problem is not None:
+        raise dg.Failure(
+            description=str(problem),
+            metadata={"failed_days": name_days(list(outcome.failed)), "good_days": len(outcome.done)},
+            allow_retries=False,
+        )
+
+
+def _blocked_by_this_run(context: dg.AssetExecutionContext, outcome: Outcome) -> dict[dt.date, str]:
+    """Take out of the failures the days that only miss what an earlier step of this same run failed to make.
+
+    The cause has its own red step; a second one here would only hide it.
+    """
+    selected = {key.to_user_string() for key in context.selected_asset_keys} | _selected_in_run(context)
+    blocked = {
+        day: problem.message
+        for day, problem in outcome.failed.items()
+        if outcome.missing_inputs.get(day) and set(outcome.missing_inputs[day]) & selected
+    }
+    for day in blocked:
+        del outcome.failed[day]
+    return blocked
+
+
+def _selected_in_run(context: dg.AssetExecutionContext) -> set[str]:
+    selection = context.run.asset_selection
+    if selection is None:
+        return set(NODES)
+    return {key.to_user_string() for key in selection}
+
+
+def _metadata(
+    pipeline: Pipeline, outcome: Outcome, day: dt.date, facts: PartitionFacts
+) -> dict[str, dg.MetadataValue | int]:
+    found: dict[str, dg.MetadataValue | int] = {"dagster/partition_row_count": facts.rows}
+    for name, count in facts.counts.items():
+        found[name.replace("_", " ")] = count
+    found["changed"] = dg.MetadataValue.bool(day in outcome.changed)
+    if facts.missing:
+        found["made without"] = dg.MetadataValue.text(", ".join(facts.missing))
+    if day in sorted(outcome.done)[-PREVIEW_DAYS:]:
+        found["preview"] = dg.MetadataValue.md(pipeline.preview(outcome.dataset, day))
+    return found
+
+
+def _notes(outcome: Outcome) -> dict[str, dg.MetadataValue]:
+    return {
+        name: dg.MetadataValue.md(value) if isinstance(value, str) else dg.MetadataValue.json(value)
+        for name, value in outcome.notes.items()
+    }
+
+
+def _checks(pipeline: Pipeline, outcome: Outcome) -> Iterator[dg.AssetCheckResult]:
+    broken = pipeline.reconcile(outcome)
+    yield dg.AssetCheckResult(
+        check_name=RECONCILIATION,
+        passed=not broken,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(broken[:5]) or "Everything adds up.",
+    )
+    unusual = pipeline.unusual_row_counts(outcome)
+    yield dg.AssetCheckResult(
+        check_name=ROW_COUNT,
+        passed=not unusual,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(unusual[:5]) or "As many rows as usual.",
+    )
+
+
+def asset_keys(datasets: Sequence[str]) -> dg.AssetSelection:
+    """Return a selection of these datasets' assets."""
+    return dg.AssetSelection.assets(*datasets)

@@ -1,0 +1,162 @@
+"""How the made datasets are made: inputs from the lake, one call into the domain, days written.
+
+A range is one computation. Should it fail as a whole, it is halved until the days that can't be made stand alone.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from funnel_assets.config.tables import Tables
+from funnel_assets.contracts.base import CONTRACTS, arrow_schema
+from funnel_assets.errors import FunnelError, MissingPartitions
+from funnel_assets.pipeline.graph import NODES, Node, days_between
+from funnel_assets.pipeline.outcome import Outcome, write_days
+from funnel_assets.pipeline.staleness import Contents
+from funnel_assets.storage.engine import Engine
+from funnel_assets.storage.lake import Lake
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Frames:
+    """Gives a builder its frames: lake days and config tables, on the engine in use.
+
+    Attributes:
+        engine: The open engine.
+        lake: Where days are read from.
+        tables: Config tables.
+        first: First day to make.
+        last: Last day to make.
+        start: First day of every dataset.
+    """
+
+    engine: Engine
+    lake: Lake
+    tables: Tables
+    first: dt.date
+    last: dt.date
+    start: dt.date
+
+    def days(self, dataset: str, since: dt.date, until: dt.date) -> list[dt.date]:
+        """Those days of a span that can exist."""
+        return days_between(max(since, self.start), until) if until >= self.start else []
+
+    def read(self, dataset: str, reader: str, columns: Sequence[str] | None = None) -> Any:
+        """Frame over the days that the range of ``reader`` needs of ``dataset``."""
+        window = next(read.window for read in NODES[reader].inputs if read.dataset == dataset)
+        since, until = window(self.first)[0], window(self.last)[1]
+        names = columns or arrow_schema(CONTRACTS[dataset]).names
+        return self.engine.scan(self.lake, dataset, self.days(dataset, since, until), names)
+
+    def config(self, name: str) -> Any:
+        """Frame over a config table."""
+        return self.engine.frame(pa.Table.from_pandas(self.tables[name], preserve_index=False))
+
+
+Builder = Callable[[Frames], Any]
+
+
+def make_days(
+    dataset: str,
+    days: Sequence[dt.date],
+    *,
+    builder: Builder,
+    engine: Callable[[], Engine],
+    lake: Lake,
+    tables: Tables,
+    start: dt.date,
+    contents: Contents,
+) -> Outcome:
+    """Make days of a dataset from what is in the lake.
+
+    Days whose own required inputs aren't there fail with the missing ones named; the rest is computed a
+    consecutive range at a time.
+    """
+    node = NODES[dataset]
+    outcome = Outcome(dataset)
+    config = {name: tables.fingerprint(name) for name in node.config}
+    ready = _ready(node, days, outcome, contents)
+    for first, last in consecutive(ready):
+        for part_first, part_last, result in _halving(first, last, builder, engine, lake, tables, start):
+            part = days_between(part_first, part_last)
+            if isinstance(result, FunnelError):
+                outcome.failed[part_first] = result.located(dataset=dataset, day=part_first)
+                continue
+            write_days(
+                lake,
+                outcome,
+                result,
+                part,
+                inputs={day: contents.inputs(node, day, config) for day in part},
+                missing={day: contents.missing(node, day) for day in part},
+            )
+    contents.forget(dataset)
+    return outcome
+
+
+def _ready(node: Node, days: Sequence[dt.date], outcome: Outcome, contents: Contents) -> list[dt.date]:
+    ready = []
+    for day in sorted(days):
+        missing = contents.missing(node, day)
+        blocking = [read.dataset for read in node.inputs if read.required and read.dataset in missing]
+        if not any(read.required for read in node.inputs) and len(missing) == len(node.inputs):
+            blocking = missing
+        if blocking:
+            outcome.missing_inputs[day] = blocking
+            outcome.failed[day] = MissingPartitions(
+                f"needs {', '.join(blocking)} of the day, which is not in the lake.",
+                dataset=node.dataset,
+                day=day,
+                fix=f"make {', '.join(blocking)} of the day first.",
+            )
+        else:
+            ready.append(day)
+    return ready
+
+
+def _halving(
+    first: dt.date,
+    last: dt.date,
+    builder: Builder,
+    engine: Callable[[], Engine],
+    lake: Lake,
+    tables: Tables,
+    start: dt.date,
+) -> Iterator[tuple[dt.date, dt.date, pa.Table | FunnelError]]:
+    try:
+        with engine() as opened:
+            frames = Frames(opened, lake, tables, first, last, start)
+            yield first, last, opened.collect(builder(frames))
+    except FunnelError as error:
+        failure: FunnelError = error
+    except Exception as error:  # whatever it is, only the days that can't be made may fail
+        log.exception("Computing %s to %s failed.", first, last)
+        failure = FunnelError(
+            f"the computation failed: {type(error).__name__}.",
+            fix="look at the run's log for the cause; this may be a defect of the software.",
+        )
+    else:
+        return
+    if first == last:
+        yield first, last, failure
+        return
+    middle = first + (last - first) // 2
+    for part in ((first, middle), (middle + dt.timedelta(days=1), last)):
+        yield from _halving(*part, builder, engine, lake, tables, start)
+
+
+def consecutive(days: Sequence[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """Group days into runs of consecutive ones, as (first, last)."""
+    groups: list[tuple[dt.date, dt.date]] = []
+    for day in sorted(set(days)):
+        if groups and day - groups[-1][1] == dt.timedelta(days=1):
+            groups[-1] = (groups[-1][0], day)
+        else:
+            groups.append((day, day))
+    return groups

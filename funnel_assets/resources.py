@@ -1,0 +1,29 @@
+"""What assets, checks, sensors and schedules are handed: the pipeline, opened once per process that needs it."""
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from funnel_assets.config.settings import load_settings
+from funnel_assets.pipeline.pipeline import Pipeline
+
+
+class PipelineResource(dg.ConfigurableResource):
+    """Gives the pipeline that the environment describes (SPEC 2), or the one it was made with.
+
+    Nothing is opened before ``get`` is called; tests hand their own pipeline to ``PipelineResource.of``.
+    """
+
+    _pipeline: Pipeline | None = PrivateAttr(default=None)
+
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> "PipelineResource":
+        """Return a resource that always gives this pipeline."""
+        resource = cls()
+        resource._pipeline = pipeline
+        return resource
+
+    def get(self) -> Pipeline:
+        """Return the pipeline."""
+        if self._pipeline is None:
+            self._pipeline = Pipeline(load_settings())
+        return self._pipeline
