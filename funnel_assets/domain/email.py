@@ -1,0 +1,83 @@
+"""E-mail addresses as people type them, to the form in which they compare (SPEC 4, 6).
+
+Belongs here: the one rule by which a cell becomes an address. Does not belong here: whose address it is.
+
+Only the form is judged, never whether mail would arrive: nothing here asks the network. Ordinary addresses are read
+with one pattern; only odd ones reach email-validator.
+"""
+
+import re
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from email_validator import EmailNotValidError, validate_email
+
+from funnel_assets.domain.text import as_text, distinct, tidy
+
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# The first character is a letter or digit: a leading apostrophe is a spreadsheet's mark for "text".
+_ORDINARY = rf"^[a-z0-9_]{_ATOM[:-1]}*(?:\.{_ATOM})*@(?:{_LABEL}\.)+[a-z]{{2,24}}$"
+# A label such as "ab--cd" is an encoded international name: email-validator judges those.
+_ENCODED_LABEL = r"[@.][a-z0-9]{2}--"
+_LONGEST, _LONGEST_LOCAL = 254, 64
+_ENCLOSED = re.compile(r"<([^<>@\s]+@[^<>\s]+)>")
+_AROUND = " \t\r\n<>()[]\"'`“”‘’,;:"
+
+
+def normalize_emails(values: pd.Series, *, placeholders: frozenset[str] = frozenset()) -> pd.Series:
+    """Read a column of e-mail addresses.
+
+    Lower case, without ``mailto:``, brackets, quotes and punctuation around; the first where a cell holds several.
+
+    Args:
+        values: Cells as typed.
+        placeholders: Addresses that stand for none (placeholders.csv); entries without an at sign are ignored.
+
+    Returns:
+        Column of dtype ``str`` on the index of ``values``; missing where the cell holds no e-mail address.
+    """
+    texts, places = distinct(tidy(values))
+    banned = pa.array(sorted(p.strip().lower() for p in placeholders if "@" in p), pa.large_string())
+    lowered = pc.utf8_lower(texts)
+    plain = _is_ordinary(lowered)
+    emails = pc.if_else(plain, lowered, pa.scalar(None, pa.large_string()))
+    odd = pc.invert(plain)
+    read = [_read(text) for text in texts.filter(odd).to_pylist()]
+    emails = pc.replace_with_mask(emails, odd, pa.array(read, pa.large_string()))
+    emails = pc.if_else(pc.is_in(emails, banned), pa.scalar(None, pa.large_string()), emails)
+    return as_text(emails.take(places), values.index)
+
+
+def normalize_email(text: str | None) -> str | None:
+    """Read one address by the same rule as `normalize_emails`."""
+    return normalize_emails(pd.Series([text], dtype="str")).tolist()[0] if text else None
+
+
+def _is_ordinary(lowered: pa.Array) -> pa.Array:
+    local_length = pc.find_substring(lowered, "@")
+    fits = pc.and_(
+        pc.less_equal(pc.binary_length(lowered), _LONGEST), pc.less_equal(local_length, _LONGEST_LOCAL)
+    )
+    shaped = pc.match_substring_regex(lowered, _ORDINARY)
+    encoded = pc.match_substring_regex(lowered, _ENCODED_LABEL)
+    return pc.and_(pc.and_(fits, shaped), pc.invert(encoded))
+
+
+def _read(text: str) -> str | None:
+    enclosed = _ENCLOSED.search(text)
+    text = (enclosed.group(1) if enclosed else text).strip(_AROUND)
+    text = re.sub(r"(?i)^mailto:\s*", "", text)
+    if text.count("@") > 1:
+        parts = [part.strip(_AROUND) for part in re.split(r"[,;/|\s]+", text)]
+        text = next((part for part in parts if part.count("@") == 1), text)
+    text = text.split("?")[0] if "?subject=" in text.lower() else text
+    text = text.strip(_AROUND).rstrip(".").strip(_AROUND).lower()
+    if re.fullmatch(_ORDINARY, text) and not re.search(_ENCODED_LABEL, text):
+        ordinary = len(text) <= _LONGEST and text.index("@") <= _LONGEST_LOCAL
+        return text if ordinary else None
+    try:
+        return validate_email(text, check_deliverability=False).normalized.lower()
+    except EmailNotValidError:
+        return None

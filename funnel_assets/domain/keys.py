@@ -1,0 +1,105 @@
+"""Keys made from content: pseudonyms of people's addresses, and identities of rows that have none of their own.
+
+Belongs here: hashing, and nothing about what is hashed. Never pandas' 64-bit hash: at millions of rows it collides.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from funnel_assets.domain.text import Ints, as_arrow, as_text, distinct, mapped
+
+_SEPARATOR = "\x1f"
+_ESCAPE = "\x1b"
+_MISSING = "\x1bn"
+_CHUNK_ROWS = 100_000
+
+
+def phone_key(phone: str) -> str:
+    """Return the pseudonym of a normalised phone: ``p`` and 16 hex digits."""
+    return "p" + hashlib.sha256(phone.encode()).hexdigest()[:16]
+
+
+def email_key(email: str) -> str:
+    """Return the pseudonym of a normalised e-mail address: ``e`` and 16 hex digits."""
+    return "e" + hashlib.sha256(email.encode()).hexdigest()[:16]
+
+
+def phone_keys(phones: pd.Series) -> pd.Series:
+    """Return the pseudonym of each phone; missing stays missing."""
+    return as_text(mapped(as_arrow(phones), phone_key), phones.index)
+
+
+def email_keys(emails: pd.Series) -> pd.Series:
+    """Return the pseudonym of each e-mail address; missing stays missing."""
+    return as_text(mapped(as_arrow(emails), email_key), emails.index)
+
+
+def row_hashes(columns: Sequence[pa.Array], salt: str = "") -> pa.Array:
+    """Return a 128-bit hash of each row's content, 32 hex digits.
+
+    Depends on the order of ``columns`` and on nothing else in the table: neither on other rows nor on their order.
+    Missing and empty cells differ; no content of one cell can look like the border between two.
+
+    Args:
+        columns: The row's cells, column by column.
+        salt: Text that keeps equal rows of different origin apart.
+    """
+    joined = pc.binary_join_element_wise(
+        *(_escaped(column) for column in columns),
+        pa.scalar(_SEPARATOR, pa.large_string()),
+        null_handling="replace",
+        null_replacement=_MISSING,
+    )
+    start = hashlib.blake2b(salt.encode(), digest_size=16)
+    hashes: list[pa.Array] = []
+    for first in range(0, len(joined), _CHUNK_ROWS):
+        part = joined.slice(first, _CHUNK_ROWS).cast(pa.large_binary())
+        hashes.append(pa.array([_digest(start, content) for content in part.to_pylist()], pa.large_string()))
+    return pa.concat_arrays(hashes) if hashes else pa.array([], pa.large_string())
+
+
+def _digest(start: "hashlib._Hash", content: bytes) -> str:
+    state = start.copy()
+    state.update(content)
+    return state.hexdigest()
+
+
+def _escaped(column: pa.Array) -> pa.Array:
+    column = as_arrow(column)
+    if not pc.any(pc.match_substring_regex(column, r"[\x1b\x1f]"), min_count=0).as_py():
+        return column
+    column = pc.replace_substring(column, _ESCAPE, _ESCAPE + _ESCAPE)
+    return pc.replace_substring(column, _SEPARATOR, _ESCAPE + "s")
+
+
+def ordinals(hashes: pa.Array) -> Ints:
+    """Number the rows of equal hash 1, 2, 3 … in the order they stand."""
+    _, places = distinct(hashes)
+    codes = places.to_numpy()
+    numbers = np.ones(len(codes), np.int64)
+    repeated = np.bincount(codes, minlength=1)[codes] > 1 if len(codes) else np.zeros(0, bool)
+    numbers[repeated] += pd.Series(codes[repeated]).groupby(codes[repeated]).cumcount().to_numpy()
+    return numbers
+
+
+def numbered(hashes: pa.Array) -> pa.Array:
+    """Return ``hash-ordinal`` for each row: unique, and the same set of ids in whatever order the rows stand."""
+    numbers = pa.array(ordinals(hashes)).cast(pa.large_string())
+    return pc.binary_join_element_wise(hashes, numbers, pa.scalar("-", pa.large_string()))
+
+
+def content_ids(frame: pd.DataFrame, *, ordinal: bool = True, salt: str = "") -> pd.Series:
+    """Return an identity for each row of a frame of text, made of its content.
+
+    Args:
+        frame: Columns of text; every one counts.
+        ordinal: Whether identical rows are told apart by a number (``…-1``, ``…-2``).
+        salt: Text that keeps equal rows of different origin apart.
+    """
+    hashes = row_hashes([as_arrow(frame[name]) for name in frame.columns], salt)
+    return as_text(numbered(hashes) if ordinal else hashes, frame.index)

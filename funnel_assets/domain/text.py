@@ -1,0 +1,119 @@
+"""Columns of text as Arrow arrays: the common ground of every rule that reads cells.
+
+Belongs here: trimming, missing values, working on distinct values only, and the way between pandas and Arrow.
+Does not belong here: what any one column means (phone, email, money, dates).
+
+A column is a ``large_string`` array in which a missing cell is null; work is done on distinct values, since a
+column of 1.5 million cells often holds far fewer.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+MISSING_WORDS = frozenset(
+    {"", "-", "--", "na", "n/a", "n.a", "n.a.", "nan", "nil", "none", "null", "undefined", "not available"}
+)
+"""What people and programs write into a cell that has no value (compared in lower case)."""
+
+_TEXT_DTYPE = pd.StringDtype("pyarrow", na_value=np.nan)
+_SPACES = r"[\x{00A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
+_INVISIBLE = r"[\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{FEFF}]"
+
+
+def as_arrow(values: pd.Series | pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return a column of text as one ``large_string`` array; NaN and None become null."""
+    if isinstance(values, pd.Series):
+        values = pa.array(values, from_pandas=True)
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
+    if not pa.types.is_large_string(values.type):
+        values = values.cast(pa.large_string())
+    return values
+
+
+def as_text(values: pa.Array, index: pd.Index | None = None) -> pd.Series:
+    """Return an Arrow array as a pandas column of dtype ``str``."""
+    chunked = pa.chunked_array([values.cast(pa.large_string())])
+    return pd.Series(pd.arrays.ArrowStringArray(chunked, dtype=_TEXT_DTYPE), index=index)
+
+
+def as_integers(values: pa.Array, index: pd.Index | None = None) -> pd.Series:
+    """Return an Arrow array of whole numbers as a pandas column of dtype ``Int64``."""
+    missing = as_bools(values.is_null())
+    numbers = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    return pd.Series(pd.arrays.IntegerArray(numbers.copy(), missing), index=index)
+
+
+def as_bools(values: pa.Array) -> Bools:
+    """Return a boolean Arrow array as numpy; null counts as False."""
+    return values.fill_null(False).to_numpy(zero_copy_only=False).astype(bool)
+
+
+def nulls(size: int) -> pa.Array:
+    """Return a column of text in which every cell is missing."""
+    return pa.nulls(size, pa.large_string())
+
+
+def constant(text: str, size: int) -> pa.Array:
+    """Return a column that holds the same text in every cell."""
+    return pa.repeat(pa.scalar(text, pa.large_string()), size)
+
+
+def tidy(values: pd.Series | pa.Array) -> pa.Array:
+    """Trim cells and make empty ones null.
+
+    Also turns the typographic spaces of web forms into plain ones and drops characters nobody can see: byte-order
+    marks, direction marks, and NUL, which PostgreSQL refuses. Joiners inside words (Indian scripts need them) stay.
+    """
+    cells = as_arrow(values)
+    if not pc.all(pc.string_is_ascii(cells), min_count=0).as_py():
+        cells = pc.replace_substring_regex(cells, _SPACES, " ")
+        cells = pc.replace_substring_regex(cells, _INVISIBLE, "")
+    if _holds_nul(cells):
+        cells = pc.replace_substring(cells, "\x00", "")
+    cells = pc.utf8_trim_whitespace(cells)
+    return pc.if_else(pc.equal(pc.binary_length(cells), 0), pa.scalar(None, pa.large_string()), cells)
+
+
+def _holds_nul(cells: pa.Array) -> bool:
+    data = cells.buffers()[2]
+    return data is not None and not np.frombuffer(data, np.uint8).all()
+
+
+def without_missing_words(values: pa.Array) -> pa.Array:
+    """Make cells null that say they are empty: ``NA``, ``-``, ``null`` and the like."""
+    said = pc.is_in(pc.utf8_lower(values), pa.array(sorted(MISSING_WORDS), pa.large_string()))
+    return pc.if_else(said, pa.scalar(None, pa.large_string()), values)
+
+
+def distinct(values: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return the distinct values of a column and, for each cell, the place of its value (null where missing).
+
+    ``result.take(places)`` spreads a result for the distinct values over the column again.
+    """
+    encoded = pc.dictionary_encode(values)
+    return encoded.dictionary, encoded.indices
+
+
+def mapped(values: pa.Array, function: Callable[[str], Any], type_: pa.DataType | None = None) -> pa.Array:
+    """Apply a Python function to each distinct value and spread the results; missing stays missing."""
+    texts, places = distinct(values)
+    results = pa.array([function(text) for text in texts.to_pylist()], type_ or pa.large_string())
+    return results.take(places)
+
+
+def any_of(masks: Sequence[Bools], size: int) -> Bools:
+    """Return where at least one mask holds."""
+    found = np.zeros(size, bool)
+    for mask in masks:
+        found |= mask
+    return found
