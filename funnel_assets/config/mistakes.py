@@ -33,8 +33,8 @@ class Mistakes:
         """Raise what was found.
 
         Raises:
-            ConfigError: With the place and text of the one mistake, or a list of the first 20 of several; file
-                and line are those of the first.
+            ConfigError: With the place and text of the one mistake, or a list of the first 20 of several;
+                file and line are those of the first.
         """
         if not self.found:
             return
@@ -57,8 +57,8 @@ def quoted(value: str) -> str:
     return f"'{text[:_VALUE_CHARACTERS]}…'" if len(text) > _VALUE_CHARACTERS else f"'{text}'"
 
 
-def suggestion(word: str, allowed: Iterable[str]) -> str:
+def suggestion(word: str, allowed: Iterable[str], *, cutoff: float = 0.6) -> str:
     """Return `` (did you mean …?)`` when an allowed word is close, else nothing."""
     known = {name.lower(): name for name in allowed}
-    close = difflib.get_close_matches(word.strip().lower(), known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.strip().lower(), known, n=1, cutoff=cutoff)
     return f" (did you mean {known[close[0]]}?)" if close else ""

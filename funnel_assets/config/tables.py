@@ -1,0 +1,162 @@
+"""The CSVs that people edit in a spreadsheet, read as one (SPEC 7).
+
+Belongs here: finding the files, turning checked rows into frames, fingerprints, writing the defaults. Does
+not belong here: what a table may hold (`table_specs.py`).
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+import pyarrow as pa
+
+from funnel_assets.config.mistakes import Mistakes, suggestion
+from funnel_assets.config.table_cells import ParsedTable, Row, parse_table
+from funnel_assets.config.table_rules import check_tables
+from funnel_assets.config.table_specs import SPECS, TableSpec
+
+_ARROW_TYPES = {"text": pa.string(), "integer": pa.int64(), "date": pa.date32()}
+_FIX = "correct it in the spreadsheet and save; until then the last good result stays published."
+_EXAMPLE_SOURCES = "sources.example.yaml"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Every config table, checked.
+
+    Attributes:
+        frames: Name -> frame with the columns of its spec (string, int64, date32; Arrow-backed), trimmed, sorted
+            by content, so that nothing can depend on the order of rows in the file.
+        fingerprints: Name -> hash of the frame's content.
+        files: Name -> the file it was read from; None for the packaged default.
+    """
+
+    frames: Mapping[str, pd.DataFrame]
+    fingerprints: Mapping[str, str]
+    files: Mapping[str, Path | None]
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        """Return one table."""
+        return self.frames[name]
+
+    def fingerprint(self, *names: str) -> str:
+        """Return a hash of the content of the named tables; order and format of the files don't matter."""
+        if len(names) == 1:
+            return self.fingerprints[names[0]]
+        return _hash([[name, self.fingerprints[name]] for name in sorted(set(names) or self.fingerprints)])
+
+
+def load_tables(config_dir: Path) -> Tables:
+    """Read and check every table; one that has no file in ``config_dir`` is the packaged default.
+
+    Raises:
+        ConfigError: With file, line, what is wrong and what is allowed, for every mistake in all files.
+    """
+    mistakes = Mistakes()
+    files = _find_files(config_dir, mistakes)
+    parsed = {name: _parse(spec, files[name], mistakes) for name, spec in SPECS.items()}
+    check_tables(parsed, mistakes)
+    mistakes.raise_if_any(fix=_FIX)
+    rows = {name: _sorted_rows(table) for name, table in parsed.items()}
+    return Tables(
+        frames=MappingProxyType({name: _frame(SPECS[name], rows[name]) for name in SPECS}),
+        fingerprints=MappingProxyType({name: _fingerprint(SPECS[name], rows[name]) for name in SPECS}),
+        files=MappingProxyType(files),
+    )
+
+
+def write_defaults(config_dir: Path) -> list[Path]:
+    """Write the packaged CSVs and ``sources.example.yaml`` that ``config_dir`` lacks; never overwrite.
+
+    CSVs get a BOM: without it Excel reads UTF-8 names as cp1252.
+
+    Returns:
+        The files written.
+    """
+    config_dir.mkdir(parents=True, exist_ok=True)
+    present = {path.name.lower() for path in config_dir.iterdir()}
+    written = []
+    for name in (*(spec.file for spec in SPECS.values()), _EXAMPLE_SOURCES):
+        if name in present:
+            continue
+        bom = b"\xef\xbb\xbf" if name.endswith(".csv") else b""
+        unfinished = config_dir / f".{name}.{os.getpid()}.tmp"
+        unfinished.write_bytes(bom + default_file(name))
+        unfinished.replace(config_dir / name)
+        written.append(config_dir / name)
+    return written
+
+
+def default_file(name: str) -> bytes:
+    """Return a packaged config file, e.g. ``scoring.csv`` or ``sources.example.yaml``."""
+    return resources.files("funnel_assets.config.defaults").joinpath(name).read_bytes()
+
+
+def _find_files(config_dir: Path, mistakes: Mistakes) -> dict[str, Path | None]:
+    """Match files to tables without regard to case; note files that were meant to be read but aren't."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(config_dir.iterdir()) if config_dir.is_dir() else ():
+        if path.is_file() and not path.name.startswith((".", "~")):
+            found.setdefault(path.name.lower(), []).append(path)
+    files: dict[str, Path | None] = {}
+    for name, spec in SPECS.items():
+        paths = found.get(spec.file, [])
+        exact = [path for path in paths if path.name == spec.file]
+        files[name] = (exact or paths or [None])[0]
+        if len(paths) > 1:
+            names = " and ".join(path.name for path in paths)
+            mistakes.add(spec.file, 1, f"there are both {names}; keep one")
+    missing = {spec.file for name, spec in SPECS.items() if files[name] is None}
+    for lower, paths in found.items():
+        _note_misnamed(lower, paths[0], missing, mistakes)
+    return files
+
+
+def _note_misnamed(lower: str, path: Path, missing: set[str], mistakes: Mistakes) -> None:
+    stem, _, ending = lower.rpartition(".")
+    if ending in ("xlsx", "xls", "ods", "tsv", "txt") and f"{stem}.csv" in missing:
+        mistakes.add(path.name, 1, f"this file isn't read; save it as {stem}.csv (CSV UTF-8)")
+    elif ending == "csv" and stem not in SPECS:
+        near = suggestion(lower, missing, cutoff=0.8)
+        if near:
+            mistakes.add(path.name, 1, f"this file isn't read{near}")
+
+
+def _parse(spec: TableSpec, path: Path | None, mistakes: Mistakes) -> ParsedTable:
+    if path is None:
+        return parse_table(default_file(spec.file), spec, mistakes, is_default=True)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        mistakes.add(
+            spec.file, 1, f"the file can't be read ({type(error).__name__}); is it open in a spreadsheet?"
+        )
+        return ParsedTable(spec, 1, [], is_default=False)
+    return parse_table(content, spec, mistakes, is_default=False)
+
+
+def _sorted_rows(table: ParsedTable) -> list[Row]:
+    names = table.spec.names
+    return sorted(table.rows, key=lambda row: (row.key(names), [row.text(name) for name in names]))
+
+
+def _frame(spec: TableSpec, rows: list[Row]) -> pd.DataFrame:
+    arrays = {
+        column.name: pa.array([row.values[column.name] for row in rows], _ARROW_TYPES[column.kind])
+        for column in spec.columns
+    }
+    return pa.table(arrays).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def _fingerprint(spec: TableSpec, rows: list[Row]) -> str:
+    return _hash([list(spec.names), *([row.text(name) for name in spec.names] for row in rows)])
+
+
+def _hash(content: list[list[str]]) -> str:
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
