@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 @contextlib.contextmanager
 def embedded_postgres() -> Iterator[Path]:
-    """Start an embedded server in a throw-away folder; yield that folder (a ``FUNNEL_HOME``); stop and remove it.
+    """Start a server in a throw-away folder; yield that folder (a ``FUNNEL_HOME``); stop and remove it.
 
     Durability is off: a test machine may lose power, a killed server still keeps every finished transaction.
     """

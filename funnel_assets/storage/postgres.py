@@ -765,7 +765,7 @@ def _read_int(path: Path) -> int | None:
 def _write_whole(path: Path, text: str, mode: int) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.unlink(missing_ok=True)
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
         file.write(text)
     partial.replace(path)
 

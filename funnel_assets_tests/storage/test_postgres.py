@@ -98,7 +98,10 @@ def test_stopping_keeps_the_data_and_the_port(home: Path) -> None:
 
 
 def test_the_server_outlives_the_process_that_started_it(home: Path) -> None:
-    code = "import sys, pathlib; from funnel_assets.storage.postgres import ensure_server as e; e(pathlib.Path(sys.argv[1]))"
+    code = (
+        "import sys, pathlib; from funnel_assets.storage.postgres import ensure_server as e;"
+        "e(pathlib.Path(sys.argv[1]))"
+    )
     subprocess.run([sys.executable, "-c", code, str(home)], check=True, timeout=60)
     assert server_status(home).running
 
@@ -160,7 +163,7 @@ def test_damaged_files_end_in_an_error_that_says_what_to_do(home: Path) -> None:
     ensure_server(home)
     stop_server(home)
     (home / "postgres/data/global/pg_control").write_bytes(b"\0" * 8192)
-    with pytest.raises(FunnelError, match="didn't start.*Next: .*move .*data away"):
+    with pytest.raises(FunnelError, match=r"didn't start.*Next: .*move .*data away"):
         ensure_server(home)
 
 

@@ -1,0 +1,1 @@
+"""Measurements that ``make bench`` runs; none of them is a test."""
