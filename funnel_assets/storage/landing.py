@@ -1,0 +1,446 @@
+"""Every byte that came in, kept unchanged, with where from and when.
+
+Belongs here: the content-addressed store of fetched and dropped files, and its records. Does not belong here:
+fetching (``sources.http``) or reading (``sources.tabular``).
+
+Layout, below one root (SPEC 3, Landing)::
+
+    <dataset>/<source>/<sha256>.<ext>                          the bytes, once, however often they came
+    <dataset>/<source>/fetches/<UTC time>-<sha8>.json          one small record per fetch
+    <dataset>/<source>/tmp/                                    what is being written
+
+A file is complete under its final name or isn't there: it is written under ``tmp`` and renamed. A process killed
+in between leaves only a file in ``tmp``, which nobody reads and a later put sweeps.
+"""
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+from funnel_assets.errors import FunnelError, SourceBroken
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+log = logging.getLogger(__name__)
+
+_STALE_AFTER_S = 3600.0
+_CHUNK_BYTES = 1 << 20
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One fetch and the bytes it brought.
+
+    Attributes:
+        dataset: Dataset name.
+        source: Source name.
+        origin: Redacted URL or file name that the bytes came from.
+        fetched_at: UTC moment that the bytes are at least as new as.
+        bytes: Size.
+        sha256: Content address.
+        path: Place of the bytes, relative to the landing's root.
+        unchanged: True when the fetch before this one brought the same bytes.
+        rows: Rows in it, once someone has read it.
+        header: Column names as in the file, likewise.
+        etag: For a conditional fetch.
+        last_modified: Likewise.
+        extra: Whatever else the reader wants to remember, JSON values only (a column profile, for instance).
+    """
+
+    dataset: str
+    source: str
+    origin: str
+    fetched_at: dt.datetime
+    bytes: int
+    sha256: str
+    path: str
+    unchanged: bool = False
+    rows: int | None = None
+    header: tuple[str, ...] | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    extra: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What a prune removed."""
+
+    snapshots: int
+    files: int
+    bytes: int
+
+
+class Landing:
+    """The landing below one folder. Safe for several processes and threads at once."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    # --- places -------------------------------------------------------------------------------
+
+    def _folder(self, dataset: str, source: str) -> Path:
+        return self.root / _safe(dataset) / _safe(source)
+
+    def _object(self, dataset: str, source: str, sha256: str, ext: str) -> Path:
+        suffix = "." + _safe(ext.lstrip(".").lower()) if ext.strip(".") else ""
+        return self._folder(dataset, source) / f"{sha256}{suffix}"
+
+    def _records(self, dataset: str, source: str) -> Path:
+        return self._folder(dataset, source) / "fetches"
+
+    def _record(self, snapshot: Snapshot) -> Path:
+        stamp = snapshot.fetched_at.astimezone(dt.UTC).strftime(_STAMP)
+        return self._records(snapshot.dataset, snapshot.source) / f"{stamp}-{snapshot.sha256[:8]}.json"
+
+    def temporary(self, dataset: str, source: str) -> Path:
+        """Return a fresh name to write to, on the landing's own disk; hand it to `put` with ``move=True``."""
+        folder = self._folder(dataset, source) / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder)
+        os.close(handle)
+        return Path(name)
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def put(
+        self,
+        dataset: str,
+        source: str,
+        content: Path | str | bytes | BinaryIO,
+        origin: str,
+        fetched_at: dt.datetime,
+        ext: str,
+        *,
+        rows: int | None = None,
+        header: Sequence[str] | None = None,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        move: bool = False,
+    ) -> Snapshot:
+        """Keep the bytes and record the fetch.
+
+        Idempotent: the same bytes are stored once, and the same fetch (time and bytes) recorded once.
+
+        Args:
+            dataset: Dataset name.
+            source: Source name.
+            content: A file, bytes, or a stream read to its end.
+            origin: Redacted URL or file name; never a secret.
+            fetched_at: Moment with time zone that the bytes are at least as new as.
+            ext: File extension, such as ``csv``.
+            rows: Rows in it, where known already.
+            header: Column names, likewise.
+            etag: ``ETag`` of the answer.
+            last_modified: ``Last-Modified`` of the answer.
+            extra: JSON values to keep in the record.
+            move: Take the file over instead of copying it; for names that `temporary` gave.
+
+        Returns:
+            The recorded snapshot; ``unchanged`` tells whether the fetch before it brought the same bytes.
+
+        Raises:
+            ValueError: `fetched_at` has no time zone.
+            FunnelError: The disk refuses.
+        """
+        if fetched_at.tzinfo is None:
+            raise ValueError("fetched_at needs a time zone")
+        self.sweep(dataset, source)
+        part = self.temporary(dataset, source)
+        try:
+            sha256, size = _take(content, part, move=move)
+            with self._locked(dataset, source):
+                target = self._object(dataset, source, sha256, ext)
+                known = self.snapshots(dataset, source)
+                same = [one for one in known if one.sha256 == sha256 and (self.root / one.path).exists()]
+                if same:
+                    target = self.root / same[-1].path
+                elif not target.exists() or target.stat().st_size != size:
+                    _commit(part, target)
+                earlier = [one for one in known if one.fetched_at < fetched_at]
+                snapshot = Snapshot(
+                    dataset=dataset,
+                    source=source,
+                    origin=origin,
+                    fetched_at=fetched_at.astimezone(dt.UTC),
+                    bytes=size,
+                    sha256=sha256,
+                    path=target.relative_to(self.root).as_posix(),
+                    unchanged=bool(earlier) and earlier[-1].sha256 == sha256,
+                    rows=rows if rows is not None or not same else same[-1].rows,
+                    header=tuple(header) if header is not None else (same[-1].header if same else None),
+                    etag=etag,
+                    last_modified=last_modified,
+                    extra=extra if extra is not None or not same else same[-1].extra,
+                )
+                self._write_record(snapshot)
+        except OSError as problem:
+            raise FunnelError(
+                f"The landing can't keep this file ({problem.strerror or type(problem).__name__}).",
+                dataset=dataset,
+                source=source,
+                fix="free disk space or correct the folder's permissions, then run again.",
+            ) from problem
+        finally:
+            part.unlink(missing_ok=True)
+        return snapshot
+
+    def again(self, snapshot: Snapshot, fetched_at: dt.datetime) -> Snapshot:
+        """Record that the source answered "not modified" at a later moment: the same bytes, fetched again."""
+        later = replace(snapshot, fetched_at=fetched_at.astimezone(dt.UTC), unchanged=True)
+        with self._locked(snapshot.dataset, snapshot.source):
+            self.path(snapshot)
+            self._write_record(later)
+        return later
+
+    def annotate(
+        self,
+        snapshot: Snapshot,
+        *,
+        rows: int | None = None,
+        header: Sequence[str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
+        """Add to a record what only a reader knows; what isn't given stays."""
+        described = replace(
+            snapshot,
+            rows=snapshot.rows if rows is None else rows,
+            header=snapshot.header if header is None else tuple(header),
+            extra=snapshot.extra if extra is None else {**(snapshot.extra or {}), **extra},
+        )
+        with self._locked(snapshot.dataset, snapshot.source):
+            self._write_record(described)
+        return described
+
+    def _write_record(self, snapshot: Snapshot) -> None:
+        record = {**asdict(snapshot), "fetched_at": snapshot.fetched_at.isoformat()}
+        part = self.temporary(snapshot.dataset, snapshot.source)
+        try:
+            part.write_text(
+                json.dumps(record, ensure_ascii=False, indent=1, sort_keys=True), encoding="utf-8"
+            )
+            _commit(part, self._record(snapshot))
+        finally:
+            part.unlink(missing_ok=True)
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def snapshots(self, dataset: str, source: str) -> list[Snapshot]:
+        """List all recorded fetches of a source, oldest first."""
+        found = (self._read_record(path) for path in self._record_files(dataset, source))
+        return [snapshot for snapshot in found if snapshot is not None]
+
+    def newest(self, dataset: str, source: str) -> Snapshot | None:
+        """Return the latest fetch, or None."""
+        for path in reversed(self._record_files(dataset, source)):
+            snapshot = self._read_record(path)
+            if snapshot is not None:
+                return snapshot
+        return None
+
+    def newest_after(self, dataset: str, source: str, moment: dt.datetime) -> Snapshot | None:
+        """Return the latest fetch if it was made at or after `moment`, else None.
+
+        A day is never computed from a snapshot taken before it ended (SPEC 3): ask with the end of the day.
+        """
+        snapshot = self.newest(dataset, source)
+        return snapshot if snapshot is not None and snapshot.fetched_at >= moment else None
+
+    def by_sha(self, dataset: str, source: str, sha256: str) -> Snapshot | None:
+        """Return the latest fetch that brought these bytes, or None."""
+        for path in reversed(self._record_files(dataset, source)):
+            if path.stem.endswith(f"-{sha256[:8]}"):
+                snapshot = self._read_record(path)
+                if snapshot is not None and snapshot.sha256 == sha256:
+                    return snapshot
+        return None
+
+    def sources(self) -> list[tuple[str, str]]:
+        """List every (dataset, source) that ever landed something, as they were named."""
+        named = set()
+        for records in sorted(self.root.glob("*/*/fetches")):
+            for path in sorted(records.glob("*.json"), reverse=True):
+                snapshot = self._read_record(path)
+                if snapshot is not None:
+                    named.add((snapshot.dataset, snapshot.source))
+                    break
+        return sorted(named)
+
+    def path(self, snapshot: Snapshot, *, verify: bool = False) -> Path:
+        """Return the place of a snapshot's bytes.
+
+        Args:
+            snapshot: Which.
+            verify: Read the file and compare its sha256.
+
+        Raises:
+            SourceBroken: The bytes are gone or no longer what they were.
+        """
+        place = self.root / snapshot.path
+        problem = None
+        if not place.exists():
+            problem = "The landed file is gone"
+        elif verify and _digest(place) != snapshot.sha256:
+            problem = "The landed file is damaged: its bytes no longer match their sha256"
+        if problem:
+            raise SourceBroken(
+                f"{problem}.",
+                dataset=snapshot.dataset,
+                source=snapshot.source,
+                file=snapshot.path,
+                fix="restore it from a backup, or delete its record so that the source is fetched again.",
+            )
+        return place
+
+    def open(self, snapshot: Snapshot, *, verify: bool = False) -> BinaryIO:
+        """Open a snapshot's bytes for reading; see `path`."""
+        return self.path(snapshot, verify=verify).open("rb")
+
+    def _record_files(self, dataset: str, source: str) -> list[Path]:
+        # The name begins with the UTC time in one fixed width: its order is the order of the fetches.
+        return sorted(self._records(dataset, source).glob("*.json"))
+
+    def _read_record(self, path: Path) -> Snapshot | None:
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            record["fetched_at"] = dt.datetime.fromisoformat(record["fetched_at"])
+            record["header"] = None if record["header"] is None else tuple(record["header"])
+            return Snapshot(**record)
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            log.warning("The landing record %s can't be read and is left out.", path.name)
+            return None
+
+    # --- keeping it small ---------------------------------------------------------------------
+
+    def prune(
+        self,
+        dataset: str,
+        source: str,
+        keep_days: int,
+        keep_min: int,
+        protected: Collection[str] = (),
+        *,
+        now: dt.datetime | None = None,
+    ) -> Pruned:
+        """Remove old snapshots.
+
+        A snapshot stays when it is at most `keep_days` old, or its bytes are among the `keep_min` most recent
+        different ones, or its sha256 is protected because a published day stands on it. The newest always
+        stays.
+        """
+        limit = (now or dt.datetime.now(dt.UTC)) - dt.timedelta(days=keep_days)
+        removed, files, freed = 0, 0, 0
+        with self._locked(dataset, source):
+            known = self.snapshots(dataset, source)
+            recent = list(dict.fromkeys(one.sha256 for one in reversed(known)))[: max(keep_min, 1)]
+            kept_shas = {*recent, *protected}
+            old = [one for one in known if one.fetched_at < limit and one.sha256 not in kept_shas]
+            used = {one.path for one in known if one not in old}
+            for snapshot in old:
+                self._record(snapshot).unlink(missing_ok=True)
+                removed += 1
+                if snapshot.path not in used:
+                    with contextlib.suppress(FileNotFoundError):
+                        (self.root / snapshot.path).unlink()
+                        files += 1
+                        freed += snapshot.bytes
+        return Pruned(removed, files, freed)
+
+    def sweep(self, dataset: str, source: str, *, now: float | None = None) -> int:
+        """Delete what a killed process left in ``tmp`` more than an hour ago; returns how many."""
+        limit = (time.time() if now is None else now) - _STALE_AFTER_S
+        swept = 0
+        for path in (self._folder(dataset, source) / "tmp").glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < limit:
+                    path.unlink()
+                    swept += 1
+        return swept
+
+    @contextlib.contextmanager
+    def _locked(self, dataset: str, source: str) -> Iterator[None]:
+        """Let one writer at a time decide; the lock dies with its process, so a killed one blocks nobody."""
+        folder = self._folder(dataset, source)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("a+b") as handle:
+            _lock(handle)
+            try:
+                yield
+            finally:
+                _unlock(handle)
+
+
+if sys.platform == "win32":
+
+    def _lock(handle: Any) -> None:
+        handle.seek(0)
+        while True:
+            with contextlib.suppress(OSError):
+                msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)
+                return
+
+    def _unlock(handle: Any) -> None:
+        handle.seek(0)
+        msvcrt.locking(handle.fileno(), msvcrt.LK_UNLCK, 1)
+
+else:
+
+    def _lock(handle: Any) -> None:
+        fcntl.flock(handle.fileno(), fcntl.LOCK_EX)
+
+    def _unlock(handle: Any) -> None:
+        fcntl.flock(handle.fileno(), fcntl.LOCK_UN)
+
+
+def _safe(name: str) -> str:
+    """Make any name one harmless part of a path, different names staying different."""
+    quoted = quote(name, safe="").replace("~", "%7E")
+    return quoted.replace(".", "%2E") if not quoted.strip(".") else quoted
+
+
+def _take(content: Path | str | bytes | BinaryIO, part: Path, *, move: bool) -> tuple[str, int]:
+    """Bring the bytes under the temporary name, hashing them on the way."""
+    if move and isinstance(content, str | Path):
+        Path(content).replace(part)
+        return _digest(part), part.stat().st_size
+    with contextlib.ExitStack() as stack:
+        out = stack.enter_context(part.open("wb"))
+        if isinstance(content, bytes):
+            out.write(content)
+        else:
+            given = isinstance(content, str | Path)
+            stream = stack.enter_context(Path(content).open("rb")) if given else content
+            shutil.copyfileobj(stream, out, _CHUNK_BYTES)
+    return _digest(part), part.stat().st_size
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _commit(part: Path, target: Path) -> None:
+    """Give a finished file its final name, after its bytes have reached the disk."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    part.replace(target)
