@@ -1,0 +1,59 @@
+"""Which funnel a source belongs to (SPEC 7; seed 001, Funnel_Mapping).
+
+Belongs here: the lookup of ``funnel_mapping.csv``. Does not belong here: reading that file.
+"""
+
+import narwhals as nw
+
+from funnel_assets.domain.frames import Frame, Native, last_by, matched
+
+MISCELLANEOUS = "Other Sources (Miscellaneous)"
+"""The funnel of every source that nobody has mapped yet; the sheet's own words."""
+
+
+def map_funnel(
+    records: Native, mapping: Native, *, source: str, day: str, into: str, keep_missing: bool = False
+) -> Native:
+    """Return the records with the funnel of their source added.
+
+    Args:
+        records: Frame with the source and day columns named below.
+        mapping: source, funnel, status, valid_from, valid_to (days, both included; null is open).
+        source: Name of the source column.
+        day: Name of the day column that decides which row of the mapping is valid.
+        into: Name of the column to add.
+        keep_missing: Leave the funnel null where the day is null (there was no touch to map).
+
+    Sources match trimmed and without case, as the sheet's VLOOKUP does. ``deprecated`` rows still map: history keeps
+    its funnel. Unknown and missing sources are Miscellaneous. Should two rows be valid at once, the one that became
+    valid last wins, then the funnel that sorts last.
+    """
+    frame = nw.from_native(records)
+    return mapped(
+        frame, nw.from_native(mapping), source=source, day=day, into=into, keep_missing=keep_missing
+    ).to_native()
+
+
+def mapped(
+    records: Frame, mapping: Frame, *, source: str, day: str, into: str, keep_missing: bool = False
+) -> Frame:
+    """Do the work of :func:`map_funnel` on Narwhals frames."""
+    rules = mapping.filter(~nw.col("source").is_null(), ~nw.col("funnel").is_null()).select(
+        matched("source").alias("_key"), nw.col("funnel").alias(into), "valid_from", "valid_to"
+    )
+    keyed = records.with_columns(matched(source).alias("_key"))
+    asked = (
+        keyed.select("_key", day)
+        .filter(~nw.col("_key").is_null(), ~nw.col(day).is_null())
+        .unique()
+        .join(rules, on="_key", how="inner")
+        .filter(
+            nw.col("valid_from").is_null() | (nw.col("valid_from") <= nw.col(day)),
+            nw.col("valid_to").is_null() | (nw.col("valid_to") >= nw.col(day)),
+        )
+    )
+    answers = last_by(asked, ["_key", day], ["valid_from", into]).select("_key", day, into)
+    found = nw.coalesce(into, nw.lit(MISCELLANEOUS))
+    if keep_missing:
+        found = nw.when(~nw.col(day).is_null()).then(found)
+    return keyed.join(answers, on=["_key", day], how="left").with_columns(found.alias(into)).drop("_key")

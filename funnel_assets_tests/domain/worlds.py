@@ -1,0 +1,252 @@
+"""Small random worlds for the domain tests: few people, many ties, blanks, duplicates and changes of case."""
+
+import datetime as dt
+import random
+from typing import Any
+
+import pyarrow as pa
+
+from funnel_assets.contracts.base import CONTRACTS, arrow_schema
+
+START = dt.date(2026, 1, 20)
+IST = dt.timezone(dt.timedelta(hours=5, minutes=30))
+SOURCES = ("fb", "FB ", " google", "Google", "youtube", "unknown_src", None, "")
+FUNNELS = ("ACCA", "CFA", "Other Sources (Miscellaneous)", " other sources (MISCELLANEOUS) ", None, "")
+
+MAPPING_SCHEMA = pa.schema(
+    [("source", pa.string()), ("funnel", pa.string()), ("status", pa.string())]
+    + [("valid_from", pa.date32()), ("valid_to", pa.date32())]
+)
+MANUAL_SCHEMA = pa.schema([("sale_id", pa.string()), ("value", pa.string())])
+MANUAL_FUNNELS_SCHEMA = pa.schema([("value", pa.string()), ("funnel", pa.string())])
+PRESENT_SCHEMA = pa.schema(
+    [("date", pa.date32()), *((f"has_{part}", pa.bool_()) for part in ("marketing", "spend", "sales"))]
+)
+OVERRIDES_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("person_id", "field", "value", "reason", "author")]
+    + [("effective_on", pa.date32()), ("expires_on", pa.date32())]
+)
+
+
+def table(dataset: str, rows: list[dict[str, Any]]) -> pa.Table:
+    """Return rows as a table of a dataset's contract; columns not given are null, or 0 where null isn't allowed."""
+    schema = arrow_schema(CONTRACTS[dataset])
+    filled = [{**dict.fromkeys(schema.names), **row} for row in rows]
+    return pa.Table.from_pylist(filled, schema=schema)
+
+
+def at(day: dt.date, minutes: int = 600) -> dt.datetime:
+    """Return the instant of a local (Asia/Kolkata) day and minute."""
+    return dt.datetime.combine(day, dt.time(), IST) + dt.timedelta(minutes=minutes)
+
+
+def phone(number: int) -> dict[str, str]:
+    """Return the phone columns of an invented phone."""
+    return {"phone": f"9198000000{number:02d}", "phone_key": f"p{number:02d}"}
+
+
+def email(number: int) -> dict[str, str]:
+    """Return the e-mail columns of an invented e-mail."""
+    return {"email": f"u{number}@example.com", "email_key": f"e{number:02d}"}
+
+
+class World:
+    """A random world of a few people over some days, as Arrow tables by dataset name."""
+
+    def __init__(self, seed: int, *, days: int = 40, people: int = 8, rows: int = 60) -> None:
+        self.random = random.Random(seed)
+        self.days = days
+        self.people = people
+        self.last = START + dt.timedelta(days=days - 1)
+        self.tables: dict[str, pa.Table] = {
+            "raw_leads": self._raw_leads(rows),
+            "zoom_attendance": self._zoom(rows // 2),
+            "engagement_events": self._events(rows),
+            "crm_assignments": self._assignments(rows // 2),
+            "crm_sales": self._sales(rows // 3),
+            "spend": self._spend(rows // 3),
+            "mapping": mapping_table(),
+            "manual_mapping": self._manual_mapping(),
+            "manual_funnels": manual_funnels_table(),
+        }
+
+    def _day(self) -> dt.date:
+        return START + dt.timedelta(days=self.random.randrange(self.days))
+
+    def _who(self, *, phones: float = 0.6, emails: float = 0.7) -> dict[str, Any]:
+        number = self.random.randrange(self.people)
+        mail = self.random.choice((number, number, self.random.randrange(self.people)))
+        found: dict[str, Any] = {"phone": None, "phone_key": None, "email": None, "email_key": None}
+        if self.random.random() < phones:
+            found |= phone(number)
+        if self.random.random() < emails:
+            found |= email(mail)
+        return found
+
+    def _instant(self, day: dt.date) -> dt.datetime:
+        return at(day, self.random.choice((0, 600, 600, 601, 1439)))
+
+    def _raw_leads(self, count: int) -> pa.Table:
+        rows = []
+        for number in range(count):
+            day = self._day()
+            rows.append(
+                {
+                    "date": day,
+                    "lead_id": f"l{number:04d}",
+                    "source_name": "tofu",
+                    "source_order": self.random.randrange(2),
+                    "created_at": self._instant(day),
+                    "name": self.random.choice((None, "Asha", "Ravi")),
+                    "phone_status": "ok",
+                    "city": self.random.choice((None, "Pune", "Delhi")),
+                    "utm_source": self.random.choice(SOURCES),
+                    "utm_medium": self.random.choice(("cpc", None)),
+                    "utm_campaign": self.random.choice(("c1", "c2", None)),
+                    **self._who(),
+                }
+            )
+        return table("raw_leads", rows)
+
+    def _zoom(self, count: int) -> pa.Table:
+        rows = []
+        for number in range(count):
+            day = self._day()
+            kind = self.random.choice(("attended", "no_show", "walk_in"))
+            registered = self._instant(day - dt.timedelta(days=self.random.randrange(3)))
+            joined = None if kind == "no_show" else at(day, 1140)
+            rows.append(
+                {
+                    "date": day,
+                    "attendance_id": f"z{number:04d}",
+                    "webinar_date": day,
+                    "webinar_id": "81234567890",
+                    "webinar_name": self.random.choice(("ACCA intro", "CFA intro")),
+                    "event_type": self.random.choice(("webinar", "bootcamp")),
+                    "attended": "N" if kind == "no_show" else "Y",
+                    "attendance_type": kind,
+                    "user_name": self.random.choice((None, "Asha K")),
+                    "first_name": self.random.choice((None, "Asha")),
+                    "last_name": self.random.choice((None, "K")),
+                    "phone_status": "ok",
+                    "registration_time": registered,
+                    "registration_source": self.random.choice(SOURCES),
+                    "join_time": joined,
+                    "time_in_session_minutes": 0 if kind == "no_show" else self.random.randrange(90),
+                    "rejoin_count": 0,
+                    "source_file": "report.csv",
+                    "touched_at": registered,
+                    **self._who(),
+                }
+            )
+        return table("zoom_attendance", rows)
+
+    def _events(self, count: int) -> pa.Table:
+        kinds = ("view", "View", "click", "download", "demo_booked", "follow_up", "deal_closed", "form_submit")
+        rows = []
+        for number in range(count):
+            day = self._day()
+            rows.append(
+                {
+                    "date": day,
+                    "event_id": f"v{number:04d}",
+                    "source_name": "events",
+                    "event_at": self._instant(day),
+                    "event_type": self.random.choice((*kinds, "something_new")),
+                    "channel": self.random.choice(("LinkedIn", "Email", None)),
+                    **self._who(phones=0.3, emails=0.9),
+                }
+            )
+        return table("engagement_events", rows)
+
+    def _assignments(self, count: int) -> pa.Table:
+        rows = []
+        for number in range(count):
+            day = self._day()
+            rows.append(
+                {
+                    "date": day,
+                    "assignment_id": f"g{number:04d}",
+                    "source_name": "crm",
+                    "assigned_at": self._instant(day),
+                    "lead_source": self.random.choice(SOURCES),
+                    "employee": self.random.choice(("Meera", "Dev", None)),
+                    **phone(self.random.randrange(self.people + 2)),
+                }
+            )
+        return table("crm_assignments", rows)
+
+    def _sales(self, count: int) -> pa.Table:
+        rows = []
+        for number in range(count):
+            day = self._day()
+            amount = self.random.randrange(1, 10_000_000)
+            rows.append(
+                {
+                    "date": day,
+                    "sale_id": f"s{number:04d}",
+                    "source_name": "crm",
+                    "currency": "INR",
+                    "status": self.random.choice(("success", "Paid", None, "FAILED", "refunded", "Cancelled ")),
+                    "created_at": self._instant(day),
+                    "total_amount_paise": self.random.choice((amount, amount, None)),
+                    "net_amount_paise": self.random.choice((amount * 82 // 100, None)),
+                    "funnel": self.random.choice(FUNNELS),
+                    **self._who(phones=0.8, emails=0.6),
+                }
+            )
+        return table("crm_sales", [{k: v for k, v in row.items()} for row in rows])
+
+    def _spend(self, count: int) -> pa.Table:
+        rows = [
+            {
+                "date": self._day(),
+                "spend_id": f"d{number:04d}",
+                "source_name": "ads",
+                "currency": "INR",
+                "campaign": self.random.choice(("c1", "c2", None)),
+                "impressions": self.random.randrange(10_000),
+                "clicks": self.random.randrange(300),
+                "cost_paise": self.random.randrange(5_000_000),
+                "platform": self.random.choice(("fb", "google", None)),
+                "campaign_type": self.random.choice(("cpc", None)),
+                "funnel": self.random.choice(("ACCA", "CFA", "Other Sources (Miscellaneous)")),
+            }
+            for number in range(count)
+        ]
+        return table("spend", rows)
+
+    def _manual_mapping(self) -> pa.Table:
+        values = ("acca push", "ACCA Push ", "nowhere", "  ", "CFA")
+        sales = self.tables_sales_ids()
+        rows = [{"sale_id": sale, "value": self.random.choice(values)} for sale in sales if hash_even(sale)]
+        return pa.Table.from_pylist(rows, schema=MANUAL_SCHEMA)
+
+    def tables_sales_ids(self) -> list[str]:
+        """Return ids of sales, more than there are."""
+        return [f"s{number:04d}" for number in range(100)]
+
+
+def hash_even(text: str) -> bool:
+    """Return whether a text's characters sum to an even number: a fixed half of all texts."""
+    return sum(map(ord, text)) % 2 == 0
+
+
+def mapping_table() -> pa.Table:
+    """Return a funnel mapping with validity days, a deprecated source, and other case and blanks."""
+    turn = START + dt.timedelta(days=15)
+    rows = [
+        ("FB", "ACCA", "active", None, turn),
+        ("fb", "CFA", "active", turn + dt.timedelta(days=1), None),
+        ("google ", "Google Ads", "deprecated", None, None),
+        ("webinar", "Webinar", "active", None, None),
+    ]
+    return pa.Table.from_pylist(
+        [dict(zip(MAPPING_SCHEMA.names, row, strict=True)) for row in rows], schema=MAPPING_SCHEMA
+    )
+
+
+def manual_funnels_table() -> pa.Table:
+    """Return the values that people may type, with their funnel."""
+    rows = [{"value": "ACCA push", "funnel": "ACCA"}, {"value": " cfa", "funnel": "CFA Direct"}]
+    return pa.Table.from_pylist(rows, schema=MANUAL_FUNNELS_SCHEMA)
