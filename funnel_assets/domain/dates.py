@@ -40,10 +40,14 @@ OFFSET_FORMATS = tuple(
 SERIAL_FORMATS = ("excel", "unix", "unix_ms")
 """Names, in place of a format, for cells that hold a number: days of Excel's 1900 calendar, or epoch seconds."""
 
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+"""A year outside these is a slip of the keyboard (``0025``, ``20225``), not a date."""
+
 _DAY_US = 86_400_000_000
 _EXCEL_EPOCH_DAYS = (dt.date(1899, 12, 30) - dt.date(1970, 1, 1)).days
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH_DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+_WIDTHS = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "I": 2, "M": 2, "S": 2}
 _DIRECTIVES = {
     "Y": r"(?P<Y>[0-9]{4})",
     "y": r"(?P<y>[0-9]{2})",
@@ -70,6 +74,11 @@ class _Scan:
     wall_us: Ints
     read: Bools
     is_utc: bool
+
+    def place(self, rows: Ints, wall_us: Ints, read: Bools) -> None:
+        """Fill in the result of some of the cells."""
+        self.wall_us[rows] = wall_us
+        self.read[rows] = read
 
 
 def parse_local(series: pd.Series, *, formats: Sequence[str], timezone: str) -> pd.Series:
@@ -146,23 +155,91 @@ def _is_bare(fmt: str) -> bool:
 
 
 def _scan(texts: pa.Array, fmt: str) -> _Scan:
+    """Read what one format reads: cells of its usual width by their bytes, the others by a pattern."""
     if fmt in SERIAL_FORMATS:
         return _scan_serial(texts, fmt)
     pattern, names = _pattern(fmt)
-    found = pc.extract_regex(texts, pattern)
-    read = as_bools(found.is_valid())
-    part = {name: pc.struct_field(found, name) for name in names}
-    year = _number(part["Y"]) if "Y" in part else _two_digit_year(_number(part["y"]))
-    month = _month(part["b"]) if "b" in part else _number(part["m"])
-    day = _number(part["d"])
-    read &= (month >= 1) & (month <= 12) & (day >= 1) & (year >= 1)
-    read &= day <= _days_in_month(year, np.clip(month, 1, 12))
-    seconds, fraction_us, timely = _time_of_day(part, len(texts))
-    read &= timely
-    wall = (_days_since_1970(year, np.clip(month, 1, 12), day) * 86_400 + seconds) * 1_000_000 + fraction_us
-    if "z" in part:
-        wall -= _offset_seconds(part["z"]) * 1_000_000
-    return _Scan(wall, read, "z" in part)
+    result = _Scan(np.zeros(len(texts), np.int64), np.zeros(len(texts), bool), "z" in names)
+    layout = _layout(fmt)
+    other = np.ones(len(texts), bool)
+    if layout is not None:
+        usual = as_bools(pc.equal(pc.binary_length(texts), layout.width))
+        parts, shaped = _parts_by_position(texts.filter(pa.array(usual)), layout)
+        result.place(np.flatnonzero(usual), *_wall_clock(parts, shaped))
+        other = ~usual
+    if other.any():
+        found = pc.extract_regex(texts.filter(pa.array(other)), pattern)
+        parts = {name: _PART_READERS.get(name, _number)(pc.struct_field(found, name)) for name in names}
+        result.place(np.flatnonzero(other), *_wall_clock(parts, as_bools(found.is_valid())))
+    return result
+
+
+def _wall_clock(parts: dict[str, Ints], shaped: Bools) -> tuple[Ints, Bools]:
+    """Return wall-clock microseconds (UTC where there is an offset), and where the parts name a real moment."""
+    zero = np.zeros(len(shaped), np.int64)
+    year = parts["Y"] if "Y" in parts else _two_digit_year(parts["y"])
+    month = parts["b"] if "b" in parts else parts["m"]
+    day, hour = parts["d"], parts.get("H", zero)
+    minute, second = parts.get("M", zero), parts.get("S", zero)
+    real = shaped & (month >= 1) & (month <= 12) & (year >= FIRST_YEAR) & (year <= LAST_YEAR)
+    month = np.clip(month, 1, 12)
+    real &= (day >= 1) & (day <= _days_in_month(year, month))
+    if "I" in parts:
+        real &= (parts["I"] >= 1) & (parts["I"] <= 12)
+        hour = parts["I"] % 12
+    if "p" in parts:
+        hour = np.where((parts["p"] == 1) & (hour < 12), hour + 12, hour)
+    real &= (hour <= 23) & (minute <= 59) & (second <= 59)
+    seconds = _days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second
+    return (seconds - parts.get("z", zero)) * 1_000_000 + parts.get("f", zero), real
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where a format's digits and fixed characters stand when every part is written in full width."""
+
+    width: int
+    digits: dict[str, tuple[int, int]]
+    literals: dict[int, int]
+
+
+@lru_cache(maxsize=256)
+def _layout(fmt: str) -> _Layout | None:
+    """Return the layout of a format made of numbers and single ASCII characters, None for any other."""
+    digits: dict[str, tuple[int, int]] = {}
+    literals: dict[int, int] = {}
+    at = 0
+    for token in re.findall(r"%.|.", fmt):
+        if token.startswith("%") and token[1:] in _WIDTHS:
+            digits[token[1:]] = (at, at + _WIDTHS[token[1:]])
+            at += _WIDTHS[token[1:]]
+        elif len(token) == 1 and token.isascii():
+            literals[at] = ord(token)
+            at += 1
+        else:
+            return None
+    return _Layout(at, digits, literals)
+
+
+def _parts_by_position(texts: pa.Array, layout: _Layout) -> tuple[dict[str, Ints], Bools]:
+    """Read the parts of cells that all have the layout's width, and where the cell has its shape."""
+    if not len(texts):
+        return {name: np.zeros(0, np.int64) for name in layout.digits}, np.zeros(0, bool)
+    start = int(np.frombuffer(texts.buffers()[1], np.int64)[texts.offset])
+    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)
+    cells = data[start : start + len(texts) * layout.width].reshape(len(texts), layout.width)
+    shaped = np.ones(len(texts), bool)
+    for at, character in layout.literals.items():
+        shaped &= cells[:, at] == character
+    parts = {}
+    for name, (start, end) in layout.digits.items():
+        number = np.zeros(len(texts), np.int64)
+        for at in range(start, end):
+            digit = cells[:, at] - np.uint8(48)
+            shaped &= digit <= 9
+            number = number * 10 + digit
+        parts[name] = number
+    return parts, shaped
 
 
 @lru_cache(maxsize=256)
@@ -222,32 +299,20 @@ def _month(part: pa.Array) -> Ints:
     return pc.if_else(named, pc.add(number, 1), 0).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _time_of_day(part: dict[str, pa.Array], size: int) -> tuple[Ints, Ints, Bools]:
-    """Return seconds since midnight, microseconds beyond them, and where they name a possible time."""
-    zero = np.zeros(size, np.int64)
-    hour = _number(part["H"]) if "H" in part else zero
-    minute = _number(part["M"]) if "M" in part else zero
-    second = _number(part["S"]) if "S" in part else zero
-    timely = (hour <= 23) & (minute <= 59) & (second <= 59)
-    if "I" in part:
-        hour = _number(part["I"])
-        timely &= (hour >= 1) & (hour <= 12)
-        hour %= 12
-    if "p" in part:
-        afternoon = as_bools(pc.starts_with(pc.utf8_lower(part["p"]), "p"))
-        hour = np.where(afternoon & (hour < 12), hour + 12, hour)
-    fraction = zero
-    if "f" in part:
-        fraction = _number(pc.utf8_slice_codeunits(pc.utf8_rpad(part["f"], 6, "0"), 0, 6))
-    return hour * 3600 + minute * 60 + second, fraction, timely
-
-
 def _offset_seconds(part: pa.Array) -> Ints:
     digits = pc.replace_substring_regex(part, "[^0-9]", "")
     hours = _number(pc.utf8_slice_codeunits(digits, 0, 2))
     minutes = _number(pc.utf8_slice_codeunits(digits, 2, 4))
     sign = np.where(as_bools(pc.starts_with(part, "-")), -1, 1)
     return sign * (hours * 3600 + minutes * 60)
+
+
+def _afternoon(part: pa.Array) -> Ints:
+    return as_bools(pc.starts_with(pc.utf8_lower(part), "p")).astype(np.int64)
+
+
+def _microseconds(part: pa.Array) -> Ints:
+    return _number(pc.utf8_slice_codeunits(pc.utf8_rpad(part, 6, "0"), 0, 6))
 
 
 def _scan_serial(texts: pa.Array, name: str) -> _Scan:
@@ -259,12 +324,12 @@ def _scan_serial(texts: pa.Array, name: str) -> _Scan:
     billionths = _number(part)
     if name == "excel":
         seconds = (billionths * 86_400 + 500_000_000) // 1_000_000_000
-        read &= (whole >= 1) & (whole <= 2_958_465)
+        read &= (whole >= 1) & (whole <= 109_574)
         return _Scan(((whole + _EXCEL_EPOCH_DAYS) * 86_400 + seconds) * 1_000_000, read, False)
     if name == "unix":
-        read &= whole <= 253_402_300_799
+        read &= whole < 7_258_118_400
         return _Scan(whole * 1_000_000 + billionths // 1_000, read, True)
-    read &= whole <= 9_999_999_999_999
+    read &= whole < 7_258_118_400_000
     return _Scan(whole * 1_000, read, True)
 
 
@@ -329,3 +394,4 @@ def _spread_days(days: Ints, known: Bools, places: pa.Array | None, index: pd.In
     return pd.Series(dates, index=index, dtype=object)
 
 
+_PART_READERS = {"b": _month, "p": _afternoon, "z": _offset_seconds, "f": _microseconds}
