@@ -1,0 +1,360 @@
+"""Dates of a whole file: one style a column, one day/month order a file.
+
+Belongs here: recognising date styles, deciding the order of day and month from all of a file's dates
+together, and turning cells into UTC instants. A single cell never decides on its own: it either agrees with
+its column or is a misfit that the caller sets apart.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from funnel_assets.sources.zoom.errors import ReportRefused
+from funnel_assets.sources.zoom.labels import Labels, key
+
+ORDERS = ("month_first", "day_first")
+_TIME = (
+    r"(?:(?P<ap0>AM|PM)\s*)?(?P<h>\d{1,2})[:.時时](?P<mi>\d{2})分?(?:[:.]?(?P<s>\d{2})(?:\.\d+)?秒?)?"
+    r"(?:\s*(?P<ap1>AM|PM))?(?:\s*(?P<z>Z|(?:UTC|GMT)?[+-]\d{2}:?\d{2}))?"
+)
+_FAMILIES = {
+    "ymd": r"^(?P<y>\d{4})(?P<sep>[-/.年])\s?(?P<a>\d{1,2})[-/.月]\s?(?P<b>\d{1,2})日?[\sT,]*" + _TIME + "$",
+    "numeric": r"^(?P<a>\d{1,2})(?P<sep>[-/.])\s?(?P<b>\d{1,2})[-/.]\s?(?P<y>\d{4}|\d{2}),?\s+" + _TIME + "$",
+    "month_day": r"^(?P<a>[\p{L}\p{M}]+)(?P<sep>\.?)\s+(?P<b>\d{1,2}),?\s+(?P<y>\d{4}),?\s+" + _TIME + "$",
+    "day_month": r"^(?P<b>\d{1,2})(?P<sep>\.?)[\s-]+(?:DE\s+)?(?P<a>[\p{L}\p{M}]+)\.?,?[\s-]+(?:DE\s+)?"
+    + r"(?P<y>\d{4}),?\s+"
+    + _TIME
+    + "$",
+}
+_FAMILY_NAMES = tuple(_FAMILIES)
+_NUMERIC = _FAMILY_NAMES.index("numeric")
+# The share of a column that may be written in another style before the file counts as mixed.
+_MINORITY = 0.02
+_EPOCH_YEARS = (2000, 2100)
+_SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One column's distinct dates taken apart.
+
+    Arrays run over the distinct texts; ``codes`` maps rows to them (-1 for an empty cell). ``family`` is -1
+    where nothing matched.
+    """
+
+    codes: np.ndarray
+    texts: list[str]
+    family: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    year: np.ndarray
+    seconds: np.ndarray
+    offset: np.ndarray
+    shape: np.ndarray
+
+    @property
+    def numeric(self) -> np.ndarray:
+        """Which distinct texts are written with digits and a separator, so that order matters."""
+        return self.family == _NUMERIC
+
+
+def take_apart(column: pa.Array | pa.ChunkedArray, labels: Labels) -> Cells:
+    """Split a text column (nulls are empty cells) into date parts; the order of day and month stays open."""
+    encoded = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    dictionary = encoded.dictionary_encode()
+    texts = dictionary.dictionary
+    codes = dictionary.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    size = len(texts)
+    parts = {
+        name: np.zeros(size, dtype=np.int64)
+        for name in ("first", "second", "year", "seconds", "offset", "shape")
+    }
+    family = np.full(size, -1, dtype=np.int64)
+    if size:
+        plain = _plain(texts, labels)
+        _match_families(plain, family, parts, labels)
+    return Cells(codes=codes, texts=texts.to_pylist(), family=family, **parts)
+
+
+def _plain(texts: pa.Array, labels: Labels) -> pa.Array:
+    plain = texts
+    if not pc.all(pc.string_is_ascii(texts)).as_py():
+        plain = pc.utf8_normalize(plain, form="NFKC")
+        for word, name in labels.by_kind["ampm"].items():
+            plain = pc.replace_substring(plain, word, name.upper() + " ")
+        plain = pc.replace_substring_regex(plain, "[\u200e\u200f]", "")
+    plain = pc.utf8_upper(plain)
+    if pc.any(pc.match_substring_regex(plain, r"[AP]\.\s?M|[AP]\sM")).as_py():
+        plain = pc.replace_substring_regex(plain, r"\b([AP])\.?\s?M\b\.?", r"\1M")
+    return pc.utf8_trim_whitespace(plain)
+
+
+def _match_families(
+    plain: pa.Array, family: np.ndarray, parts: dict[str, np.ndarray], labels: Labels
+) -> None:
+    todo = np.arange(len(plain))
+    order = sorted(
+        range(len(_FAMILY_NAMES)),
+        key=lambda i: not pc.match_substring_regex(plain[:1], _FAMILIES[_FAMILY_NAMES[i]])[0].as_py(),
+    )
+    for index in order:
+        if not len(todo):
+            return
+        values = plain if len(todo) == len(plain) else plain.take(pa.array(todo))
+        found = pc.extract_regex(values, pattern=_FAMILIES[_FAMILY_NAMES[index]])
+        hit = found.is_valid().to_numpy(zero_copy_only=False)
+        if not hit.any():
+            continue
+        where = todo[hit]
+        _fill(found.filter(pa.array(hit)), where, index, family, parts, labels)
+        todo = todo[~hit]
+
+
+def _fill(
+    found: pa.StructArray,
+    where: np.ndarray,
+    index: int,
+    family: np.ndarray,
+    parts: dict[str, np.ndarray],
+    labels: Labels,
+) -> None:
+    def text(name: str) -> pa.Array:
+        return found.field(name)
+
+    def number(name: str) -> np.ndarray:
+        cell = text(name)
+        return pc.cast(pc.if_else(pc.equal(cell, ""), "0", cell), pa.int64()).to_numpy(zero_copy_only=False)
+
+    width = {
+        name: pc.utf8_length(text(name)).to_numpy(zero_copy_only=False) for name in ("a", "b", "h", "s", "y")
+    }
+    named = _FAMILY_NAMES[index] in ("month_day", "day_month")
+    first = _months(text("a"), labels) if named else number("a")
+    second, year, hour, minute, second_of = number("b"), number("y"), number("h"), number("mi"), number("s")
+    year = np.where(width["y"] == 2, year + 2000, year)
+    before = pc.not_equal(text("ap0"), "").to_numpy(zero_copy_only=False)
+    half = pc.if_else(pc.equal(text("ap0"), ""), text("ap1"), text("ap0"))
+    is_pm = pc.equal(half, "PM").to_numpy(zero_copy_only=False)
+    is_am = pc.equal(half, "AM").to_numpy(zero_copy_only=False)
+    twelve = is_pm | is_am
+    # Japanese and Chinese clocks write midnight as 0 o'clock in the morning half.
+    good = (
+        np.where(twelve, ((hour >= 1) | before) & (hour <= 12), hour <= 23) & (minute < 60) & (second_of < 60)
+    )
+    clock = np.where(twelve, hour % 12 + np.where(is_pm, 12, 0), hour)
+    parts["first"][where], parts["second"][where], parts["year"][where] = first, second, year
+    parts["seconds"][where] = clock * 3600 + minute * 60 + second_of
+    offset, has_zone = _offsets(text("z"))
+    parts["offset"][where] = offset
+    separators = {value: i for i, value in enumerate(sorted(pc.unique(text("sep")).to_pylist()))}
+    sep = np.array([separators[value] for value in text("sep").to_pylist()]) if len(separators) > 1 else 0
+    shape = index + 8 * twelve + 16 * (width["s"] > 0) + 32 * has_zone + 64 * (width["y"] == 2) + 128 * sep
+    parts["shape"][where] = shape + 4096 * _odd_padding(width, {"a": first, "b": second, "h": hour}, named)
+    family[where] = np.where(good & (year >= _EPOCH_YEARS[0]) & (year < _EPOCH_YEARS[1]), index, -1)
+
+
+def _odd_padding(
+    width: Mapping[str, np.ndarray], values: Mapping[str, np.ndarray], named: bool
+) -> np.ndarray:
+    """Mark cells that write a small number with (or without) a leading zero, against the rest of the column.
+
+    A byte lost from a number ("12/2/2025" for "12/20/2025") shows only here.
+    """
+    odd = np.zeros(len(width["a"]), dtype=np.int64)
+    for name in ("b", "h") if named else ("a", "b", "h"):
+        short = width[name] == 1
+        padded = (width[name] == 2) & (values[name] < 10)
+        if short.any() and padded.any():
+            odd |= (short if short.sum() <= padded.sum() else padded).astype(np.int64)
+        elif short.any() and len(short) > 2 and short.sum() * 20 < len(short):
+            odd |= short.astype(np.int64)
+    return odd
+
+
+def _months(words: pa.Array, labels: Labels) -> np.ndarray:
+    encoded = words.dictionary_encode()
+    numbers = [int(labels.by_kind["month"].get(key(word), "0")) for word in encoded.dictionary.to_pylist()]
+    return np.array(numbers, dtype=np.int64)[encoded.indices.to_numpy()]
+
+
+def _offsets(zones: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    encoded = zones.dictionary_encode()
+    seconds = []
+    for zone in encoded.dictionary.to_pylist():
+        digits = "".join(char for char in zone if char.isdigit())
+        size = (int(digits[:2]) * 3600 + int(digits[2:]) * 60) if digits else 0
+        seconds.append(-size if "-" in zone else size)
+    index = encoded.indices.to_numpy()
+    present = np.array([bool(zone) for zone in encoded.dictionary.to_pylist()], dtype=bool)
+    return np.array(seconds, dtype=np.int64)[index], present[index]
+
+
+def readings(cells: Cells, order: str) -> np.ndarray:
+    """Local microseconds since 1970 of the distinct texts under one order; int64 minimum where impossible."""
+    nothing = np.iinfo(np.int64).min
+    month, day = cells.first, cells.second
+    if order == "day_first":
+        month = np.where(cells.numeric, cells.second, cells.first)
+        day = np.where(cells.numeric, cells.first, cells.second)
+    good = (cells.family >= 0) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    months = (np.where(good, cells.year, 1970) - 1970) * 12 + np.where(good, month, 1) - 1
+    start = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    after = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    days = start + day - 1
+    good &= days < after
+    local = (days * 86_400 + cells.seconds - cells.offset) * _SECOND_US
+    return np.where(good, local, nothing)
+
+
+def check_styles(columns: Mapping[str, Cells]) -> dict[str, np.ndarray]:
+    """Per column, which distinct texts follow the column's main style.
+
+    Raises:
+        ReportRefused: ``dates_mixed`` when a column holds two styles in earnest, as after a round trip
+            through a spreadsheet, where half of the dates may have swapped day and month.
+    """
+    follows: dict[str, np.ndarray] = {}
+    for name, cells in columns.items():
+        good = cells.family >= 0
+        shapes, inverse = np.unique(cells.shape, return_inverse=True)
+        counts = np.zeros(len(shapes), dtype=np.int64)
+        used = cells.codes[cells.codes >= 0]
+        np.add.at(counts, inverse[used][good[used]], 1)
+        if not counts.sum():
+            follows[name] = good
+            continue
+        main = int(counts.argmax())
+        minority = int(counts.sum() - counts[main])
+        if minority > max(1, counts.sum() * _MINORITY):
+            example = sorted(
+                {str(cells.texts[np.flatnonzero(inverse == i)[0]]) for i in np.argsort(-counts)[:2]}
+            )
+            raise ReportRefused(
+                f"Dates under {name!r} are written in two styles: {' and '.join(example)}.",
+                reason="dates_mixed",
+            )
+        follows[name] = good & (inverse == main)
+    return follows
+
+
+def decide_order(
+    columns: Mapping[str, Cells], contradictions: Callable[[str], int], hint: str | None = None
+) -> str:
+    """Which of day and month comes first in this file.
+
+    Decided, in this order, by: a number above 12; both orders meaning the same; only one order being free of
+    contradictions (a report generated before its event, leaving before joining, minutes that don't match);
+    ``hint`` from the source's configuration.
+
+    Args:
+        columns: Every date column of the file and its meta block.
+        contradictions: How many impossible facts an order would imply.
+        hint: ``month_first`` or ``day_first``, used only when the file itself doesn't tell.
+
+    Raises:
+        ReportRefused: ``dates_ambiguous`` with both readings, ``dates_mixed`` when neither order holds.
+    """
+    nothing = np.iinfo(np.int64).min
+    fails = dict.fromkeys(ORDERS, 0)
+    total = 0
+    differs: tuple[str, int, int] | None = None
+    for cells in columns.values():
+        numeric = cells.numeric
+        if not numeric.any():
+            continue
+        values = {order: readings(cells, order) for order in ORDERS}
+        weight = np.bincount(cells.codes[cells.codes >= 0], minlength=len(cells.texts)) * numeric
+        total += int(weight.sum())
+        for order in ORDERS:
+            fails[order] += int(weight[(values[order] == nothing)].sum())
+        apart = numeric & (values[ORDERS[0]] != values[ORDERS[1]]) & (values[ORDERS[0]] != nothing)
+        apart &= values[ORDERS[1]] != nothing
+        if differs is None and apart.any():
+            at = int(np.flatnonzero(apart)[0])
+            differs = (cells.texts[at], int(values[ORDERS[0]][at]), int(values[ORDERS[1]][at]))
+    decided = _by_numbers(fails, total)
+    if decided or differs is None:
+        return decided or ORDERS[0]
+    against = {order: contradictions(order) for order in ORDERS}
+    if min(against.values()) == 0 and max(against.values()) > 0:
+        return min(against, key=lambda order: against[order])
+    if hint in ORDERS:
+        return str(hint)
+    text, month_first, day_first = differs
+    raise ReportRefused(
+        f"{text} can be {_day(month_first)} (month first) or {_day(day_first)} (day first), "
+        "and nothing else in the file tells which.",
+        reason="dates_ambiguous",
+    )
+
+
+def _by_numbers(fails: Mapping[str, int], total: int) -> str | None:
+    low, high = sorted(ORDERS, key=lambda order: fails[order])
+    if fails[low] == fails[high] == 0:
+        return None
+    if fails[low] == fails[high] or fails[low] > max(1, total * _MINORITY):
+        if fails[low] == fails[high] and fails[low] <= max(1, total * _MINORITY):
+            return None
+        raise ReportRefused(
+            "Some dates can only be read month first, others only day first.", reason="dates_mixed"
+        )
+    # One number above 12 among dates that all disagree with it is damage, not evidence.
+    return low if fails[high] > fails[low] else None
+
+
+def _day(local_us: int) -> str:
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=local_us)
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def to_utc(cells: Cells, order: str, timezone: str, follows: np.ndarray | None = None) -> pd.Series:
+    """Rows as UTC instants (``datetime64[us, UTC]``); NaT where empty, impossible or against the column's
+    style.
+
+    A local time that the clock skipped or showed twice becomes NaT too: it has no single meaning.
+    """
+    nothing = np.iinfo(np.int64).min
+    local = readings(cells, order)
+    if follows is not None:
+        local = np.where(follows, local, nothing)
+    zoned = (cells.shape // 32) % 2 == 1
+    values = np.append(_localise(local, zoned, timezone), nothing)
+    return pd.Series(values[cells.codes].view("datetime64[us]")).dt.tz_localize("UTC")
+
+
+def _localise(local: np.ndarray, zoned: np.ndarray, timezone: str) -> np.ndarray:
+    naive = pd.Series(local.view("datetime64[us]"))
+    fixed = _fixed_offset(naive, timezone)
+    nothing = np.iinfo(np.int64).min
+    if fixed is not None:
+        utc = np.where(local == nothing, nothing, local - fixed)
+    else:
+        aware = naive.dt.tz_localize(ZoneInfo(timezone), ambiguous="NaT", nonexistent="NaT").dt.tz_convert(
+            "UTC"
+        )
+        utc = aware.dt.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64)
+    return np.where(zoned, local, utc)
+
+
+def _fixed_offset(naive: pd.Series, timezone: str) -> int | None:
+    """Offset in microseconds where the zone keeps one clock over all these dates; else None."""
+    known = naive.dropna()
+    if known.empty:
+        return 0
+    zone = ZoneInfo(timezone)
+    days = pd.date_range(
+        known.min().normalize() - pd.Timedelta(days=2), known.max() + pd.Timedelta(days=2), freq="D"
+    )
+    if len(days) > 5000:
+        return None
+    offsets = {day.to_pydatetime().replace(tzinfo=zone).utcoffset() for day in days}
+    if len(offsets) != 1:
+        return None
+    offset = offsets.pop()
+    return int(offset.total_seconds()) * _SECOND_US if offset is not None else None

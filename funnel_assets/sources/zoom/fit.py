@@ -1,0 +1,314 @@
+"""One block of people as columns, and whether every row's cells fit where the header puts them.
+
+Belongs here: alignment of rows with their header, types of cells, which free column is the phone. A row whose
+cells don't fit is set apart with the reason; nothing is shifted, nothing is guessed.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from funnel_assets.sources.zoom.dates import Cells, take_apart
+from funnel_assets.sources.zoom.labels import Labels, key
+from funnel_assets.sources.zoom.layout import Block
+
+TIME_COLUMNS = ("registration_time", "join_time", "leave_time")
+TEXT_COLUMNS = (
+    "attended",
+    "user_name",
+    "first_name",
+    "last_name",
+    "email",
+    "phone_raw",
+    "approval",
+    "country",
+    "registration_source",
+    "role",
+)
+_EMPTY = pa.array(["", "-", "--", "---", "—", "–", "N/A", "n/a"])
+_EMAIL = r"^[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s.,;<>]{2,}$"
+_PHONE_LIKE = r"^[\s'’±+(]*[\d][\d\s().+\-/]{7,22}$"
+_DATE_LIKE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T,]+\d{1,2}:\d{2}"
+_STRICT = frozenset(
+    {"registration_time", "join_time", "leave_time", "minutes", "total_minutes", "is_guest", "email"}
+)
+
+
+@dataclass
+class People:
+    """A block after alignment.
+
+    Attributes:
+        text: Canonical text columns, null where empty.
+        times: Date columns taken apart, not yet read.
+        why: Reason code of each row that doesn't fit, None otherwise; ``blame`` names the column.
+    """
+
+    block: Block
+    text: dict[str, pa.Array]
+    times: dict[str, Cells]
+    minutes: np.ndarray
+    why: np.ndarray
+    blame: np.ndarray
+    is_total: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def refuse(self, mask: np.ndarray, reason: str, column: str) -> None:
+        """Set rows apart, unless an earlier reason already did."""
+        fresh = mask & (self.why == None)  # noqa: E711 - elementwise
+        self.why[fresh] = reason
+        self.blame[fresh] = column
+
+    def raw(self, row: int) -> str:
+        """JSON of one row as it stands in the file."""
+        cells = self.block.rows[row]
+        named = {
+            name or f"column {i + 1}": cell
+            for i, (name, cell) in enumerate(zip(self.block.header, cells, strict=False))
+        }
+        extra = [cell for cell in cells[len(self.block.header) :] if cell.strip()]
+        if extra:
+            named["beyond the header"] = extra
+        return json.dumps(named, ensure_ascii=False)
+
+
+def fit(block: Block, labels: Labels) -> People:
+    """Align a block's rows with its header and check every cell's type except dates' order."""
+    count = len(block.rows)
+    columns, short, extra = _align(block)
+    people = People(
+        block=block,
+        text={},
+        times={},
+        minutes=np.full(count, np.nan),
+        why=np.full(count, None, dtype=object),
+        blame=np.full(count, "", dtype=object),
+    )
+    cells = {name: columns[i] for i, name in enumerate(block.names) if name and name != "other"}
+    _check_texts(people, cells, labels)
+    _check_minutes(people, cells, labels)
+    for name in ("registration_time", "join_time", "leave_time", "first_join", "last_leave"):
+        if name in cells:
+            people.times[_plain_name(name)] = take_apart(cells[name], labels)
+    people.is_total = "total_minutes" in cells or "first_join" in cells
+    phone_columns = _add_phone(people, columns, labels)
+    _check_alignment(people, columns, phone_columns, short, extra)
+    return people
+
+
+def _plain_name(name: str) -> str:
+    return {"first_join": "join_time", "last_leave": "leave_time"}.get(name, name)
+
+
+def _align(block: Block) -> tuple[list[pa.Array], np.ndarray, np.ndarray]:
+    """Columns of the header's width, with which rows were shorter and which hold values beyond it."""
+    width, rows = len(block.header), block.rows
+    count = len(rows)
+    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=count)
+    short = lengths < width
+    extra = np.zeros(count, dtype=bool)
+    for i in np.flatnonzero(lengths > width):
+        extra[i] = any(cell.strip() for cell in rows[i][width:])
+    if count and (lengths == lengths[0]).all() and lengths[0] >= width:
+        raw = list(zip(*rows, strict=True))[:width]
+    else:
+        padding = [""] * width
+        raw = list(zip(*[(row + padding)[:width] for row in rows], strict=True)) or [()] * width
+    return [_clean(column) for column in raw], short, extra
+
+
+def _clean(column: Sequence[str]) -> pa.Array:
+    values = pc.utf8_trim_whitespace(pa.array(column, pa.string()))
+    return pc.if_else(pc.is_in(values, value_set=_EMPTY), pa.scalar(None, pa.string()), values)
+
+
+def _bool(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    return pc.fill_null(values, False).to_numpy(zero_copy_only=False)
+
+
+def _mapped(column: pa.Array, kind: str, labels: Labels) -> tuple[pa.Array, np.ndarray]:
+    """Words of a small vocabulary as canonical names, and which cells hold something else."""
+    encoded = column.dictionary_encode()
+    names = [labels.name(kind, word) for word in encoded.dictionary.to_pylist()]
+    mapped = (
+        pa.array(names, pa.string()).take(encoded.indices) if names else pa.nulls(len(column), pa.string())
+    )
+    return mapped, _bool(pc.and_(pc.is_null(mapped), pc.is_valid(column)))
+
+
+def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> None:
+    for name in ("user_name", "first_name", "last_name", "registration_source", "country"):
+        if name in cells:
+            people.text[name] = cells[name]
+    if "country" not in cells and "country_question" in cells:
+        people.text["country"] = cells["country_question"]
+    for name, kind in (("attended", "yes_no"), ("approval", "approval"), ("is_guest", "yes_no")):
+        if name in cells:
+            mapped, strange = _mapped(cells[name], kind, labels)
+            people.text[name] = mapped
+            people.refuse(strange, "misaligned", name)
+    if "role" in cells:
+        people.text["role"] = _mapped(cells["role"], "role", labels)[0]
+    if "email" in cells:
+        email = pc.utf8_lower(cells["email"])
+        people.refuse(_bool(pc.invert(pc.match_substring_regex(email, _EMAIL))), "misaligned", "email")
+        people.text["email"] = email
+    if "upn" in cells:
+        upn = pc.utf8_lower(cells["upn"])
+        upn = pc.if_else(pc.match_substring_regex(upn, _EMAIL), upn, pa.scalar(None, pa.string()))
+        people.text["email"] = pc.coalesce(people.text["email"], upn) if "email" in people.text else upn
+    for name in ("user_name", "first_name", "last_name", "registration_source"):
+        if name in cells:
+            people.refuse(_bool(pc.match_substring_regex(cells[name], _DATE_LIKE)), "misaligned", name)
+    if "country" in cells:
+        strange = _bool(pc.match_substring_regex(cells["country"], r"[@\d]"))
+        words, _ = _mapped(cells["country"], "yes_no", labels)
+        people.refuse(strange | _bool(pc.is_valid(words)), "misaligned", "country")
+
+
+def _check_minutes(people: People, cells: dict[str, pa.Array], labels: Labels) -> None:
+    name = "minutes" if "minutes" in cells else "total_minutes"
+    if name not in cells:
+        return
+    column = cells[name]
+    numeric = pc.match_substring_regex(column, r"^-?\d{1,5}(?:[.,]\d{1,3})?$")
+    if _bool(pc.or_(numeric, pc.is_null(column))).all():
+        plain = pc.replace_substring(column, ",", ".")
+        people.minutes = pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False).astype(float)
+        return
+    encoded = column.dictionary_encode()
+    words = [minutes_of(text, labels) for text in encoded.dictionary.to_pylist()]
+    values = np.array([np.nan if value is None else value for value in words] + [np.nan])
+    people.minutes = values[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)]
+    people.refuse(np.isnan(people.minutes) & _bool(pc.is_valid(column)), "misaligned", name)
+
+
+def minutes_of(text: str, labels: Labels) -> float | None:
+    """Minutes of ``75``, ``1h 27m 51s``, ``59 Min. 0 Sek.`` or ``01:27:51``; None for anything else."""
+    text = text.strip()
+    if re.fullmatch(r"-?\d{1,5}(?:[.,]\d{1,3})?", text):
+        return float(text.replace(",", "."))
+    clock = re.fullmatch(r"(\d{1,3}):(\d{2}):(\d{2})", text)
+    if clock:
+        hours, minutes, seconds = map(int, clock.groups())
+        return hours * 60 + minutes + seconds / 60
+    parts = re.findall(r"(\d+)\s*([^\W\d]+)\.?", text)
+    if not parts or re.sub(r"(\d+)\s*([^\W\d]+)\.?|[\s,]", "", text):
+        return None
+    total = 0.0
+    for number, unit in parts:
+        name = labels.name("duration", unit)
+        if name is None:
+            return None
+        total += int(number) * {"h": 60.0, "m": 1.0, "s": 1 / 60}[name]
+    return total
+
+
+def _add_phone(people: People, columns: list[pa.Array], labels: Labels) -> list[int]:
+    """Fill ``phone_raw`` from the columns that hold the phone; returns their positions, best first.
+
+    A column counts when its header speaks of a phone in any language, or when its filled cells look like
+    phones (a question may be worded without the word). Within a row the first cell that looks like a phone is
+    taken.
+    """
+    block = people.block
+    found: list[tuple[int, float, int]] = []
+    for index, (name, title) in enumerate(zip(block.names, block.header, strict=True)):
+        if name not in (None, "other", "phone"):
+            continue
+        share = _phone_share(columns[index])
+        reduced = key(title)
+        named = any(word in reduced for word in labels.words("phone_word"))
+        excluded = any(word in reduced for word in labels.words("not_phone_word"))
+        if name == "phone":
+            found.append((0, -share, index))
+        elif name is None and named and not excluded:
+            found.append((1, -share, index))
+        elif name is None and not excluded and share >= 0.8:
+            found.append((2, -share, index))
+    order = [index for _, _, index in sorted(found)]
+    if not order:
+        return order
+    nothing = pa.nulls(len(block.rows), pa.string())
+    likely = [pc.if_else(_like_phone(columns[i]), columns[i], nothing) for i in order]
+    named_columns = [columns[i] for rank, _, i in sorted(found) if rank < 2]
+    people.text["phone_raw"] = pc.coalesce(*likely, *named_columns) if named_columns else pc.coalesce(*likely)
+    return order
+
+
+def _like_phone(column: pa.Array) -> pa.Array:
+    return pc.fill_null(pc.match_substring_regex(column, _PHONE_LIKE), False)
+
+
+def _phone_share(column: pa.Array) -> float:
+    filled = len(column) - column.null_count
+    if not filled:
+        return 0.0
+    shaped = pc.match_substring_regex(column, r"^[\s'’±]*(\+|0|91|[6-9])[\d\s().\-]{8,18}$")
+    return float(np.count_nonzero(_bool(shaped))) / filled
+
+
+def _check_alignment(
+    people: People, columns: list[pa.Array], phones: list[int], short: np.ndarray, extra: np.ndarray
+) -> None:
+    """Set apart rows of another length than their header unless it is certain which cell is which."""
+    block = people.block
+    if extra.any() and extra.mean() < 0.5:
+        last = block.names[-1]
+        sure = np.zeros(len(extra), dtype=bool)
+        if last in _STRICT:
+            sure = _bool(pc.is_valid(columns[-1]))
+        elif last == "country":
+            usual = pc.unique(columns[-1].filter(pa.array(~extra))).drop_null()
+            sure = _bool(pc.is_in(columns[-1], value_set=usual))
+        people.refuse(extra & ~sure, "too_many_fields", "")
+    if short.any():
+        _check_short(people, columns, phones, short)
+    if phones:
+        _check_swapped_phone(people, columns, phones)
+
+
+def _check_short(people: People, columns: list[pa.Array], phones: list[int], short: np.ndarray) -> None:
+    block = people.block
+    needed = {"join_time", "leave_time", "minutes", "total_minutes", "email", "registration_time", "approval"}
+    for row in np.flatnonzero(short):
+        length = len(block.rows[row])
+        lost = {name for name in block.names[length:] if name in needed}
+        attended = people.text.get("attended")
+        if lost and (attended is None or attended[int(row)].as_py() != "no"):
+            people.refuse(_only(len(short), row), "missing_field", sorted(lost)[0])
+        free_before = phones and any(name in (None, "other") for name in block.names[: phones[0]])
+        if free_before:
+            cell = columns[phones[0]][int(row)].as_py()
+            if not cell or not re.search(_PHONE_LIKE, cell):
+                people.refuse(_only(len(short), row), "missing_field", "phone")
+
+
+def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[int]) -> None:
+    """A word where the phone belongs and a phone among the free answers: cells changed places."""
+    phone = people.text["phone_raw"]
+    wordy = _bool(pc.and_(pc.is_valid(phone), pc.invert(pc.match_substring_regex(phone, r"\d"))))
+    if not wordy.any():
+        return
+    free = [i for i, name in enumerate(people.block.names) if name in (None, "other") and i not in phones]
+    for index in free:
+        holds = _bool(_like_phone(columns[index]))
+        people.refuse(wordy & holds, "misaligned", "phone")
+
+
+def _only(count: int, row: int) -> np.ndarray:
+    mask = np.zeros(count, dtype=bool)
+    mask[row] = True
+    return mask
+
+
+def text_series(column: pa.Array | None, count: int) -> pd.Series:
+    """A pandas ``str`` column; missing where the file has nothing."""
+    values = column if column is not None else pa.nulls(count, pa.string())
+    return pd.Series(pd.array(values, dtype="str"))

@@ -1,0 +1,69 @@
+"""The words that event reports use, read from ``labels.csv``.
+
+Belongs here: turning any spelling of a title, section, header, status or month into one name. A new language
+or another vendor is new lines in ``labels.csv``; nothing in this package compares with a literal header.
+"""
+
+import csv
+import io
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+LABELS_FILE = "labels.csv"
+
+
+def key(text: str) -> str:
+    """Reduce a label to what all its spellings share.
+
+    Case, width, accents, spacing and punctuation go: ``# Registered``, ``registered:`` and ``REGISTERED``
+    meet. A label made of symbols only is its own key.
+    """
+    text = unicodedata.normalize("NFKC", text).strip()
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(char for char in decomposed if not "\u0300" <= char <= "\u036f")
+    kept = "".join(
+        c for c in unicodedata.normalize("NFKC", plain) if c.isalnum() or unicodedata.category(c)[0] == "M"
+    )
+    return kept or text
+
+
+@dataclass(frozen=True)
+class Labels:
+    """One mapping for each kind of word: label key to canonical name."""
+
+    by_kind: Mapping[str, Mapping[str, str]]
+    header_texts: frozenset[str]
+
+    def name(self, kind: str, text: str) -> str | None:
+        """Canonical name of ``text`` among the words of ``kind``, or None."""
+        return self.by_kind[kind].get(key(text)) if text else None
+
+    def words(self, kind: str) -> list[str]:
+        """Every key of ``kind``, longest first, for searching inside longer texts."""
+        return sorted(self.by_kind[kind], key=lambda word: (-len(word), word))
+
+
+@cache
+def load_labels() -> Labels:
+    """Read the table that ships with the package (once a process)."""
+    raw = resources.files(__package__).joinpath(LABELS_FILE).read_text(encoding="utf-8")
+    return labels_from_csv(raw)
+
+
+def labels_from_csv(raw: str) -> Labels:
+    """Build the mappings from CSV text with columns what, name, language, texts (alternatives parted by
+    ``|``).
+
+    The first line that claims a spelling keeps it.
+    """
+    by_kind: dict[str, dict[str, str]] = {}
+    header_texts: set[str] = set()
+    for row in csv.DictReader(io.StringIO(raw)):
+        for text in row["texts"].split("|"):
+            by_kind.setdefault(row["what"], {}).setdefault(key(text), row["name"])
+            if row["what"] == "header":
+                header_texts.add(text)
+    return Labels(by_kind=by_kind, header_texts=frozenset(header_texts))

@@ -1,0 +1,227 @@
+"""Records to blocks: which lines are titles, facts about the event, headers, people.
+
+Belongs here: the structure of a report, found by the words of ``labels.csv`` and never by line number. Does
+not belong here: dates, fit of values, what attendance means.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from funnel_assets.sources.zoom.errors import ReportRefused
+from funnel_assets.sources.zoom.labels import Labels, load_labels
+from funnel_assets.sources.zoom.text import Records
+
+_TOP_LINES = 40
+_IDENTITY = frozenset({"email", "user_name", "first_name", "upn"})
+_SESSION = frozenset(
+    {"join_time", "leave_time", "minutes", "total_minutes", "attended", "first_join", "last_leave"}
+)
+_REGISTRATION = frozenset({"registration_time", "approval", "last_name", "role"})
+UNKNOWN_SECTION = "unknown"
+
+
+@dataclass
+class Block:
+    """People under one header.
+
+    Attributes:
+        section: Canonical section name; ``unknown`` under a title no table knows; None with no title at all.
+        header: The header's cells as written, without padding.
+        names: Canonical name of each cell, None for a question of the organiser's own.
+        rows: Data records, padding included.
+        lines: Physical line of each record.
+    """
+
+    section: str | None
+    header: list[str]
+    names: list[str | None]
+    rows: list[list[str]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Layout:
+    """A report taken apart.
+
+    Attributes:
+        title: ``attendee`` or ``registration`` where the file says so.
+        facts: Event facts, one mapping a row of the topic table (a report over several sessions has several).
+        single_facts: Facts written as ``label, value`` lines.
+        blocks: People, in file order.
+        loose: (line, cells) of lines that belong to nothing known.
+    """
+
+    title: str | None = None
+    facts: list[dict[str, str]] = field(default_factory=list)
+    single_facts: dict[str, str] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
+    loose: list[tuple[int, list[str]]] = field(default_factory=list)
+
+
+def lay_out(records: Records, labels: Labels | None = None) -> Layout:
+    """Find the blocks of a report."""
+    return _Scanner(labels or load_labels()).scan(records)
+
+
+class _Scanner:
+    """Walks the records once; lines that look like plain data take the short way."""
+
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+        self.layout = Layout()
+        self.section: str | None = None
+        self.block: Block | None = None
+        self.fact_names: list[str | None] | None = None
+        self.records = Records([], [], [], ",", True)
+        self.following = 0
+
+    def scan(self, records: Records) -> Layout:
+        self.records = records
+        header_texts = self.labels.header_texts
+        look_closer = True
+        for index, row in enumerate(records.rows):
+            if (
+                look_closer
+                or index < _TOP_LINES
+                or not any(row[1:])
+                or len(header_texts.intersection(row)) > 1
+            ):
+                self.following = index + 1
+                look_closer = self._structural(row, records.lines[index])
+            elif self.block is not None:
+                self.block.rows.append(row)
+                self.block.lines.append(records.lines[index])
+            else:
+                self.following = index + 1
+                look_closer = self._structural(row, records.lines[index])
+        return self.layout
+
+    def _header_follows(self) -> bool:
+        for row in self.records.rows[self.following : self.following + 3]:
+            cells = _trimmed(row)
+            if cells:
+                return self._is_header(cells)
+        return False
+
+    def _structural(self, row: Sequence[str], line: int) -> bool:
+        """Take one line; True when the next one deserves a closer look as well."""
+        cells = _trimmed(row)
+        if not cells:
+            self.fact_names = None
+            return True
+        if sum(1 for cell in cells if cell) == 1 and cells[0] and self._heading(cells[0]):
+            return True
+        if self._header(cells) or self._event_header(cells) or self._single_fact(cells):
+            return True
+        if self.fact_names is not None and self._fact_row(cells):
+            return True
+        if self.block is not None:
+            self.block.rows.append(list(row))
+            self.block.lines.append(line)
+            return False
+        self.layout.loose.append((line, cells))
+        return True
+
+    def _heading(self, text: str) -> bool:
+        title = self.labels.name("title", text)
+        if title:
+            if self.layout.title and self.layout.blocks:
+                raise ReportRefused("Two reports follow each other in this file.", reason="several_events")
+            self.layout.title = self.layout.title or title
+            self._close()
+            return True
+        section = self.labels.name("section", text)
+        if section:
+            self._close()
+            self.section = section
+            return True
+        if self.labels.name("meta", text) == "generated_at":
+            return True
+        # A heading in words no table knows: ahead of any header, or right above one. Elsewhere it is data.
+        if "@" not in text and not text.isdigit() and (self.block is None or self._header_follows()):
+            self._close()
+            self.section = UNKNOWN_SECTION
+            return True
+        return False
+
+    def _close(self) -> None:
+        self.section = None
+        self.block = None
+        self.fact_names = None
+
+    def _is_header(self, cells: Sequence[str]) -> bool:
+        """Whether these cells name the columns of a table of people."""
+        known = {name for name in header_names(cells, self.labels) if name}
+        if len(known) < 2 or not known & _IDENTITY or any("@" in cell for cell in cells):
+            return False
+        filled = sum(1 for cell in cells if cell)
+        if len(known) < filled and (len(known) < 3 or not known & (_SESSION | _REGISTRATION)):
+            return False
+        is_about_event = any(self.labels.name("meta", cell) == "topic" for cell in cells)
+        return not is_about_event or bool(known & {"join_time", "first_name", "attended", "first_join"})
+
+    def _header(self, cells: Sequence[str]) -> bool:
+        if not self._is_header(cells):
+            return False
+        self.fact_names = None
+        self.block = Block(section=self.section, header=list(cells), names=header_names(cells, self.labels))
+        self.layout.blocks.append(self.block)
+        return True
+
+    def _event_header(self, cells: Sequence[str]) -> bool:
+        names = [self.labels.name("meta", cell) for cell in cells]
+        known = {name for name in names if name}
+        if len(known) < 2 or not ("topic" in known or ("webinar_id" in known and len(known) > 2)):
+            return False
+        if any("@" in cell for cell in cells) or self.section == "teams_summary":
+            return False
+        self._close()
+        self.fact_names = names
+        return True
+
+    def _single_fact(self, cells: Sequence[str]) -> bool:
+        if self.block is not None:
+            return False
+        name = self.labels.name("meta", cells[0])
+        values = [cell for cell in cells[1:] if cell]
+        if name is None or len(values) != 1 or (self.labels.name("meta", values[0]) and not self.section):
+            return False
+        self.layout.single_facts.setdefault(name, values[0])
+        return True
+
+    def _fact_row(self, cells: Sequence[str]) -> bool:
+        named = list(zip(self.fact_names or [], cells, strict=False))
+        if any(
+            "@" in cell and name not in ("host_email", "host_name", "topic", None) for name, cell in named
+        ):
+            self.fact_names = None
+            return False
+        facts: dict[str, str] = {}
+        for name, cell in named:
+            if name and cell:
+                facts.setdefault(name, cell)
+        if facts:
+            self.layout.facts.append(facts)
+        return True
+
+
+def _trimmed(row: Sequence[str]) -> list[str]:
+    """Cells without outer spaces and without the padding at the end of the line."""
+    cells = [cell.strip() for cell in row]
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells
+
+
+def header_names(cells: Sequence[str], labels: Labels) -> list[str | None]:
+    """Canonical name of each header cell; a name counts once, later cells with it are free questions."""
+    names: list[str | None] = []
+    seen: set[str] = set()
+    for cell in cells:
+        name = labels.name("header", cell)
+        if name in seen and name != "other":
+            name = None
+        if name:
+            seen.add(name)
+        names.append(name)
+    return names

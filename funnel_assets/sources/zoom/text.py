@@ -1,0 +1,218 @@
+"""Bytes to records: encoding, delimiter, quoting, physical line numbers.
+
+Belongs here: what a CSV file is, however it was saved. Does not belong here: what its cells mean.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from funnel_assets.sources.zoom.errors import ReportRefused
+from funnel_assets.sources.zoom.labels import Labels
+
+DELIMITERS = (",", "\t", ";", "|")
+_LOOK_AT_LINES = 60
+_BOM = "\ufeff"
+
+
+@dataclass(frozen=True)
+class Records:
+    """A file as records.
+
+    Attributes:
+        rows: Cells of each record.
+        lines: 1-based physical line on which each record starts.
+        broken: (line, raw text) of physical lines whose quoting can't be trusted.
+        ends_with_newline: Whether the last line is terminated.
+    """
+
+    rows: list[list[str]]
+    lines: list[int]
+    broken: list[tuple[int, str]]
+    delimiter: str
+    ends_with_newline: bool
+
+
+def decode(data: bytes) -> str:
+    """Decode a report: UTF-8 with any number of BOMs, UTF-16 with or without one, else cp1252.
+
+    NUL bytes, which Zoom emits inside otherwise good lines, are dropped; line ends become ``\\n``.
+
+    Raises:
+        ReportRefused: ``truncated`` when a multi-byte character is cut at the end, ``encoding`` when
+            unreadable.
+    """
+    if not data.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
+        raise ReportRefused("The file is empty.", reason="not_a_report")
+    text = _decode_utf16(data) if _is_utf16(data) else _decode_bytes(data)
+    if "\x00" in text:
+        text = text.replace("\x00", "")
+    text = text.replace(_BOM, "") if _BOM in text[:8] else text
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text
+
+
+def _is_utf16(data: bytes) -> bool:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return True
+    head = data[:2000]
+    nuls = head.count(0)
+    # Every second byte of Latin text is NUL in UTF-16; stray NULs are far rarer.
+    return nuls > len(head) * 0.3 and (head[0::2].count(0) in (0, nuls))
+
+
+def _decode_utf16(data: bytes) -> str:
+    if data[:2] == b"\xff\xfe":
+        codec = "utf-16-le"
+    elif data[:2] == b"\xfe\xff":
+        codec = "utf-16-be"
+    else:
+        codec = "utf-16-be" if data[0] == 0 else "utf-16-le"
+    if len(data) % 2:
+        raise ReportRefused("The file ends inside a character.", reason="truncated")
+    try:
+        return data.decode(codec)
+    except UnicodeDecodeError as error:
+        raise ReportRefused("The file's UTF-16 text is damaged.", reason="encoding") from error
+
+
+def _decode_bytes(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.end >= len(data) and error.reason == "unexpected end of data" and error.start > 0:
+            head_is_utf8 = any(byte > 127 for byte in data[: error.start])
+            if head_is_utf8 or len(data) - error.start > 1:
+                raise ReportRefused("The file ends inside a character.", reason="truncated") from error
+        if _looks_utf8(data):
+            raise ReportRefused("The file's UTF-8 text is damaged.", reason="encoding") from error
+    return data.decode("cp1252", errors="replace")
+
+
+def _looks_utf8(data: bytes) -> bool:
+    """Mostly valid multi-byte sequences: UTF-8 with damage, which cp1252 would turn into nonsense."""
+    text = data.decode("utf-8", errors="replace")
+    good = sum(1 for char in text if ord(char) > 127 and char != "\ufffd")
+    return data[:3] == b"\xef\xbb\xbf" or good > 3 * text.count("\ufffd")
+
+
+def read_records(text: str, labels: Labels) -> Records:
+    """Split text into records with the delimiter under which most known words appear.
+
+    A stray quote that swallows following lines is undone: its line is set apart as broken and reading resumes
+    on the next one.
+
+    Raises:
+        ReportRefused: ``truncated`` when the text ends inside a quoted cell.
+    """
+    first_line = 1
+    if text[:4].casefold() == "sep=":
+        text, first_line = text.partition("\n")[2], 2
+    delimiter = detect_delimiter(text, labels)
+    ends = text.endswith("\n")
+    line_count = text.count("\n") + (0 if ends else 1)
+    if '"' not in text:
+        rows = list(csv.reader(io.StringIO(text), delimiter=delimiter, quoting=csv.QUOTE_NONE))
+        return Records(rows, list(range(first_line, first_line + len(rows))), [], delimiter, ends)
+    try:
+        rows = list(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True))
+    except csv.Error:
+        rows = []
+    if len(rows) == line_count:
+        return Records(rows, list(range(first_line, first_line + len(rows))), [], delimiter, ends)
+    return _read_carefully(text, delimiter, first_line, ends)
+
+
+def _read_carefully(text: str, delimiter: str, first_line: int, ends: bool) -> Records:
+    lines = _split_lines(text)
+    rows: list[list[str]] = []
+    starts: list[int] = []
+    broken: list[tuple[int, str]] = []
+    position = 0
+    width = 0
+    while position < len(lines):
+        for row, start, end, whole in _records_from(lines, position, delimiter):
+            if not whole or _swallowed(lines, start, end, delimiter, width):
+                if not whole and _is_cut(lines, start, delimiter, width, ends):
+                    raise ReportRefused(
+                        "The file stops inside a quoted cell.", reason="truncated", line=first_line + start
+                    )
+                broken.append((first_line + start, lines[start].rstrip("\n")))
+                position = start + 1
+                break
+            rows.append(row)
+            starts.append(first_line + start)
+            width = max(width, len(row))
+            position = end
+        else:
+            break
+    return Records(rows, starts, broken, delimiter, ends)
+
+
+def _split_lines(text: str) -> list[str]:
+    lines = [line + "\n" for line in text.split("\n")]
+    last = lines.pop()
+    if last != "\n":
+        lines.append(last[:-1])
+    return lines
+
+
+def _records_from(
+    lines: list[str], position: int, delimiter: str
+) -> Iterator[tuple[list[str], int, int, bool]]:
+    """Yield (cells, first line, line after, closed) from ``position``; an open quote is not closed."""
+    reader = csv.reader((lines[i] for i in range(position, len(lines))), delimiter=delimiter, strict=True)
+    start = position
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield [], start, min(position + reader.line_num, len(lines)), False
+            return
+        end = position + reader.line_num
+        yield row, start, end, True
+        start = end
+
+
+def _swallowed(lines: list[str], start: int, end: int, delimiter: str, width: int) -> bool:
+    """Whether a record over several lines holds what look like whole records of their own."""
+    if end - start == 1:
+        return False
+    enough = max(3, width - 2)
+    return any(line.count(delimiter) >= enough for line in lines[start + 1 : end - 1]) or (
+        lines[end - 1].count(delimiter) >= enough and lines[start].count(delimiter) >= enough
+    )
+
+
+def _is_cut(lines: list[str], start: int, delimiter: str, width: int, ends: bool) -> bool:
+    """An open quote means a cut file when nothing after it looks like a record of its own."""
+    if start == len(lines) - 1:
+        return not ends or lines[start].count(delimiter) < max(1, width - 2)
+    enough = max(3, width - 2)
+    return not any(line.count(delimiter) >= enough for line in lines[start + 1 :])
+
+
+def detect_delimiter(text: str, labels: Labels) -> str:
+    """The delimiter that makes the most known words appear as whole cells near the top of the file."""
+    head = "\n".join(text[:200_000].split("\n")[:_LOOK_AT_LINES])
+    best, best_score = ",", (-1, -1)
+    for delimiter in DELIMITERS:
+        try:
+            cells = [cell for row in csv.reader(io.StringIO(head), delimiter=delimiter) for cell in row]
+        except csv.Error:
+            continue
+        known = sum(
+            1
+            for cell in cells
+            if cell
+            and len(cell) < 80
+            and any(labels.name(kind, cell) for kind in ("header", "meta", "section"))
+        )
+        score = (known, -DELIMITERS.index(delimiter))
+        if score > best_score:
+            best, best_score = delimiter, score
+    return best
