@@ -1,0 +1,142 @@
+"""engagement_summary: what each person did, per active day and so far (SPEC 6; seed 000).
+
+Belongs here: which records count as which activity. Does not belong here: what an activity is worth.
+"""
+
+import datetime as dt
+
+import narwhals as nw
+
+from funnel_assets.domain.frames import (
+    Frame,
+    Materialize,
+    Native,
+    between,
+    first_by,
+    pinned,
+    shaped,
+    unchanged,
+)
+from funnel_assets.domain.identity import identified
+
+COUNTS = (
+    "clicks",
+    "views",
+    "downloads",
+    "demos_booked",
+    "follow_ups",
+    "registrations",
+    "attendances",
+    "minutes",
+    "form_submissions",
+    "deals_closed",
+)
+
+EVENT_COUNTS = {
+    "click": "clicks",
+    "view": "views",
+    "download": "downloads",
+    "demo_booked": "demos_booked",
+    "follow_up": "follow_ups",
+    "form_submit": "form_submissions",
+    "deal_closed": "deals_closed",
+}
+"""Event types that are counted, in lower case. Any other type makes the person active and counts nowhere."""
+
+_ENGAGEMENT_ORDER = ("date", "at", "record_id")
+
+
+def engagement_summary(
+    raw_leads: Native,
+    zoom_attendance: Native,
+    engagement_events: Native,
+    links: Native,
+    *,
+    first: dt.date,
+    last: dt.date,
+    materialize: Materialize = unchanged,
+) -> Native:
+    """Return one row per person active on a day of ``first`` to ``last``: the day's and the running counts.
+
+    Grain and columns: contract ``engagement_summary``. All inputs are needed from the first day there is, because
+    running counts start there; rows after ``last`` don't count.
+
+    A form is a form submission; a Zoom record is a registration (unless a walk-in), an attendance (if attended) and
+    its minutes, on the event day. An attended event engages at the time of joining, any other Zoom record at its
+    ``touched_at``. The channel of a form is its source, of a Zoom record ``zoom``.
+    """
+    known = nw.from_native(links)
+    records = nw.concat(
+        [
+            _forms(nw.from_native(raw_leads)),
+            _zoom(nw.from_native(zoom_attendance)),
+            _events(nw.from_native(engagement_events)),
+        ],
+        how="vertical",
+    ).filter(nw.col("date") <= nw.lit(last))
+    people = identified(records, known, "record_id", materialize).drop(
+        "phone_key", "email_key", "linked_phone", "identified_by"
+    )
+    people = pinned(people, materialize)
+    active = between(people, first, last).select("person_id").unique()
+    theirs = people.join(active, on="person_id", how="semi")
+    days = theirs.group_by("person_id", "date").agg(
+        *(nw.col(name).sum().alias(name) for name in COUNTS),
+        nw.col("at").min().alias("began_at"),
+        nw.col("at").max().alias("ended_at"),
+    )
+    running = days.with_columns(
+        *(_so_far(nw.col(name).cum_sum()).cast(nw.Int64).alias(f"total_{name}") for name in COUNTS),
+        _so_far(nw.col("began_at").cum_min()).alias("first_engaged_at"),
+        _so_far(nw.col("ended_at").cum_max()).alias("last_engaged_at"),
+    )
+    channels = first_by(theirs, ["person_id"], _ENGAGEMENT_ORDER).select("person_id", "channel")
+    told = between(running, first, last).join(channels, on="person_id", how="left")
+    return shaped(told, "engagement_summary")
+
+
+def _so_far(running: nw.Expr) -> nw.Expr:
+    return running.over("person_id", order_by="date")
+
+
+def _records(records: Frame, record_id: str, at: nw.Expr, channel: nw.Expr, counts: dict[str, nw.Expr]) -> Frame:
+    """Return records of one kind in the common shape; a count not named is 0."""
+    nothing = (nw.col("date").dt.day() * 0).cast(nw.Int64)
+    return records.select(
+        nw.col(record_id).alias("record_id"),
+        "date",
+        at.alias("at"),
+        channel.alias("channel"),
+        "phone_key",
+        "email_key",
+        *(counts.get(name, nothing).cast(nw.Int64).alias(name) for name in COUNTS),
+    )
+
+
+def _forms(raw_leads: Frame) -> Frame:
+    one = ~nw.col("lead_id").is_null()
+    return _records(
+        raw_leads, "lead_id", nw.col("created_at"), nw.col("utm_source"), {"form_submissions": one}
+    )
+
+
+def _zoom(zoom_attendance: Frame) -> Frame:
+    attended = nw.col("attended") == "Y"
+    at = (
+        nw.when(attended & ~nw.col("join_time").is_null())
+        .then(nw.col("join_time"))
+        .otherwise(nw.col("touched_at"))
+    )
+    channel = nw.when(~nw.col("event_type").is_null()).then(nw.lit("zoom"))
+    counts = {
+        "registrations": nw.col("attendance_type").is_in(["attended", "no_show"]),
+        "attendances": attended,
+        "minutes": nw.col("time_in_session_minutes"),
+    }
+    return _records(zoom_attendance, "attendance_id", at, channel, counts)
+
+
+def _events(engagement_events: Frame) -> Frame:
+    kind = nw.col("event_type").str.strip_chars().str.to_lowercase()
+    counts = {count: kind == event for event, count in EVENT_COUNTS.items()}
+    return _records(engagement_events, "event_id", nw.col("event_at"), nw.col("channel"), counts)
