@@ -1,7 +1,7 @@
 """What must hold between the rows of config tables, and between tables.
 
-Belongs here: unique keys, periods, references, spellings, and the rules of single tables. Does not belong here:
-one cell (`table_cells.py`) and which columns there are (`table_specs.py`).
+Belongs here: unique keys, periods, references, spellings, and the rules of single tables. Does not belong
+here: one cell (`table_cells.py`) and which columns there are (`table_specs.py`).
 """
 
 import datetime as dt

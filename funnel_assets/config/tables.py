@@ -31,8 +31,8 @@ class Tables:
     """Every config table, checked.
 
     Attributes:
-        frames: Name -> frame with the columns of its spec (string, int64, date32; Arrow-backed), trimmed, sorted
-            by content, so that nothing can depend on the order of rows in the file.
+        frames: Name -> frame with the columns of its spec (string, int64, date32; Arrow-backed), trimmed,
+            sorted by content, so that nothing can depend on the order of rows in the file.
         fingerprints: Name -> hash of the frame's content.
         files: Name -> the file it was read from; None for the packaged default.
     """

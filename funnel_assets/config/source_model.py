@@ -1,0 +1,159 @@
+"""What one source of a dataset is (SPEC 4).
+
+Belongs here: the words ``sources.yaml`` may use and the checked result. Does not belong here: reading the
+file (`sources.py`), fetching or parsing what a source holds.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from funnel_assets.config.mistakes import quoted, suggestion
+from funnel_assets.errors import ConfigError
+from funnel_assets.masking import redact_url
+
+DATASETS = ("raw_leads", "zoom_attendance", "engagement_events", "spend", "crm_assignments", "crm_sales")
+KINDS = ("http_csv", "http_json", "csv", "xlsx", "json", "jsonl", "parquet", "zoom_folder")
+DRIFT = ("evolve", "freeze", "discard_row", "discard_value")
+AUTH_TYPES = ("bearer", "header", "query", "basic")
+NUMBER_FORMATS = ("excel", "unix", "unix_ms")
+
+HTTP_KINDS = frozenset({"http_csv", "http_json"})
+
+
+@dataclass(frozen=True)
+class Auth:
+    """How a source is signed in to; holds the names of things, never the secret.
+
+    Attributes:
+        type: ``bearer``, ``header``, ``query`` or ``basic``.
+        env: Environment variable that holds the secret; for ``basic`` the password, or ``user:password`` when
+            there is no name.
+        name: Header, query parameter, or for ``basic`` the user.
+    """
+
+    type: str
+    env: str
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class HttpOverrides:
+    """What a source wants otherwise than the HTTP defaults; None keeps the default."""
+
+    timeout_seconds: float | None = None
+    deadline_seconds: float | None = None
+    max_megabytes: float | None = None
+    retries: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of a dataset.
+
+    Attributes:
+        dataset: The dataset its rows are of.
+        name: Unique in the file.
+        order: Position among the dataset's sources, from 0; breaks ties of first touch (SPEC 6).
+        kind: One of `KINDS`.
+        location: URL, or absolute path (or fsspec path), with variables filled in.
+        line: Line in ``sources.yaml``.
+        timezone: Of the times in the file that state none.
+        auth: How to sign in; None for an open source.
+        columns: Contract or sheet name -> name in the file.
+        constants: Contract or sheet name -> value for a column the file lacks.
+        date_formats: strftime-style formats or `NUMBER_FORMATS`, tried in order; empty means ISO dates.
+        currency: Of all amounts, three letters.
+        encoding: None means it is found out.
+        delimiter: None means it is found out.
+        sheet: Worksheet of an xlsx; None means the first.
+        drift: What to do when columns change: ``evolve`` loads on and reports it; ``freeze`` fails;
+            ``discard_row`` and ``discard_value`` quarantine the rows or the values that don't fit.
+        allow_empty: Whether a file without rows is data; else it is an error.
+        external_id: Column with the source's own id of a person (SPEC 6, identity).
+        http: Overrides of the HTTP defaults.
+    """
+
+    dataset: str
+    name: str
+    order: int
+    kind: str
+    location: str = field(repr=False)
+    line: int
+    timezone: str
+    auth: Auth | None = None
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False)
+    constants: Mapping[str, str] = field(default_factory=dict, hash=False)
+    date_formats: tuple[str, ...] = ()
+    currency: str = "INR"
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    drift: str = "evolve"
+    allow_empty: bool = False
+    external_id: str | None = None
+    http: HttpOverrides = HttpOverrides()
+
+    @property
+    def is_http(self) -> bool:
+        """Whether the source is fetched over HTTP."""
+        return self.kind in HTTP_KINDS
+
+    @property
+    def format(self) -> str:
+        """How the bytes are read, however they arrive: csv, xlsx, json, jsonl, parquet or zoom_folder."""
+        return self.kind.removeprefix("http_")
+
+    @property
+    def shown_location(self) -> str:
+        """The location as people and logs may see it."""
+        return redact_url(self.location) if self.is_http else self.location
+
+    def fingerprint(self) -> str:
+        """Hash of everything here that changes what comes out of the same bytes; so not where they are."""
+        content = {
+            "dataset": self.dataset,
+            "name": self.name,
+            "order": self.order,
+            "format": self.format,
+            "timezone": self.timezone,
+            "columns": sorted(self.columns.items()),
+            "constants": sorted(self.constants.items()),
+            "date_formats": self.date_formats,
+            "currency": self.currency,
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+            "sheet": self.sheet,
+            "drift": self.drift,
+            "external_id": self.external_id,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class SourcesConfig:
+    """All sources, in the file's order."""
+
+    file: Path
+    sources: tuple[Source, ...]
+
+    def of(self, dataset: str) -> tuple[Source, ...]:
+        """Return a dataset's sources in order; none when the file has none."""
+        return tuple(source for source in self.sources if source.dataset == dataset)
+
+    def get(self, name: str) -> Source:
+        """Return a source by name.
+
+        Raises:
+            ConfigError: If there is none of this name.
+        """
+        for source in self.sources:
+            if source.name == name:
+                return source
+        names = [source.name for source in self.sources]
+        raise ConfigError(
+            f"There is no source {quoted(name)}{suggestion(name, names)}; there are: {', '.join(names)}.",
+            file=self.file.name,
+        )
