@@ -32,9 +32,7 @@ ISO_FORMATS = (
 )
 """What a source that declares no formats may write."""
 
-OFFSET_FORMATS = tuple(
-    f"%Y-%m-%d{gap}%H:%M{seconds}%z" for gap in "T " for seconds in (":%S", ":%S.%f", "")
-)
+OFFSET_FORMATS = tuple(f"%Y-%m-%d{gap}%H:%M{seconds}%z" for gap in "T " for seconds in (":%S", ":%S.%f", ""))
 """ISO 8601 with an offset names its moment by itself; every source may write it."""
 
 SERIAL_FORMATS = ("excel", "unix", "unix_ms")
@@ -296,7 +294,9 @@ def _month(part: pa.Array) -> Ints:
         pc.or_(pc.is_in(lowered, pa.array([*_MONTHS, "sept"], pa.large_string())), pc.is_in(lowered, whole)),
         False,
     )
-    return pc.if_else(named, pc.add(number, 1), 0).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    return (
+        pc.if_else(named, pc.add(number, 1), 0).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    )
 
 
 def _offset_seconds(part: pa.Array) -> Ints:

@@ -15,15 +15,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from funnel_assets.domain.text import Bools, as_bools, as_integers, as_text, distinct, tidy, without_missing_words
+from funnel_assets.domain.text import (
+    Bools,
+    as_bools,
+    as_integers,
+    as_text,
+    distinct,
+    tidy,
+    without_missing_words,
+)
 
 NUMBER_STATUSES = ("ok", "missing", "unreadable")
 
 _CURRENCY_MARKS = {"INR": r"(?:₹|rs\.?|inr\.?|rupees?)", "USD": r"(?:us\$|\$|usd)", "EUR": r"(?:€|eur)"}
 _GROUPED = r"[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}"
-_NUMBER = (
-    rf"^(?P<sign>-?)(?P<whole>{_GROUPED}|[0-9]*)(?:\.(?P<minor>[0-9]{{0,2}})(?P<half>[0-9]?)(?P<rest>[0-9]*))?$"
-)
+_NUMBER = rf"^(?P<sign>-?)(?P<whole>{_GROUPED}|[0-9]*)(?:\.(?P<minor>[0-9]{{0,2}})(?P<half>[0-9]?)(?P<rest>[0-9]*))?$"
 _LONGEST_WHOLE = 15
 _MINUS_SIGNS = r"[−–—]"
 

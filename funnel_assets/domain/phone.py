@@ -25,6 +25,7 @@ BUILT_IN_PLACEHOLDERS = frozenset(
 """National numbers that nobody owns; libphonenumber calls several of them valid."""
 
 _LONGEST_NUMBER = 15
+_SHORTEST_REPEAT = 5
 _PLAIN_INDIAN = r"^(?:[+±]?91|0091|0)?(?P<national>[1-9][0-9]{9})$"
 _FLOAT_TAIL = r"([0-9]{9})\.0+$"
 _FILLING = r"[\s()'’‘`\-]"
@@ -149,9 +150,11 @@ def _read_number(piece: str, banned: frozenset[str]) -> PhoneReading:
     if "+" in before or digits.startswith("00"):
         foreign = _valid_foreign(digits.lstrip("0"))
         if foreign:
-            return PhoneReading(None, "placeholder") if foreign in banned else PhoneReading(foreign, "foreign")
+            return (
+                PhoneReading(None, "placeholder") if foreign in banned else PhoneReading(foreign, "foreign")
+            )
     national = digits[-10:]
-    if national in banned or len(set(national)) == 1:
+    if national in banned or (len(national) >= _SHORTEST_REPEAT and len(set(national)) == 1):
         return PhoneReading(None, "placeholder")
     if len(digits) < 10:
         return PhoneReading(None, "invalid")

@@ -1,0 +1,374 @@
+"""What every tabular source dataset shares on its way from text to rows.
+
+Belongs here: the shape of a parser's input and results, cells made tidy, reasons for quarantine, the choice among rows
+of one key, and the accounts that must add up. Does not belong here: the rules of any one dataset (one module each).
+
+Parsing has two phases. ``index_rows`` looks at every row of a dump, cheaply: which local day it belongs to, a hash of
+its content, and whether it is another row again. ``clean_rows`` reads the cells of chosen rows; its result for a day
+depends on that day's rows alone. When a dump changes, only days whose hashes changed are cleaned again.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from funnel_assets.contracts.base import CONTRACTS, columns
+from funnel_assets.domain.dates import ISO_FORMATS
+from funnel_assets.domain.keys import row_hashes
+from funnel_assets.domain.text import Bools, Ints, as_arrow, as_bools, as_text, distinct, nulls, tidy
+from funnel_assets.errors import SourceBroken
+from funnel_assets.masking import mask_text
+
+LOAD, DUPLICATE, QUARANTINE = "load", "duplicate", "quarantine"
+
+
+@dataclass(frozen=True)
+class SourceContext:
+    """What is known of a source besides its rows.
+
+    Attributes:
+        dataset: Dataset the source feeds.
+        name: Name in sources.yaml.
+        order: Position in sources.yaml; breaks ties of first touch.
+        timezone: Time zone of the source's cells.
+        day_timezone: Time zone that decides what a day is (FUNNEL_TIMEZONE).
+        date_formats: Formats of the source, tried in order.
+        currency: Currency of its amounts.
+        file: File or URL the rows came from, for messages.
+        placeholders: Phones and e-mail addresses that stand for none (placeholders.csv).
+    """
+
+    dataset: str
+    name: str
+    order: int = 0
+    timezone: str = "Asia/Kolkata"
+    day_timezone: str = "Asia/Kolkata"
+    date_formats: tuple[str, ...] = ISO_FORMATS
+    currency: str = "INR"
+    file: str = ""
+    placeholders: frozenset[str] = frozenset()
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The source's date formats, or ISO 8601 where it declares none."""
+        return tuple(self.date_formats) or ISO_FORMATS
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """Rows read from text.
+
+    Attributes:
+        rows: Exactly the contract's columns and ``line``, sorted by the contract's key.
+        quarantine: ``line``, ``reason``, ``detail`` (masked, what to do), ``raw`` (JSON text of the row), ``day`` (None where
+            unknown), on the labels of the table.
+        notes: How many cells of loaded rows were read with a loss or a change worth knowing, by kind.
+    """
+
+    rows: pd.DataFrame
+    quarantine: pd.DataFrame
+    notes: dict[str, int] = field(default_factory=dict)
+
+
+IndexRows = Callable[[pd.DataFrame, SourceContext], pd.DataFrame]
+CleanRows = Callable[[pd.DataFrame, pd.DataFrame, SourceContext], Cleaned]
+
+
+@dataclass(frozen=True)
+class Parser:
+    """How one dataset is read.
+
+    Attributes:
+        dataset: Its name.
+        columns: Field of the contract to column name in the source.
+        required: Column names without which the source is broken as a whole.
+        index_rows: ``(table, context)`` to a frame on the table's labels: ``line``, ``day`` (local date or None), ``row_hash``
+            (32 hex digits), ``fate``, ``reason``, ``detail``. ``quarantine`` here means that no day is known; rows with a
+            day that turn out unusable are quarantined by ``clean_rows``. Doesn't depend on the order of rows.
+        clean_rows: ``(rows of the table, the same rows of the index, context)`` to `Cleaned`.
+        money: Columns whose sums must reconcile: name in the source to field of the contract.
+    """
+
+    dataset: str
+    columns: Mapping[str, str]
+    required: tuple[str, ...]
+    index_rows: IndexRows
+    clean_rows: CleanRows
+    money: Mapping[str, str] = field(default_factory=dict)
+
+
+def sheet_columns(dataset: str) -> dict[str, str]:
+    """Return field to source column for every field of a contract that names one."""
+    return {facts.name: facts.sheet for facts in columns(CONTRACTS[dataset]) if facts.sheet}
+
+
+class Cells:
+    """A table's cells by contract field, trimmed, with empty ones null; a column the source lacks is all null."""
+
+    def __init__(self, table: pd.DataFrame, fields: Mapping[str, str], required: Sequence[str] = ()) -> None:
+        missing = [name for name in required if name not in table.columns]
+        if missing:
+            raise SourceBroken(
+                f"the column {', '.join(repr(name) for name in missing)} is missing.",
+                fix="restore it at the source, or map its new name under columns in sources.yaml",
+            )
+        self.size = len(table)
+        self.labels = table.index
+        self.sheet = dict(fields)
+        self._cells = {
+            name: tidy(table[sheet]) if sheet in table.columns else nulls(self.size)
+            for name, sheet in fields.items()
+        }
+
+    def __getitem__(self, name: str) -> pa.Array:
+        return self._cells[name]
+
+    def series(self, name: str) -> pd.Series:
+        """Return a field's cells as a pandas column of text."""
+        return as_text(self._cells[name], self.labels)
+
+    def missing(self, name: str) -> Bools:
+        """Return where a field's cell is empty."""
+        return as_bools(self._cells[name].is_null())
+
+    def empty(self) -> Bools:
+        """Return where every cell of the row is empty."""
+        found = np.ones(self.size, bool)
+        for cells in self._cells.values():
+            found &= as_bools(cells.is_null())
+        return found
+
+    def hashes(self, salt: str = "") -> pa.Array:
+        """Return the hash of each row's content."""
+        return row_hashes(list(self._cells.values()), salt)
+
+
+class Findings:
+    """What is wrong with which rows; the first reason found for a row stands."""
+
+    def __init__(self, size: int) -> None:
+        self.reason = np.full(size, None, object)
+        self.detail = np.full(size, None, object)
+
+    @property
+    def found(self) -> Bools:
+        """Where something is wrong."""
+        return self.reason != None  # noqa: E711 - element by element
+
+    def add(self, where: Bools, reason: str, detail: str) -> None:
+        """Give rows a reason with one text for all."""
+        rows = where & ~self.found
+        self.reason[rows] = reason
+        self.detail[rows] = detail
+
+    def add_cells(self, where: Bools, reason: str, cells: pa.Array, describe: Callable[[str], str]) -> None:
+        """Give rows a reason with a text made from the cell; the cell is masked first."""
+        rows = np.flatnonzero(where & ~self.found)
+        if not len(rows):
+            return
+        texts, places = distinct(cells.take(pa.array(rows)))
+        described = np.array([describe(shown(text)) for text in texts.to_pylist()], object)
+        self.reason[rows] = reason
+        self.detail[rows] = described[places.to_numpy()]
+
+    def carry(self, index: pd.DataFrame) -> "Findings":
+        """Take over what the index found."""
+        rows = (index["fate"] == QUARANTINE).to_numpy()
+        self.reason[rows] = index["reason"].to_numpy(dtype=object)[rows]
+        self.detail[rows] = index["detail"].to_numpy(dtype=object)[rows]
+        return self
+
+
+def shown(text: str) -> str:
+    """Return a cell as it may be shown to people: masked, and not endless."""
+    masked = mask_text(text)
+    return masked if len(masked) <= 60 else masked[:57] + "..."
+
+
+def find_undated(
+    findings: Findings, cells: Cells, name: str, known: Bools, context: SourceContext, empty_rows: bool = True
+) -> None:
+    """Find rows that belong to no day, because they are empty or their date is missing or unreadable."""
+    sheet = cells.sheet[name]
+    if empty_rows:
+        findings.add(cells.empty() & ~known, "empty_row", "The row is empty. Delete it at the source.")
+    findings.add(
+        cells.missing(name) & ~known,
+        "date_missing",
+        f'The column "{sheet}" is empty, so the row belongs to no day. Fill it in at the source.',
+    )
+    find_unreadable_date(findings, cells, name, known, context)
+
+
+def find_unreadable_date(
+    findings: Findings, cells: Cells, name: str, known: Bools, context: SourceContext
+) -> None:
+    """Find rows with something in a date column that none of the source's formats reads."""
+    sheet, sample = cells.sheet[name], dt.datetime(2025, 3, 22, 19, 13, 27)
+    written = " or ".join(
+        {f: None for f in (fmt if "%" not in fmt else sample.strftime(fmt) for fmt in context.formats)}
+    )
+    findings.add_cells(
+        ~cells.missing(name) & ~known,
+        "date_unreadable",
+        cells[name],
+        lambda text: (
+            f'"{text}" in the column "{sheet}" can\'t be read as a date: this source writes {written}. Correct '
+            f"the cell, or add its format to date_formats of {context.name} in sources.yaml."
+        ),
+    )
+
+
+def find_unreadable_number(
+    findings: Findings, cells: Cells, name: str, unreadable: Bools, reason: str, what: str
+) -> None:
+    """Find rows with something in a number column that is none."""
+    sheet = cells.sheet[name]
+    findings.add_cells(
+        unreadable,
+        reason,
+        cells[name],
+        lambda text: f'"{text}" in the column "{sheet}" is not {what}. Correct the cell at the source.',
+    )
+
+
+def build_index(
+    table: pd.DataFrame, hashes: pa.Array, days: pd.Series, findings: Findings, kept: Ints | None = None
+) -> pd.DataFrame:
+    """Put an index together.
+
+    Args:
+        table: The rows.
+        hashes: Hash of each row's content.
+        days: Local day of each row.
+        findings: Rows that belong to no day.
+        kept: For each row, the position of the row kept in its stead, or -1 (see `repeats`).
+    """
+    bad = findings.found
+    repeated = np.zeros(len(table), bool) if kept is None else kept >= 0
+    fate = np.where(bad, 2, np.where(repeated, 1, 0)).astype(np.int8)
+    if kept is not None and repeated.any():
+        codes = pc.dictionary_encode(hashes).indices.to_numpy()
+        rows = np.flatnonzero(repeated)
+        same = codes[rows] == codes[kept[rows]]
+        findings.reason[rows] = np.where(same, "identical_row", "superseded_row")
+        findings.detail[rows] = np.where(
+            same, "The same row stands elsewhere in the source.", "Another row of the same key is kept."
+        )
+    return pd.DataFrame(
+        {
+            "line": _lines(table),
+            "day": days.to_numpy(),
+            "row_hash": as_text(hashes, table.index),
+            "fate": as_text(
+                pa.array([LOAD, DUPLICATE, QUARANTINE], pa.large_string()).take(fate), table.index
+            ),
+            "reason": _sparse_text(findings.reason, table.index),
+            "detail": _sparse_text(findings.detail, table.index),
+        },
+        index=table.index,
+    )
+
+
+def _lines(table: pd.DataFrame) -> Ints:
+    if "line" in table.columns:
+        return table["line"].to_numpy(dtype=np.int64)
+    return np.arange(1, len(table) + 1)
+
+
+def _sparse_text(values: np.ndarray, index: pd.Index) -> pd.Series:
+    if not (values != None).any():  # noqa: E711 - element by element
+        return as_text(nulls(len(values)), index)
+    return as_text(pa.array(values, pa.large_string()), index)
+
+
+def repeats(keys: pa.Array, competing: Bools, ranks: Sequence[np.ndarray]) -> Ints:
+    """Choose one row among those of each key.
+
+    Args:
+        keys: Key of each row; rows without one never compete.
+        competing: Rows that may be chosen, and may be repeats.
+        ranks: Columns to order by, the most important first; the smallest wins. To be free of the order of rows they
+            must tell all rows of a key apart that differ.
+
+    Returns:
+        For each row that isn't chosen, the position of the one that is; -1 for every other row.
+    """
+    kept = np.full(len(keys), -1, np.int64)
+    places = pc.dictionary_encode(keys).indices
+    rows = np.flatnonzero(competing & ~as_bools(places.is_null()))
+    if not len(rows):
+        return kept
+    codes = places.fill_null(0).to_numpy()[rows]
+    often = np.bincount(codes)[codes] > 1
+    rows, codes = rows[often], codes[often]
+    ordered = np.lexsort([*(rank[rows] for rank in reversed(ranks)), codes])
+    rows, codes = rows[ordered], codes[ordered]
+    first = np.r_[True, codes[1:] != codes[:-1]] if len(codes) else np.zeros(0, bool)
+    chosen = rows[first][np.cumsum(first) - 1] if len(codes) else rows
+    kept[rows[~first]] = chosen[~first]
+    return kept
+
+
+def as_ranks(hashes: pa.Array) -> np.ndarray:
+    """Return hashes as numbers in the same order (their first 60 bits), to rank by."""
+    prefixes = pc.utf8_slice_codeunits(hashes, 0, 15)
+    padded = pc.binary_join_element_wise(
+        pa.scalar("0x", pa.large_string()), prefixes, pa.scalar("", pa.large_string())
+    )
+    return padded.cast(pa.int64()).to_numpy(zero_copy_only=False)
+
+
+def finish(
+    dataset: str,
+    table: pd.DataFrame,
+    index: pd.DataFrame,
+    fields: Mapping[str, pd.Series | np.ndarray],
+    findings: Findings,
+    notes: Mapping[str, Bools] | None = None,
+) -> Cleaned:
+    """Split cleaned rows into those to load, sorted by the contract's key, and those in quarantine."""
+    contract = CONTRACTS[dataset]
+    bad = findings.found
+    keep = (index["fate"] == LOAD).to_numpy() & ~bad
+    names = [facts.name for facts in columns(contract)]
+    frame = pd.DataFrame(
+        {name: fields[name] for name in names} | {"line": index["line"].to_numpy()}, index=table.index
+    )
+    if not keep.all():
+        frame = frame[keep]
+    order = np.asarray(pc.sort_indices(as_arrow(frame[contract.key[0]])))
+    rows = frame.take(order).reset_index(drop=True)
+    counted = {name: int((found & keep).sum()) for name, found in (notes or {}).items()}
+    return Cleaned(
+        rows, _quarantined(table[bad], index[bad], findings), {k: n for k, n in counted.items() if n}
+    )
+
+
+def _quarantined(table: pd.DataFrame, index: pd.DataFrame, findings: Findings) -> pd.DataFrame:
+    bad = findings.found
+    frame = pd.DataFrame(
+        {
+            "line": index["line"].to_numpy(dtype=np.int64),
+            "reason": as_text(pa.array(findings.reason[bad], pa.large_string()), table.index),
+            "detail": as_text(pa.array(findings.detail[bad], pa.large_string()), table.index),
+            "raw": as_text(pa.array(_raw_rows(table), pa.large_string()), table.index),
+            "day": index["day"].to_numpy(),
+        },
+        index=table.index,
+    )
+    return frame.sort_values("line", kind="stable")
+
+
+def _raw_rows(table: pd.DataFrame) -> list[str]:
+    names = [str(name) for name in table.columns if name != "line"]
+    cells = [as_arrow(table[name]).to_pylist() for name in names]
+    return [
+        json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) for row in zip(*cells, strict=True)
+    ]

@@ -1,0 +1,78 @@
+"""Assignments of leads to sales employees (SPEC 4.3; seed 001 Phase 1).
+
+The dump repeats rows: identical ones are duplicates. Part 2 knows people by phone alone, so a row whose phone can't be
+used is quarantined.
+"""
+
+import pandas as pd
+
+from funnel_assets.domain.dates import local_day, parse_local
+from funnel_assets.domain.keys import phone_keys
+from funnel_assets.domain.parsing.base import (
+    Cells,
+    Cleaned,
+    Findings,
+    Parser,
+    SourceContext,
+    build_index,
+    find_undated,
+    finish,
+    repeats,
+    sheet_columns,
+)
+from funnel_assets.domain.phone import normalize_phones
+from funnel_assets.domain.text import as_arrow, as_text, constant
+
+DATASET = "crm_assignments"
+COLUMNS = sheet_columns(DATASET)
+REQUIRED = (COLUMNS["assigned_at"], COLUMNS["phone"])
+_WHY_UNUSABLE = {
+    "missing": "is empty",
+    "placeholder": "stands for no phone",
+    "scientific": "was cut by a spreadsheet (9.19877E+11); format the column as text",
+    "invalid": "has fewer than ten digits",
+}
+
+
+def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
+    """Say of each row which day it belongs to, and which rows are another one again."""
+    cells = Cells(table, COLUMNS, REQUIRED)
+    assigned = _assigned(cells, context)
+    findings = Findings(cells.size)
+    find_undated(findings, cells, "assigned_at", assigned.notna().to_numpy(), context)
+    hashes = cells.hashes()
+    lines = table["line"].to_numpy()
+    kept = repeats(hashes, ~findings.found, [lines])
+    return build_index(table, hashes, local_day(assigned, context.day_timezone), findings, kept)
+
+
+def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
+    """Read the cells of rows of an index."""
+    cells = Cells(table, COLUMNS)
+    findings = Findings(cells.size).carry(index)
+    phones = normalize_phones(cells.series("phone"), placeholders=context.placeholders)
+    loaded = (index["fate"] == "load").to_numpy()
+    for status, why in _WHY_UNUSABLE.items():
+        findings.add(
+            loaded & (phones["phone_status"] == status).to_numpy(),
+            "phone_unusable",
+            f'The phone in the column "{COLUMNS["phone"]}" {why}. Correct it in the CRM.',
+        )
+    fields = {
+        "date": index["day"],
+        "assignment_id": as_text(as_arrow(index["row_hash"]), cells.labels),
+        "source_name": as_text(constant(context.name, cells.size), cells.labels),
+        "assigned_at": _assigned(cells, context),
+        "lead_source": cells.series("lead_source"),
+        "phone": phones["phone"],
+        "phone_key": phone_keys(phones["phone"]),
+        "employee": cells.series("employee"),
+    }
+    return finish(DATASET, table, index, fields, findings)
+
+
+def _assigned(cells: Cells, context: SourceContext) -> pd.Series:
+    return parse_local(cells.series("assigned_at"), formats=context.formats, timezone=context.timezone)
+
+
+PARSER = Parser(DATASET, COLUMNS, REQUIRED, index_rows, clean_rows)

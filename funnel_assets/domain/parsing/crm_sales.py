@@ -1,0 +1,103 @@
+"""Sales of the CRM dump, all 44 columns (SPEC 4.4; seed 001 Phase 2).
+
+A sale has one row. Where the dump holds several of one ``_id``, the one with the latest payment is kept, then the one
+with the most paid, then the one with the greatest content hash, so that the order of rows never decides. A row with a
+cell that can't be read doesn't take part in that choice and is quarantined: money is never silently null.
+"""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+
+from funnel_assets.domain.dates import local_day
+from funnel_assets.domain.email import normalize_emails
+from funnel_assets.domain.keys import email_keys, phone_keys
+from funnel_assets.domain.parsing.base import (
+    Cells,
+    Cleaned,
+    Findings,
+    Parser,
+    SourceContext,
+    as_ranks,
+    build_index,
+    find_undated,
+    finish,
+    repeats,
+    sheet_columns,
+)
+from funnel_assets.domain.parsing.typed import read_fields
+from funnel_assets.domain.phone import normalize_phones
+from funnel_assets.domain.text import as_text, constant
+
+DATASET = "crm_sales"
+COLUMNS = sheet_columns(DATASET)
+REQUIRED = (COLUMNS["sale_id"], COLUMNS["created_at"])
+
+
+def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
+    """Say of each row which day it belongs to, and which row of each sale is kept."""
+    cells = Cells(table, COLUMNS, REQUIRED)
+    findings = Findings(cells.size)
+    read, _ = _read(cells, context, unusable := Findings(cells.size))
+    created = read["created_at"]
+    find_undated(findings, cells, "created_at", created.notna().to_numpy(), context)
+    hashes = cells.hashes()
+    last_paid = read["last_paid_date"].map(dt.date.toordinal, na_action="ignore").fillna(0).to_numpy(np.int64)
+    paid = read["paid_amount_paise"].fillna(np.iinfo(np.int64).min + 1).to_numpy(np.int64)
+    ranks = [-last_paid, -paid, -as_ranks(hashes), table["line"].to_numpy()]
+    kept = repeats(cells["sale_id"], ~findings.found & ~unusable.found, ranks)
+    return build_index(table, hashes, local_day(created, context.day_timezone), findings, kept)
+
+
+def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
+    """Read the cells of rows of an index."""
+    cells = Cells(table, COLUMNS)
+    findings = Findings(cells.size).carry(index)
+    read, rounded = _read(cells, context, unusable := Findings(cells.size))
+    loaded = (index["fate"] == "load").to_numpy()
+    new = loaded & unusable.found & ~findings.found
+    findings.reason[new], findings.detail[new] = unusable.reason[new], unusable.detail[new]
+    phones = normalize_phones(cells.series("phone"), placeholders=context.placeholders)["phone"]
+    emails = normalize_emails(cells.series("email"), placeholders=context.placeholders)
+    fields = {
+        **read,
+        "date": index["day"],
+        "source_name": as_text(constant(context.name, cells.size), cells.labels),
+        "currency": as_text(constant(context.currency, cells.size), cells.labels),
+        "phone": phones,
+        "phone_key": phone_keys(phones),
+        "email": emails,
+        "email_key": email_keys(emails),
+    }
+    notes = {
+        "money_rounded": rounded,
+        "phone_unusable": phones.isna().to_numpy() & ~cells.missing("phone"),
+        "email_unusable": emails.isna().to_numpy() & ~cells.missing("email"),
+    }
+    return finish(DATASET, table, index, fields, findings, notes)
+
+
+def _read(
+    cells: Cells, context: SourceContext, unusable: Findings
+) -> tuple[dict[str, pd.Series], np.ndarray]:
+    """Read every column, and find the rows that can't be used whatever their day."""
+    unusable.add(
+        cells.missing("sale_id"),
+        "sale_id_missing",
+        f"The column \"{COLUMNS['sale_id']}\" is empty, so the sale can't be told from others. Ask the CRM's owner.",
+    )
+    return read_fields(cells, COLUMNS, context, unusable)
+
+
+PARSER = Parser(
+    DATASET,
+    COLUMNS,
+    REQUIRED,
+    index_rows,
+    clean_rows,
+    {
+        COLUMNS["total_amount_paise"]: "total_amount_paise",
+        COLUMNS["net_amount_paise"]: "net_amount_paise",
+    },
+)

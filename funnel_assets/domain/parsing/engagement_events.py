@@ -1,0 +1,104 @@
+"""Product and marketing events (SPEC 4.6; seeds 000 and 003).
+
+Of several rows with one ``event_id`` the first wins: the earliest, then by content hash, so that the order of rows never
+decides. An event without an id is known by its content. One without a usable e-mail or phone is loaded and stands alone.
+"""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from funnel_assets.domain.dates import local_day, parse_local
+from funnel_assets.domain.email import normalize_emails
+from funnel_assets.domain.keys import email_keys, phone_keys
+from funnel_assets.domain.parsing.base import (
+    Cells,
+    Cleaned,
+    Findings,
+    Parser,
+    SourceContext,
+    as_ranks,
+    build_index,
+    find_undated,
+    finish,
+    repeats,
+)
+from funnel_assets.domain.phone import normalize_phones
+from funnel_assets.domain.text import as_arrow, as_text, constant
+
+DATASET = "engagement_events"
+COLUMNS = {
+    "event_id": "event_id",
+    "email": "email",
+    "phone": "phone",
+    "company": "company",
+    "industry": "industry",
+    "event_type": "event_type",
+    "channel": "channel",
+    "event_at": "event_time",
+    "metadata": "metadata",
+}
+REQUIRED = (COLUMNS["event_at"], COLUMNS["event_type"])
+
+
+def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
+    """Say of each row which day it belongs to, and which row of each event is kept."""
+    cells = Cells(table, COLUMNS, REQUIRED)
+    happened = _happened(cells, context)
+    findings = Findings(cells.size)
+    find_undated(findings, cells, "event_at", happened.notna().to_numpy(), context)
+    hashes = cells.hashes()
+    at = happened.dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
+    untyped = cells.missing("event_type")
+    ranks = [at, as_ranks(hashes), table["line"].to_numpy()]
+    kept = repeats(_ids(cells, hashes), ~findings.found & ~untyped, ranks)
+    return build_index(table, hashes, local_day(happened, context.day_timezone), findings, kept)
+
+
+def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
+    """Read the cells of rows of an index."""
+    cells = Cells(table, COLUMNS)
+    findings = Findings(cells.size).carry(index)
+    findings.add(
+        cells.missing("event_type") & (index["fate"] == "load").to_numpy(),
+        "event_type_missing",
+        f'The column "{COLUMNS["event_type"]}" is empty, so nothing can be counted. Fill it in at the source.',
+    )
+    phones = normalize_phones(cells.series("phone"), placeholders=context.placeholders)["phone"]
+    emails = normalize_emails(cells.series("email"), placeholders=context.placeholders)
+    fields = {
+        "date": index["day"],
+        "event_id": as_text(_ids(cells, as_arrow(index["row_hash"])), cells.labels),
+        "source_name": as_text(constant(context.name, cells.size), cells.labels),
+        "event_at": _happened(cells, context),
+        "email": emails,
+        "phone": phones,
+        "phone_key": phone_keys(phones),
+        "email_key": email_keys(emails),
+        "event_type": as_text(_type_names(cells["event_type"]), cells.labels),
+        **{name: cells.series(name) for name in ("company", "industry", "channel", "metadata")},
+    }
+    notes = {
+        "phone_unusable": phones.isna().to_numpy() & ~cells.missing("phone"),
+        "email_unusable": emails.isna().to_numpy() & ~cells.missing("email"),
+        "nobody": phones.isna().to_numpy() & emails.isna().to_numpy(),
+    }
+    return finish(DATASET, table, index, fields, findings, notes)
+
+
+def _happened(cells: Cells, context: SourceContext) -> pd.Series:
+    return parse_local(cells.series("event_at"), formats=context.formats, timezone=context.timezone)
+
+
+def _ids(cells: Cells, hashes: pa.Array) -> pa.Array:
+    """Return each event's own id, or its content's hash where it has none."""
+    return pc.coalesce(cells["event_id"], hashes)
+
+
+def _type_names(cells: pa.Array) -> pa.Array:
+    """Write event types one way: ``Demo Booked`` and ``demo-booked`` are ``demo_booked``."""
+    return pc.replace_substring_regex(pc.utf8_lower(cells), r"[\s-]+", "_")
+
+
+PARSER = Parser(DATASET, COLUMNS, REQUIRED, index_rows, clean_rows)

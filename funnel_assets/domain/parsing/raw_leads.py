@@ -1,0 +1,71 @@
+"""Lead-form submissions (SPEC 4.1; seed 001, top of funnel).
+
+One row per submission: identical rows are separate submissions, told apart by an ordinal. A phone or e-mail that can't
+be used doesn't cost the lead; only a row without a readable date has no day to belong to.
+"""
+
+import numpy as np
+import pandas as pd
+
+from funnel_assets.domain.dates import local_day, parse_local
+from funnel_assets.domain.email import normalize_emails
+from funnel_assets.domain.keys import email_keys, numbered, phone_keys
+from funnel_assets.domain.parsing.base import (
+    Cells,
+    Cleaned,
+    Findings,
+    Parser,
+    SourceContext,
+    build_index,
+    find_undated,
+    finish,
+    sheet_columns,
+)
+from funnel_assets.domain.phone import normalize_phones
+from funnel_assets.domain.text import as_arrow, as_text, constant
+
+DATASET = "raw_leads"
+COLUMNS = sheet_columns(DATASET)
+REQUIRED = (COLUMNS["created_at"],)
+_AS_TYPED = ("name", "city", "question_1", "utm_source", "utm_medium", "utm_campaign")
+
+
+def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
+    """Say of each row which day it belongs to; every dated row is loaded."""
+    cells = Cells(table, COLUMNS, REQUIRED)
+    created = _created(cells, context)
+    findings = Findings(cells.size)
+    find_undated(findings, cells, "created_at", created.notna().to_numpy(), context)
+    return build_index(table, cells.hashes(context.name), local_day(created, context.day_timezone), findings)
+
+
+def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
+    """Read the cells of rows of an index."""
+    cells = Cells(table, COLUMNS)
+    findings = Findings(cells.size).carry(index)
+    phones = normalize_phones(cells.series("phone"), placeholders=context.placeholders)
+    emails = normalize_emails(cells.series("email"), placeholders=context.placeholders)
+    fields = {
+        "date": index["day"],
+        "lead_id": as_text(numbered(as_arrow(index["row_hash"])), cells.labels),
+        "source_name": as_text(constant(context.name, cells.size), cells.labels),
+        "source_order": pd.Series(np.full(cells.size, context.order), cells.labels, dtype="Int64"),
+        "created_at": _created(cells, context),
+        "email": emails,
+        "phone": phones["phone"],
+        "phone_status": phones["phone_status"],
+        "phone_key": phone_keys(phones["phone"]),
+        "email_key": email_keys(emails),
+        **{name: cells.series(name) for name in _AS_TYPED},
+    }
+    notes = {"email_unusable": emails.isna().to_numpy() & ~cells.missing("email")}
+    for status in ("placeholder", "invalid", "scientific"):
+        notes[f"phone_{status}"] = (phones["phone_status"] == status).to_numpy()
+    return finish(DATASET, table, index, fields, findings, notes)
+
+
+def _created(cells: Cells, context: SourceContext) -> pd.Series:
+    return parse_local(cells.series("created_at"), formats=context.formats, timezone=context.timezone)
+
+
+PARSER = Parser(DATASET, COLUMNS, REQUIRED, index_rows, clean_rows)

@@ -1,0 +1,75 @@
+"""Lines of the advertising spend sheet (SPEC 4.5; seed 001 Phase 3, 43 columns).
+
+Exports repeat lines that are truly spent twice, so identical rows are separate lines, told apart by an ordinal. A line
+without a readable cost is quarantined; blank impressions or clicks are none counted. Amounts with more than two decimals
+are rounded half to even, and counted in the notes (see ``domain.money``).
+"""
+
+import pandas as pd
+
+from funnel_assets.domain.dates import parse_day
+from funnel_assets.domain.keys import numbered
+from funnel_assets.domain.parsing.base import (
+    Cells,
+    Cleaned,
+    Findings,
+    Parser,
+    SourceContext,
+    build_index,
+    find_undated,
+    find_unreadable_number,
+    finish,
+    sheet_columns,
+)
+from funnel_assets.domain.parsing.typed import read_fields
+from funnel_assets.domain.text import as_arrow, as_text, constant
+
+DATASET = "spend"
+COLUMNS = sheet_columns(DATASET)
+REQUIRED = (COLUMNS["date"], COLUMNS["cost_paise"])
+MISCELLANEOUS = "Other Sources (Miscellaneous)"
+_COUNTED = ("impressions", "clicks")
+
+
+def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
+    """Say of each row which day it belongs to; every dated row is loaded."""
+    cells = Cells(table, COLUMNS, REQUIRED)
+    days = parse_day(
+        cells.series("date"),
+        formats=context.formats,
+        timezone=context.timezone,
+        day_timezone=context.day_timezone,
+    )
+    findings = Findings(cells.size)
+    find_undated(findings, cells, "date", days.notna().to_numpy(), context)
+    return build_index(table, cells.hashes(context.name), days, findings)
+
+
+def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
+    """Read the cells of rows of an index."""
+    cells = Cells(table, COLUMNS)
+    findings = Findings(cells.size).carry(index)
+    read, rounded = read_fields(cells, [name for name in COLUMNS if name != "date"], context, findings)
+    findings.add(
+        read["cost_paise"].isna().to_numpy(),
+        "money_missing",
+        f'The column "{COLUMNS["cost_paise"]}" is empty. Fill it in at the source; write 0 if nothing was spent.',
+    )
+    for name in _COUNTED:
+        read[name] = read[name].fillna(0)
+        negative = (read[name] < 0).to_numpy(dtype=bool)
+        what = "a number of times (it is below zero)"
+        find_unreadable_number(findings, cells, name, negative, "number_unreadable", what)
+    fields = {
+        **read,
+        "date": index["day"],
+        "spend_id": as_text(numbered(as_arrow(index["row_hash"])), cells.labels),
+        "source_name": as_text(constant(context.name, cells.size), cells.labels),
+        "currency": as_text(constant(context.currency, cells.size), cells.labels),
+        "funnel": as_text(cells["funnel"].fill_null(MISCELLANEOUS), cells.labels),
+    }
+    notes = {"money_rounded": rounded, "funnel_blank": cells.missing("funnel")}
+    return finish(DATASET, table, index, fields, findings, notes)
+
+
+PARSER = Parser(DATASET, COLUMNS, REQUIRED, index_rows, clean_rows, {COLUMNS["cost_paise"]: "cost_paise"})

@@ -1,0 +1,68 @@
+"""Fields read by the type their contract gives them: amounts, counts, days, moments, text.
+
+Belongs here: what the two wide datasets (43 and 44 columns) have in common. Does not belong here: which field may be
+empty, and what else a dataset does with its rows.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from funnel_assets.contracts.base import CONTRACTS, columns
+from funnel_assets.domain.dates import parse_day, parse_local
+from funnel_assets.domain.money import parse_integers, parse_money
+from funnel_assets.domain.parsing.base import (
+    Cells,
+    Findings,
+    SourceContext,
+    find_unreadable_date,
+    find_unreadable_number,
+)
+from funnel_assets.domain.text import Bools, as_text, without_missing_words
+
+
+def read_fields(
+    cells: Cells, names: Iterable[str], context: SourceContext, findings: Findings
+) -> tuple[dict[str, pd.Series], Bools]:
+    """Read fields by their type; whatever is in a cell and can't be read is a finding, never a null.
+
+    Returns:
+        The columns, and where an amount had more decimals than the currency has.
+    """
+    types = {facts.name: facts.arrow_type for facts in columns(CONTRACTS[context.dataset])}
+    fields: dict[str, pd.Series] = {}
+    rounded = np.zeros(cells.size, bool)
+    for name in names:
+        if name.endswith("_paise"):
+            money = parse_money(cells.series(name), currency=context.currency)
+            rounded |= money["is_rounded"].to_numpy()
+            unreadable = (money["status"] == "unreadable").to_numpy()
+            what = f"an amount in {context.currency}"
+            find_unreadable_number(findings, cells, name, unreadable, "money_unreadable", what)
+            fields[name] = money["minor"]
+        elif pa.types.is_int64(types[name]):
+            counts = parse_integers(cells.series(name))
+            unreadable = (counts["status"] == "unreadable").to_numpy()
+            find_unreadable_number(findings, cells, name, unreadable, "number_unreadable", "a whole number")
+            fields[name] = counts["number"]
+        elif pa.types.is_date32(types[name]) or pa.types.is_timestamp(types[name]):
+            fields[name] = _read_date(cells, name, context, findings, pa.types.is_date32(types[name]))
+        else:
+            fields[name] = cells.series(name)
+    return fields, rounded
+
+
+def _read_date(
+    cells: Cells, name: str, context: SourceContext, findings: Findings, is_day: bool
+) -> pd.Series:
+    texts = as_text(without_missing_words(cells[name]), cells.labels)
+    if is_day:
+        read = parse_day(
+            texts, formats=context.formats, timezone=context.timezone, day_timezone=context.day_timezone
+        )
+    else:
+        read = parse_local(texts, formats=context.formats, timezone=context.timezone)
+    find_unreadable_date(findings, cells, name, (read.notna() | texts.isna()).to_numpy(), context)
+    return read
