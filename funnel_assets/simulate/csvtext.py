@@ -1,19 +1,23 @@
 """Columns of text to CSV bytes, fast and the same everywhere.
 
-Belongs here: quoting, joining, formatting of whole columns with Arrow. Does not belong here: which columns there are.
+Belongs here: quoting, joining, formatting of whole columns with Arrow. Does not belong here: which columns
+there are.
 """
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
 _CHUNK = 200_000
 _NEEDS_QUOTES = '[",\\r\\n]'
 
-Text = pa.StringArray
+Text: TypeAlias = pa.Array
+# Arrow registers its functions when it is imported, so a type checker can't see them.
+pc: Any = pyarrow.compute
 
 
 def words(values: Sequence[str | None], index: npt.NDArray[np.int64]) -> Text:

@@ -1,15 +1,14 @@
-"""The ed-tech world: one deterministic story, everything its sources would export at any moment, and the answer key.
+"""The ed-tech world: one deterministic story, its sources' exports at any moment, and the answer key.
 
-Belongs here: the public face of the world. Does not belong here: the story (`edtech_story`), the exports (`edtech_text`,
-`zoom_files`), the truth tables (`edtech_key`).
+Belongs here: the public face of the world. Does not belong here: the story (`edtech_story`), the exports
+(`edtech_text`, `zoom_files`), the truth tables (`edtech_key`).
 
-The company advertises programmes, collects leads in two sheets, runs webinars and bootcamps in Zoom, hands people to
-sales through its CRM and sells with instalments (SPEC 4 to 6, seed 001).
+The company advertises programmes, collects leads in two sheets, runs webinars and bootcamps in Zoom, hands
+people to sales through its CRM and sells with instalments (SPEC 4 to 6, seed 001).
 """
 
 import dataclasses
 import datetime as dt
-import os
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -22,7 +21,7 @@ from funnel_assets.simulate.edtech_catalogue import Calendar
 from funnel_assets.simulate.edtech_config import config_files
 from funnel_assets.simulate.edtech_key import AnswerKey
 from funnel_assets.simulate.edtech_story import Story, tell
-from funnel_assets.simulate.edtech_text import Exports, sale_state
+from funnel_assets.simulate.edtech_text import IST_SECONDS, Exports, sale_state
 from funnel_assets.simulate.faults import Faults
 from funnel_assets.simulate.zoom_files import ZoomShelf
 
@@ -119,11 +118,10 @@ class World:
             return self._closing
         if as_of.tzinfo is None:
             raise UsageError("the moment of an export needs a time zone", fix="pass an aware datetime")
-        local = as_of.astimezone(IST).replace(tzinfo=None)
-        return int((local - dt.datetime(1970, 1, 1)).total_seconds())
+        return int(as_of.timestamp()) + IST_SECONDS
 
     def zoom_files(self, as_of: dt.datetime | None = None) -> dict[str, bytes]:
-        """Return the Zoom reports that lie in the inbox at a moment, by file name, in the order they were dropped."""
+        """Return the Zoom reports in the inbox at a moment, by file name, in the order they were dropped."""
         return {file.name: self.shelf.body(file) for file in self.shelf.at(self.wall_clock(as_of))}
 
     def zoom_drops(self) -> list[tuple[dt.datetime, str]]:
@@ -168,7 +166,9 @@ def build_edtech(
         UsageError: When there is no day or nobody.
     """
     if days < 1 or scale <= 0 or seed < 0:
-        raise UsageError("a world needs at least one day, a scale above 0 and a seed of 0 or more", fix="see --help")
+        raise UsageError(
+            "a world needs at least one day, a scale above 0 and a seed of 0 or more", fix="see --help"
+        )
     last = end_date or yesterday()
     calendar = Calendar(last - dt.timedelta(days=days - 1), days)
     planted = faults or Faults()
@@ -176,7 +176,7 @@ def build_edtech(
 
 
 def write_world(world: World, out: Path) -> list[Path]:
-    """Write the world as files: sheets/, crm/, spend.csv, events.json, zoom/, config/, answer_key/, sources.yaml.
+    """Write the world as files: sheets/, crm/, spend.csv, events.json, zoom/, config/ and answer_key/.
 
     Files that a former, other world left in those folders are removed, so that two worlds never mix.
 
@@ -203,7 +203,7 @@ def _write(path: Path, body: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(body)
-    os.replace(part, path)
+    part.replace(path)
     return path
 
 
@@ -217,4 +217,6 @@ def _remove_strangers(out: Path, written: list[Path]) -> None:
 
 def sources_yaml() -> str:
     """Return the ``sources.yaml`` that reads this world from a running ``funnel serve-sources``."""
-    return resources.files("funnel_assets.simulate").joinpath("edtech_sources.yaml").read_text(encoding="utf-8")
+    return (
+        resources.files("funnel_assets.simulate").joinpath("edtech_sources.yaml").read_text(encoding="utf-8")
+    )

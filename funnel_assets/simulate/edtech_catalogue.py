@@ -1,7 +1,8 @@
+# ruff: noqa: E501 - a campaign is one row of a table
 """What the invented ed-tech company sells, advertises and calls things.
 
-Belongs here: programmes, funnels, campaigns, CRM source names and the config CSVs that map them. Does not belong here:
-people and what they do.
+Belongs here: programmes, funnels, campaigns, CRM source names and the config CSVs that map them. Does not
+belong here: people and what they do.
 """
 
 import dataclasses
@@ -180,6 +181,11 @@ def funnel_mapping_rows(calendar: Calendar) -> list[tuple[str, str, str, str, st
                 rows[source, "1"] = (source, funnel, "active", "", "")
     for source in ATTENDED_SOURCES:
         rows[source, "1"] = (source, "Bootcamp" if "Bootcamp" in source else "Webinar", "active", "", "")
-    for source, funnel in (("zoom_webinar", "Webinar"), ("zoom_bootcamp", "Bootcamp"), ("webinar", "Webinar"), ("bootcamp", "Bootcamp")):
+    for source, funnel in (
+        ("zoom_webinar", "Webinar"),
+        ("zoom_bootcamp", "Bootcamp"),
+        ("webinar", "Webinar"),
+        ("bootcamp", "Bootcamp"),
+    ):
         rows[source, "1"] = (source, funnel, "active", "", "")
     return list(rows.values())

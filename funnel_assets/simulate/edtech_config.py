@@ -1,7 +1,7 @@
 """The config CSVs of the ed-tech world (SPEC 7).
 
-Belongs here: the files that map this world's sources, sales, topics and conductors. Does not belong here: scoring and
-stage rules, which are the product's defaults.
+Belongs here: the files that map this world's sources, sales, topics and conductors. Does not belong here:
+scoring and stage rules, which are the product's defaults.
 """
 
 import numpy as np
@@ -33,7 +33,9 @@ def manual_values(sales: pd.DataFrame, funnel: Ints) -> list[str]:
     values = []
     for code, roll in zip(funnel.tolist(), sales["manual"].tolist(), strict=True):
         if code == MISC_CODE:
-            values.append(listed[roll % len(listed)] if roll < 56 else UNLISTED_MANUAL_VALUE if roll < 62 else "")
+            values.append(
+                listed[roll % len(listed)] if roll < 56 else UNLISTED_MANUAL_VALUE if roll < 62 else ""
+            )
         else:
             values.append("Referral" if roll < 2 else "")
     return values
@@ -91,7 +93,7 @@ def config_files(story: Story, sale_ids: list[str], funnel: Ints) -> dict[str, b
             [tuple(row) for row in funnel_mapping_rows(story.calendar)],
         ),
         "manual_mapping.csv": (
-            ["_id", "value"],
+            ["sale_id", "value"],
             [(sale_ids[i], values[i]) for i in np.flatnonzero(mapped).tolist()],
         ),
         "manual_funnels.csv": (["value", "funnel"], list(MANUAL_VALUES.items())),

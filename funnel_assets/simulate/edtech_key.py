@@ -1,9 +1,10 @@
 """The answer key of the ed-tech world: what truly happened, row by row, as Parquet tables.
 
-Belongs here: truth tables at the moment the world closes. Does not belong here: comparing a pipeline's output with them.
+Belongs here: truth tables at the moment the world closes. Does not belong here: comparing a pipeline's
+output with them.
 
-``at`` columns are UTC timestamps; ``date`` is the local day in Asia/Kolkata; money is integer paise; ``line`` is the
-1-based physical line in the export at closing time, empty where the row isn't in it.
+``at`` columns are UTC timestamps; ``date`` is the local day in Asia/Kolkata; money is integer paise;
+``line`` is the 1-based physical line in the export at closing time, empty where the row isn't in it.
 """
 
 import numpy as np
@@ -89,13 +90,14 @@ class AnswerKey:
             "faults": self.faults(),
         }
 
-    # --- one table each ----------------------------------------------------------------------------------------------
+    # --- one table each -------------------------------------------------------------------------------
 
     def leads(self) -> pa.Table:
         """Grain: one lead row ever sent, in either sheet.
 
-        ``expected_fate`` is ``quarantine`` for rows whose day can't be known, ``loaded`` otherwise, ``absent`` for rows
-        not in the sheet at closing time. ``has_phone`` and ``has_email`` say whether a usable one stands in the row.
+        ``expected_fate`` is ``quarantine`` for rows whose day can't be known, ``loaded`` otherwise,
+        ``absent`` for rows not in the sheet at closing time. ``has_phone`` and ``has_email`` say whether a
+        usable one stands in the row.
         """
         leads, text = self._story.leads, self._exports.lead_text
         now, size = self._now, len(self._story.leads)
@@ -112,7 +114,17 @@ class AnswerKey:
         at = leads["at"].to_numpy()
         raw = dict(
             zip(
-                ("name", "email", "phone", "city", "question_1", "utm_source", "utm_medium", "utm_camp", "created"),
+                (
+                    "name",
+                    "email",
+                    "phone",
+                    "city",
+                    "question_1",
+                    "utm_source",
+                    "utm_medium",
+                    "utm_camp",
+                    "created",
+                ),
                 self._exports.lead_cells(np.arange(size), now),
                 strict=True,
             )
@@ -128,7 +140,9 @@ class AnswerKey:
                 "kind": pa.array(leads["kind"].tolist(), pa.string()),
                 "copy_of": pa.array(leads["copy_of"].to_numpy(), mask=leads["copy_of"].to_numpy() < 0),
                 "campaign": pa.array(leads["campaign"].to_numpy()),
-                "funnel": _pick(FUNNELS, campaign_funnel(self._story.calendar, leads["campaign"].to_numpy(), at)),
+                "funnel": _pick(
+                    FUNNELS, campaign_funnel(self._story.calendar, leads["campaign"].to_numpy(), at)
+                ),
                 "phone_style": _pick(PHONE_STYLES, style),
                 "issue": _pick(PHONE_ISSUES, style),
                 "has_phone": pa.array((style < LOST_FROM) & (person >= 0)),
@@ -155,7 +169,9 @@ class AnswerKey:
         guests = attendance[attendance["role"] == "attendee"]
         registered = guests[guests["registered"].astype(bool)].groupby("event").size()
         attended = guests[guests["attended"].astype(bool)].groupby("event").size()
-        start, end = (np.array([getattr(e, name) for e in events], dtype=np.int64) for name in ("start", "end"))
+        start, end = (
+            np.array([getattr(e, name) for e in events], dtype=np.int64) for name in ("start", "end")
+        )
         return pa.table(
             {
                 "event": pa.array([e.number for e in events], pa.int64()),
@@ -181,8 +197,8 @@ class AnswerKey:
     def attendance(self) -> pa.Table:
         """Grain: one person at one event day, staff included (``role``).
 
-        ``reported`` says whether the final reports were dropped, whole, before closing time; ``dialled_in`` people show
-        a name only.
+        ``reported`` says whether the final reports were dropped, whole, before closing time; ``dialled_in``
+        people show a name only.
         """
         frame = self._story.attendance
         number = frame["event"].to_numpy(dtype=np.int64)
@@ -193,7 +209,11 @@ class AnswerKey:
         dialled = [
             dialled_in(self._story.events[event], reg_at, role, join)
             for event, reg_at, role, join in zip(
-                number.tolist(), frame["reg_at"].tolist(), frame["role"].tolist(), frame["join_1"].tolist(), strict=True
+                number.tolist(),
+                frame["reg_at"].tolist(),
+                frame["role"].tolist(),
+                frame["join_1"].tolist(),
+                strict=True,
             )
         ]
         whole = self._reported_events("attendee", "participants")
@@ -215,7 +235,9 @@ class AnswerKey:
                 "rejoin_count": pa.array(np.maximum(sessions - 1, 0)),
                 "dialled_in": pa.array(dialled, pa.bool_()),
                 "reported": pa.array(np.isin(number, sorted(whole))),
-                "registration_reported": pa.array(np.isin(number, sorted(self._reported_events("registration")))),
+                "registration_reported": pa.array(
+                    np.isin(number, sorted(self._reported_events("registration")))
+                ),
             }
         )
 
@@ -238,7 +260,9 @@ class AnswerKey:
                 "layout": pa.array([f.layout for f in files], pa.string()),
                 "dropped_at": utc(np.array([f.dropped_at for f in files], dtype=np.int64)),
                 "export": pa.array([f.export for f in files], pa.int64()),
-                "is_final": pa.array([f.export >= self._shelf.last_export(f.kind, f.events[0]) for f in files], pa.bool_()),
+                "is_final": pa.array(
+                    [f.export >= self._shelf.last_export(f.kind, f.events[0]) for f in files], pa.bool_()
+                ),
                 "copy_of": pa.array([f.copy_of or None for f in files], pa.string()),
                 "cut": pa.array([f.cut for f in files], pa.bool_()),
                 "in_inbox": pa.array([f.dropped_at <= self._now for f in files], pa.bool_()),
@@ -261,7 +285,9 @@ class AnswerKey:
                 "date": local_date(at),
                 "source": _pick(CRM_SOURCES, source),
                 "funnel": _pick(FUNNELS, crm_source_funnel(self._story.calendar, source, at)),
-                "employee": _pick(words.EMPLOYEES, np.where(edited, frame["employee_then"], frame["employee"])),
+                "employee": _pick(
+                    words.EMPLOYEES, np.where(edited, frame["employee_then"], frame["employee"])
+                ),
                 "phone_style": _pick(PHONE_STYLES, style),
                 "has_phone": pa.array(style < LOST_FROM),
                 "late_seconds": pa.array(frame["visible_at"].to_numpy() - at),
@@ -360,7 +386,9 @@ class AnswerKey:
                 "name": glue(writers.first_names(everyone), " ", writers.last_names(everyone)),
                 "phone": numbers(number),
                 "is_foreign": pa.array(foreign),
-                "shares_phone_with": pa.array(people["kin"].to_numpy(), mask=people["kin"].to_numpy() == everyone),
+                "shares_phone_with": pa.array(
+                    people["kin"].to_numpy(), mask=people["kin"].to_numpy() == everyone
+                ),
                 "has_new_phone": pa.array(people["new_phone"].to_numpy(bool)),
                 "email": writers.emails(everyone),
                 "has_second_email": pa.array(people["two_mails"].to_numpy(bool)),
@@ -387,9 +415,15 @@ class AnswerKey:
         shown = self._reported_events("attendee", "participants", "registration")
         rows = rows[(rows["role"] == "attendee") & rows["event"].isin(shown)]
         number = rows["event"].to_numpy(dtype=np.int64)
-        zoom = pd.DataFrame({"person": rows["person"], "at": self._event_column("start")[number], "kind": 1, "campaign": -1})
+        zoom = pd.DataFrame(
+            {"person": rows["person"], "at": self._event_column("start")[number], "kind": 1, "campaign": -1}
+        )
         zoom["funnel"] = np.array([e.funnel for e in self._story.events] or [0])[number]
-        both = pd.concat([sheet, zoom]).sort_values(["at", "kind", "person"], kind="stable").drop_duplicates("person")
+        both = (
+            pd.concat([sheet, zoom])
+            .sort_values(["at", "kind", "person"], kind="stable")
+            .drop_duplicates("person")
+        )
         result = {}
         for name in ("at", "kind", "campaign", "funnel"):
             column = np.full(size, -1, dtype=np.int64)
@@ -433,8 +467,9 @@ class AnswerKey:
     def daily_funnel(self) -> pa.Table:
         """Grain: one local day and funnel, at closing time.
 
-        ``submissions`` counts dated sheet rows, copies included; ``registered`` and ``attended`` people at events of
-        that day under the event's funnel; ``assignments`` rows in the dump; ``sales`` and money by final funnel.
+        ``submissions`` counts dated sheet rows, copies included; ``registered`` and ``attended`` people at
+        events of that day under the event's funnel; ``assignments`` rows in the dump; ``sales`` and money by
+        final funnel.
         """
         parts: list[pd.DataFrame] = []
 
@@ -455,7 +490,12 @@ class AnswerKey:
         assignments = self.assignments().to_pandas()
         add(_rows(assignments[assignments["line"].notna()]), "funnel", {"assignments": None})
         sales = self.sales().to_pandas()
-        money = {"sales": None, "gross_paise": "gross_paise", "paid_paise": "paid_paise", "net_paise": "net_paise"}
+        money = {
+            "sales": None,
+            "gross_paise": "gross_paise",
+            "paid_paise": "paid_paise",
+            "net_paise": "net_paise",
+        }
         add(_rows(sales[sales["line"].notna()]), "final_funnel", money)
         spend = self.spend().to_pandas()
         add(_rows(spend[spend["shown"]]), "funnel", {"spend_paise": "cost_paise"})
@@ -463,12 +503,16 @@ class AnswerKey:
         whole = whole.groupby(["date", "funnel"], as_index=False).sum().fillna(0)
         for name in whole.columns[2:]:
             whole[name] = whole[name].astype("int64")
-        return pa.Table.from_pandas(whole.sort_values(["date", "funnel"]), preserve_index=False).replace_schema_metadata()
+        return pa.Table.from_pandas(
+            whole.sort_values(["date", "funnel"]), preserve_index=False
+        ).replace_schema_metadata()
 
     def faults(self) -> pa.Table:
         """Grain: one planted fault."""
         planted = list(self._story.planted)
-        planted += [("cut_files", "zoom_attendance", i, f.name) for i, f in enumerate(self._shelf.files) if f.cut]
+        planted += [
+            ("cut_files", "zoom_attendance", i, f.name) for i, f in enumerate(self._shelf.files) if f.cut
+        ]
         planted += self._exports.planted_headers()
         names = ("fault", "dataset", "row", "detail")
         kinds = (pa.string(), pa.string(), pa.int64(), pa.string())

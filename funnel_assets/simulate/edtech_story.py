@@ -1,7 +1,7 @@
 """The true story of the ed-tech world: who did what, when; before any system wrote it down badly.
 
-Belongs here: people, submissions, events and attendance, assignments, engagement, sales, spend, as integer columns.
-Does not belong here: how a phone is typed or how a file looks (`edtech_text`, `zoom_files`).
+Belongs here: people, submissions, events and attendance, assignments, engagement, sales, spend, as integer
+columns. Does not belong here: how a phone is typed or how a file looks (`edtech_text`, `zoom_files`).
 
 Moments are wall-clock seconds in Asia/Kolkata. ``FOREVER`` marks what never happens.
 """
@@ -151,7 +151,7 @@ def tell(calendar: Calendar, scale: float, seed: int, faults: Faults) -> Story:
     return story
 
 
-# --- submissions -----------------------------------------------------------------------------------------------------
+# --- submissions -------------------------------------------------------------------------------------
 
 
 def _submissions(calendar: Calendar, scale: float, seed: int, cast: _Cast) -> pd.DataFrame:
@@ -223,7 +223,7 @@ def _with_life(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
     return frame
 
 
-# --- webinars and bootcamps ------------------------------------------------------------------------------------------
+# --- webinars and bootcamps --------------------------------------------------------------------------
 
 
 def _events(calendar: Calendar, seed: int) -> list[ZoomEvent]:
@@ -249,7 +249,9 @@ def _events(calendar: Calendar, seed: int) -> list[ZoomEvent]:
         start = base + int(late % 420)
         if kind == "webinar":
             conductor, programme = webinars % 4, (webinars * 3) % 4
-            topic = WEBINAR_TOPICS[webinars % 5].format(p=PROGRAMMES[programme], c=words.CONDUCTORS[conductor])
+            topic = WEBINAR_TOPICS[webinars % 5].format(
+                p=PROGRAMMES[programme], c=words.CONDUCTORS[conductor]
+            )
             webinar_id = 81_000_000_000 + (webinars * 7_919 + int(low)) % 1_000_000_000
             end, layout = start + 3600 + int(length % 3000), webinars % 8
             webinars += 1
@@ -260,11 +262,18 @@ def _events(calendar: Calendar, seed: int) -> list[ZoomEvent]:
             end, layout = start + 5 * 3600 + int(length % 3600), 8 if bootcamps % 3 == 2 else bootcamps % 3
         else:
             first = events[-1] if events[-1].bootcamp_day == 1 else events[-2]
-            conductor, programme, webinar_id, layout = first.conductor, first.programme, first.webinar_id, first.layout
+            conductor, programme, webinar_id, layout = (
+                first.conductor,
+                first.programme,
+                first.webinar_id,
+                first.layout,
+            )
             topic = BOOTCAMP_TOPICS[bootcamps % 3].format(p=PROGRAMMES[programme], d=2)
             end = start + 5 * 3600 + int(length % 3600)
             bootcamps += 1
-        events.append(ZoomEvent(number, kind, webinar_id, topic, programme, conductor, start, end, bootcamp_day, layout))
+        events.append(
+            ZoomEvent(number, kind, webinar_id, topic, programme, conductor, start, end, bootcamp_day, layout)
+        )
     return events
 
 
@@ -283,7 +292,9 @@ def _attendance(
         if event.bootcamp_day == 2 and first_day is not None:
             rows = first_day[first_day["registered"]][["person", "registered", "reg_at"]].copy()
             came = first_day.loc[first_day["registered"], "attended"].to_numpy()
-            rows["attended"] = np.where(came, draw.chance(len(rows), share(70)), draw.chance(len(rows), share(12)))
+            rows["attended"] = np.where(
+                came, draw.chance(len(rows), share(70)), draw.chance(len(rows), share(12))
+            )
         else:
             rows = _registrants(draw, cast, event, person, at, funnel)
             rows["attended"] = draw.chance(len(rows), share(50 if event.bootcamp_day else 41))
@@ -295,11 +306,15 @@ def _attendance(
         if event.bootcamp_day == 1:
             first_day = frames[-1][frames[-1]["role"] == "attendee"]
     if not frames:
-        return _with_sessions(Draws(seed, "attendance/none"), None, _crew(None, staff).assign(event=0).iloc[:0])
+        return _with_sessions(
+            Draws(seed, "attendance/none"), None, _crew(None, staff).assign(event=0).iloc[:0]
+        )
     return pd.concat(frames, ignore_index=True)
 
 
-def _registrants(draw: Draws, cast: _Cast, event: ZoomEvent, person: Ints, at: Ints, funnel: Ints) -> pd.DataFrame:
+def _registrants(
+    draw: Draws, cast: _Cast, event: ZoomEvent, person: Ints, at: Ints, funnel: Ints
+) -> pd.DataFrame:
     """People whose form brought them, and people who found the registration page by themselves."""
     window = 24 * DAY if event.bootcamp_day else 7 * DAY
     low, high = np.searchsorted(at, [event.start - window, event.start - 1200])
@@ -321,7 +336,9 @@ def _registrants(draw: Draws, cast: _Cast, event: ZoomEvent, person: Ints, at: I
     )
 
 
-def _walk_ins(draw: Draws, cast: _Cast, event: ZoomEvent, rows: pd.DataFrame, person: Ints, at: Ints) -> pd.DataFrame:
+def _walk_ins(
+    draw: Draws, cast: _Cast, event: ZoomEvent, rows: pd.DataFrame, person: Ints, at: Ints
+) -> pd.DataFrame:
     """People who attended without registering: half known from a form, half never seen before."""
     count = max(len(rows) // 60, 1)
     known_until = int(np.searchsorted(at, event.start - 1200))
@@ -341,7 +358,13 @@ def _crew(event: ZoomEvent | None, staff: Ints) -> pd.DataFrame:
     if number % 3 == 0:
         people, roles = [*people, staff[6 + number % 2]], [*roles, "listed_panelist"]
     return pd.DataFrame(
-        {"person": np.array(people, dtype=np.int64), "reg_at": -1, "registered": False, "attended": True, "role": roles}
+        {
+            "person": np.array(people, dtype=np.int64),
+            "reg_at": -1,
+            "registered": False,
+            "attended": True,
+            "role": roles,
+        }
     )
 
 
@@ -360,7 +383,11 @@ def _with_sessions(draw: Draws, event: ZoomEvent | None, rows: pd.DataFrame) -> 
     wants = draw.chance(size, share(24))
     for number in (2, 3):
         overlap = draw.chance(size, share(12))
-        gap = np.where(overlap, -draw.scaled(np.maximum(previous - columns[f"join_{number - 1}"], 0)), draw.between(size, 20, 600))
+        gap = np.where(
+            overlap,
+            -draw.scaled(np.maximum(previous - columns[f"join_{number - 1}"], 0)),
+            draw.between(size, 20, 600),
+        )
         begin = np.maximum(previous + gap, columns[f"join_{number - 1}"] + 5)
         stop = np.minimum(begin + 30 + draw.scaled(np.maximum(end - begin, 1)), end)
         ok = wants & (begin < end - 40) & came
@@ -387,11 +414,16 @@ def union_seconds(frame: pd.DataFrame) -> Ints:
     return total
 
 
-# --- the CRM ---------------------------------------------------------------------------------------------------------
+# --- the CRM -----------------------------------------------------------------------------------------
 
 
 def _assignments(
-    calendar: Calendar, seed: int, cast: _Cast, leads: pd.DataFrame, events: list[ZoomEvent], attendance: pd.DataFrame
+    calendar: Calendar,
+    seed: int,
+    cast: _Cast,
+    leads: pd.DataFrame,
+    events: list[ZoomEvent],
+    attendance: pd.DataFrame,
 ) -> pd.DataFrame:
     """Grain: one assignment of one person to one employee; a person can be assigned up to three times."""
     draw = Draws(seed, "assignments")
@@ -426,12 +458,18 @@ def _assignments(
 def _first_reasons(leads: pd.DataFrame, events: list[ZoomEvent], attendance: pd.DataFrame) -> pd.DataFrame:
     """Grain: one person; why and since when sales should call: the first event attended, else the first form."""
     normal = leads[leads["kind"] == "normal"].drop_duplicates("person")
-    forms = pd.DataFrame({"person": normal["person"], "since": normal["at"], "source": normal["campaign"], "came": False})
+    forms = pd.DataFrame(
+        {"person": normal["person"], "since": normal["at"], "source": normal["campaign"], "came": False}
+    )
     ends = np.array([e.end for e in events] or [0])
-    codes = np.array([len(CAMPAIGNS) + e.programme + (4 if e.kind == "bootcamp" else 0) for e in events] or [0])
+    codes = np.array(
+        [len(CAMPAIGNS) + e.programme + (4 if e.kind == "bootcamp" else 0) for e in events] or [0]
+    )
     seen = attendance[attendance["attended"].astype(bool) & (attendance["role"] == "attendee")]
     number = seen["event"].to_numpy(dtype=np.int64)
-    visits = pd.DataFrame({"person": seen["person"], "since": ends[number], "source": codes[number], "came": True})
+    visits = pd.DataFrame(
+        {"person": seen["person"], "since": ends[number], "source": codes[number], "came": True}
+    )
     both = pd.concat([visits.drop_duplicates("person"), forms], ignore_index=True)
     return both.drop_duplicates("person").sort_values("person", kind="stable", ignore_index=True)
 
@@ -449,12 +487,16 @@ def _with_crm_life(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
     draw = Draws(seed, "assignments/life")
     size = len(frame)
     late = draw.chance(size, share(1))
-    frame["visible_at"] = frame["at"] + np.where(late, draw.between(size, DAY, 3 * DAY), draw.below(size, 300))
+    frame["visible_at"] = frame["at"] + np.where(
+        late, draw.between(size, DAY, 3 * DAY), draw.below(size, 300)
+    )
     edited = draw.chance(size, share(2))
     frame["edited_at"] = np.where(edited, frame["visible_at"] + draw.between(size, DAY, 10 * DAY), FOREVER)
     swap_source = draw.chance(size, share(50))
     frame["source_then"] = np.where(swap_source, draw.below(size, len(CAMPAIGNS) - 1), frame["source"])
-    frame["employee_then"] = np.where(swap_source, frame["employee"], (frame["employee"] + 5) % len(words.EMPLOYEES))
+    frame["employee_then"] = np.where(
+        swap_source, frame["employee"], (frame["employee"] + 5) % len(words.EMPLOYEES)
+    )
     gone = draw.chance(size, share(0.6))
     frame["deleted_at"] = np.where(gone, frame["visible_at"] + draw.between(size, DAY, 20 * DAY), FOREVER)
     return frame
@@ -466,10 +508,16 @@ def _sales(
     """Grain: one sale; at most one a person. Money in paise; instalments fall due every 30 days."""
     draw = Draws(seed, "sales")
     first = assignments.drop_duplicates("person").reset_index()
-    came = attendance.loc[attendance["attended"].astype(bool) & (attendance["role"] == "attendee"), "person"].unique()
+    came = attendance.loc[
+        attendance["attended"].astype(bool) & (attendance["role"] == "attendee"), "person"
+    ].unique()
     odds = np.where(np.isin(first["person"].to_numpy(), came), share(9.5), share(1.9))
     rows = first[draw.chance(len(first), odds)]
-    at = rows["at"].to_numpy() + draw.between(len(rows), 3600, 3 * DAY) + draw.scaled(draw.scaled(np.full(len(rows), 34 * DAY)))
+    at = (
+        rows["at"].to_numpy()
+        + draw.between(len(rows), 3600, 3 * DAY)
+        + draw.scaled(draw.scaled(np.full(len(rows), 34 * DAY)))
+    )
     inside = at < calendar.end_second
     rows, at = rows[inside], at[inside]
     order = np.argsort(at, kind="stable")
@@ -523,7 +571,7 @@ def _sales(
     return frame.reset_index(drop=True)
 
 
-# --- engagement ------------------------------------------------------------------------------------------------------
+# --- engagement --------------------------------------------------------------------------------------
 
 
 def _activity(
@@ -534,7 +582,7 @@ def _activity(
     normal = leads[leads["kind"] == "normal"].drop_duplicates("person")
     active = normal[draw.chance(len(normal), share(26))]
     count = 1 + draw.pick(len(active), [40, 28, 18, 12, 9, 7, 5, 4, 3, 2, 1, 1])
-    person, since = np.repeat(active["person"], count).to_numpy(), np.repeat(active["at"], count).to_numpy()
+    person, since = np.repeat(active["person"].to_numpy(), count), np.repeat(active["at"].to_numpy(), count)
     size = len(person)
     general = pd.DataFrame(
         {
@@ -547,12 +595,18 @@ def _activity(
     form_rows = pd.DataFrame({"person": forms["person"], "at": forms["at"], "type": FORM})
     called = assignments[draw.chance(len(assignments), share(17))]
     calls = pd.DataFrame(
-        {"person": called["person"], "at": called["at"] + draw.between(len(called), 900, 5 * DAY), "type": FOLLOW_UP}
+        {
+            "person": called["person"],
+            "at": called["at"] + draw.between(len(called), 900, 5 * DAY),
+            "type": FOLLOW_UP,
+        }
     )
     closed = sales[draw.chance(len(sales), share(80))]
     deals = pd.DataFrame({"person": closed["person"], "at": closed["at"] + 30, "type": DEAL})
     frame = pd.concat([general, form_rows, calls, deals], ignore_index=True)
-    frame = frame[frame["at"] < calendar.end_second].sort_values(["at", "person", "type"], kind="stable", ignore_index=True)
+    frame = frame[frame["at"] < calendar.end_second].sort_values(
+        ["at", "person", "type"], kind="stable", ignore_index=True
+    )
     size = len(frame)
     by_type = np.array([3, 0, 0, 3, 5, 3, 5])
     free = draw.pick(size, [42, 18, 8, 20, 12])
@@ -567,7 +621,7 @@ def _activity(
     return pd.concat([frame, again], ignore_index=True)
 
 
-# --- people and spend ------------------------------------------------------------------------------------------------
+# --- people and spend --------------------------------------------------------------------------------
 
 
 def _people(seed: int, cast: _Cast, leads: pd.DataFrame) -> pd.DataFrame:
@@ -618,7 +672,9 @@ def _spend(calendar: Calendar, seed: int, leads: pd.DataFrame) -> pd.DataFrame:
     day_of = (normal["at"].to_numpy() - calendar.first_second) // DAY
     won = np.zeros((calendar.days, len(CAMPAIGNS)), dtype=np.int64)
     np.add.at(won, (day_of, normal["campaign"].to_numpy()), 1)
-    day, campaign, group = (a.ravel() for a in np.meshgrid(np.arange(calendar.days), paid, [0, 1], indexing="ij"))
+    day, campaign, group = (
+        a.ravel() for a in np.meshgrid(np.arange(calendar.days), paid, [0, 1], indexing="ij")
+    )
     at = calendar.first_second + day * DAY
     on = ~((campaign == INFLUENCER) & (at > calendar.second_of(calendar.retire_day)))
     day, campaign, group, at = day[on], campaign[on], group[on], at[on]
@@ -651,7 +707,7 @@ def _spend(calendar: Calendar, seed: int, leads: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-# --- planted faults --------------------------------------------------------------------------------------------------
+# --- planted faults ----------------------------------------------------------------------------------
 
 
 def _plant(story: Story, faults: Faults) -> None:
@@ -666,7 +722,7 @@ def _plant(story: Story, faults: Faults) -> None:
         ("typo_emails", "mail_fault", 1, faults.typo_emails),
     ):
         rows = ok[Draws(story.seed, f"fault/{name}").sample(len(ok), count)]
-        leads.iloc[rows, leads.columns.get_loc(column)] = code
+        _set(leads, rows, column, code)
         story.planted += [(name, "raw_leads", int(row), column) for row in rows]
         ok = np.setdiff1d(ok, rows)
     _plant_late_and_doubled(story, faults, ok)
@@ -674,32 +730,48 @@ def _plant(story: Story, faults: Faults) -> None:
     _plant_crm(story, faults)
 
 
+def _set(frame: pd.DataFrame, rows: Ints, column: str, values: Ints | int) -> None:
+    """Change cells of a column by position."""
+    cells = frame[column].to_numpy().copy()
+    cells[rows] = values
+    frame[column] = cells
+
+
 def _plant_late_and_doubled(story: Story, faults: Faults, ok: Ints) -> None:
     leads = story.leads
     draw = Draws(story.seed, "fault/late_rows")
     rows = ok[draw.sample(len(ok), faults.late_rows)]
     wait = draw.between(len(rows), DAY, 5 * DAY)
-    leads.iloc[rows, leads.columns.get_loc("visible_at")] = leads["at"].to_numpy()[rows] + wait
-    story.planted += [("late_rows", "raw_leads", int(row), f"{seconds} seconds") for row, seconds in zip(rows, wait, strict=True)]
+    _set(leads, rows, "visible_at", leads["at"].to_numpy()[rows] + wait)
+    story.planted += [
+        ("late_rows", "raw_leads", int(row), f"{seconds} seconds")
+        for row, seconds in zip(rows, wait, strict=True)
+    ]
     ok = np.setdiff1d(ok, rows)
     rows = ok[Draws(story.seed, "fault/duplicate_rows").sample(len(ok), faults.duplicate_rows)]
     copies = leads.iloc[rows].assign(kind="duplicate", copy_of=rows)
     copies["visible_at"] += 45
     first = len(leads)
     story.leads = pd.concat([leads, copies], ignore_index=True)
-    story.planted += [("duplicate_rows", "raw_leads", first + i, f"copy of {row}") for i, row in enumerate(rows)]
+    story.planted += [
+        ("duplicate_rows", "raw_leads", first + i, f"copy of {row}") for i, row in enumerate(rows)
+    ]
 
 
 def _plant_family(story: Story, faults: Faults) -> None:
     people = story.people
-    free = np.flatnonzero((people["kind"] == SHEET) & (people["kin"] == people.index) & (people.index > 1) & ~people["foreign"])
+    free = np.flatnonzero(
+        (people["kind"] == SHEET) & (people["kin"] == people.index) & (people.index > 1) & ~people["foreign"]
+    )
     rows = free[Draws(story.seed, "fault/family_phones").sample(len(free), faults.family_phones)]
     kin = people["kin"].to_numpy().copy()
     giver = kin[rows - 1]
     usable = ~people["foreign"].to_numpy()[giver]
     kin[rows[usable]] = giver[usable]
     people["kin"] = kin
-    story.planted += [("family_phones", "people", int(row), f"phone of person {kin[row]}") for row in rows[usable]]
+    story.planted += [
+        ("family_phones", "people", int(row), f"phone of person {kin[row]}") for row in rows[usable]
+    ]
 
 
 def _plant_crm(story: Story, faults: Faults) -> None:
@@ -717,5 +789,5 @@ def _plant_crm(story: Story, faults: Faults) -> None:
             free = np.flatnonzero(room)
             rows = free[draw.sample(len(free), part)]
             when = frame["visible_at"].to_numpy()[rows] + draw.between(len(rows), 3600, DAY)
-            frame.iloc[rows, frame.columns.get_loc(column)] = when
+            _set(frame, rows, column, when)
             story.planted += [(fault, dataset, int(row), column) for row in rows]

@@ -1,10 +1,10 @@
 """What each source of the ed-tech world would have exported at a given moment.
 
-Belongs here: the columns and rows of the sheets, CRM dumps, spend sheet and event file. Does not belong here: what
-happened (`edtech_story`), Zoom's files (`zoom_files`).
+Belongs here: the columns and rows of the sheets, CRM dumps, spend sheet and event file. Does not belong
+here: what happened (`edtech_story`), Zoom's files (`zoom_files`).
 
-Every export is a function of the story and the moment: rows not yet there or deleted are missing, later corrections are
-not in yet, instalments and advertising costs have only got as far as they had.
+Every export is a function of the story and the moment: rows not yet there or deleted are missing, later
+corrections are not in yet, instalments and advertising costs have only got as far as they had.
 """
 
 import dataclasses
@@ -14,10 +14,20 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from funnel_assets.simulate import words
-from funnel_assets.simulate.csvtext import Text, choose, csv_bytes, glue, joined_lines, numbers, padded, rupees, stamps
+from funnel_assets.simulate.csvtext import (
+    Text,
+    choose,
+    csv_bytes,
+    glue,
+    joined_lines,
+    numbers,
+    padded,
+    pc,
+    rupees,
+    stamps,
+)
 from funnel_assets.simulate.edtech_catalogue import CAMPAIGNS, CRM_SOURCES, FUNNELS, PROGRAMMES
 from funnel_assets.simulate.edtech_story import ACTIVITY_TYPES, CHANNELS, DAY, Story
 from funnel_assets.simulate.faults import Faults
@@ -60,20 +70,96 @@ RENAMED = (("Phone number", "Phone Number "), ("utmSource", "UTM Source"), ("cre
 ADDED = ("utmTerm", "Consent", "Device")
 ASSIGNMENTS_HEADER = ("sources", "assignOn", "leadMobile", "employee")
 SALES_HEADER = (
-    "_id status txn_id sid emiId pId paymentGateway target targetSuperGroup courseName source tokenAmount "
-    "WithOut_Token_paidAmount createdOn pType eBookRev bookRev paymentType DP lastEmiDate paidAmount corePartner "
-    "StudentContact StudentSignupDate StudentName TotalAmount product mandateStatus StudentEmail EBook_Net_Amount "
-    "Book_Net_Amount Product_Net_Amount netAmount employeeName employeeTeam Total_emi Paid_Emi_Count Unpaid_Emi_Count "
-    "Paid_Emi_Amount Unpaid_Amount Last_Paid_Date netAmountAfterPDD assignedLeadSources Funnel"
-).split()
+    "_id",
+    "status",
+    "txn_id",
+    "sid",
+    "emiId",
+    "pId",
+    "paymentGateway",
+    "target",
+    "targetSuperGroup",
+    "courseName",
+    "source",
+    "tokenAmount",
+    "WithOut_Token_paidAmount",
+    "createdOn",
+    "pType",
+    "eBookRev",
+    "bookRev",
+    "paymentType",
+    "DP",
+    "lastEmiDate",
+    "paidAmount",
+    "corePartner",
+    "StudentContact",
+    "StudentSignupDate",
+    "StudentName",
+    "TotalAmount",
+    "product",
+    "mandateStatus",
+    "StudentEmail",
+    "EBook_Net_Amount",
+    "Book_Net_Amount",
+    "Product_Net_Amount",
+    "netAmount",
+    "employeeName",
+    "employeeTeam",
+    "Total_emi",
+    "Paid_Emi_Count",
+    "Unpaid_Emi_Count",
+    "Paid_Emi_Amount",
+    "Unpaid_Amount",
+    "Last_Paid_Date",
+    "netAmountAfterPDD",
+    "assignedLeadSources",
+    "Funnel",
+)
 SPEND_HEADER = (
-    "date_time,campaign,ad_group,impressions,clicks,cost,account,video_views,platform,AccountDescriptiveName,"
-    "CampaignType,Objective,Category,subCategory,goalID,goalName,region,Installs,SignUps,Purchases,Revenue,"
-    "Web Purchases,Web Revenue,Subscribers,Super Leads,Skill Leads,Online Purchases,Online Revenue,Lead Purchases,"
-    "Lead Revenue,Pass Purchases,Pass Revenue,Pass Pro Purchases,Pass Pro Revenue,SuperCoaching Purchases,"
-    "SuperCoaching Revenue,SkillAcademy Purchases,SkillAcademy Revenue,Book Purchases,Book Revenue,Total Purchases,"
-    "Total Revenue,Funnel"
-).split(",")
+    "date_time",
+    "campaign",
+    "ad_group",
+    "impressions",
+    "clicks",
+    "cost",
+    "account",
+    "video_views",
+    "platform",
+    "AccountDescriptiveName",
+    "CampaignType",
+    "Objective",
+    "Category",
+    "subCategory",
+    "goalID",
+    "goalName",
+    "region",
+    "Installs",
+    "SignUps",
+    "Purchases",
+    "Revenue",
+    "Web Purchases",
+    "Web Revenue",
+    "Subscribers",
+    "Super Leads",
+    "Skill Leads",
+    "Online Purchases",
+    "Online Revenue",
+    "Lead Purchases",
+    "Lead Revenue",
+    "Pass Purchases",
+    "Pass Revenue",
+    "Pass Pro Purchases",
+    "Pass Pro Revenue",
+    "SuperCoaching Purchases",
+    "SuperCoaching Revenue",
+    "SkillAcademy Purchases",
+    "SkillAcademy Revenue",
+    "Book Purchases",
+    "Book Revenue",
+    "Total Purchases",
+    "Total Revenue",
+    "Funnel",
+)
 _GATEWAYS = ("cards", "upi", "netbanking", "bank_transfer")
 _PAGES = ("/fees", "/syllabus", "/faculty", "/blog/first-attempt", "/placements")
 
@@ -104,8 +190,9 @@ def sale_state(sales: pd.DataFrame, now: int) -> pd.DataFrame:
     """Work out what each sale looks like at a moment.
 
     Returns:
-        Frame with ``status``, ``paid_count``, ``paid_paise``, ``emi_paid_paise``, ``unpaid_paise``, ``net_paise``,
-        ``net_after_pdd_paise``, parts of net, ``last_paid_at``, ``source``, ``funnel``; rows as in ``sales``.
+        Frame with ``status``, ``paid_count``, ``paid_paise``, ``emi_paid_paise``, ``unpaid_paise``,
+        ``net_paise``, ``net_after_pdd_paise``, parts of net, ``last_paid_at``, ``source``, ``funnel``; rows
+        as in ``sales``.
     """
     at, emis = sales["at"].to_numpy(), sales["emis"].to_numpy()
     ended = np.minimum(sales["refund_at"].to_numpy(), sales["cancel_at"].to_numpy())
@@ -178,7 +265,7 @@ class Exports:
     def _draw(self, stream: str) -> Draws:
         return Draws(self._story.seed, f"text/{stream}")
 
-    # --- sheets ------------------------------------------------------------------------------------------------------
+    # --- sheets ---------------------------------------------------------------------------------------
 
     @cached_property
     def lead_text(self) -> LeadText:
@@ -190,7 +277,9 @@ class Exports:
         draw = self._draw("leads")
         name = pc.if_else(pa.array(test), "test", self.writers.typed_names(draw, person))
         second = two_addresses(draw, people, person)
-        mail, mail_style = self.writers.typed_emails(draw, person, second, originals["mail_fault"].to_numpy() == 1)
+        mail, mail_style = self.writers.typed_emails(
+            draw, person, second, originals["mail_fault"].to_numpy() == 1
+        )
         mail = pc.if_else(pa.array(test), "test@mail.example.com", mail)
         style = self._lead_phone_styles(draw, originals)
         number, foreign = self.writers.numbers(person, self._moved(originals))
@@ -204,17 +293,23 @@ class Exports:
             glue(self.writers.cities(person), " "),
             "मुंबई",
         )
-        answer = pa.array(words.QUESTION_ANSWERS).take(pa.array(draw.pick(size, [30, 20, 12, 14, 4, 10, 6, 4])))
+        answer = pa.array(words.QUESTION_ANSWERS).take(
+            pa.array(draw.pick(size, [30, 20, 12, 14, 4, 10, 6, 4]))
+        )
         utm = self._utm(draw, originals["campaign"].to_numpy())
         where = np.cumsum(leads["copy_of"].to_numpy() < 0) - 1
         source_row = np.where(leads["copy_of"] >= 0, where[np.maximum(leads["copy_of"].to_numpy(), 0)], where)
         take = pa.array(source_row)
-        columns = tuple(c.take(take) for c in (name, mail, phone, city, answer, *utm, self._created(originals)))
+        columns = tuple(
+            c.take(take) for c in (name, mail, phone, city, answer, *utm, self._created(originals))
+        )
         return LeadText(columns, then.take(take), style[source_row], mail_style[source_row])
 
     def _moved(self, rows: pd.DataFrame) -> Bools:
         """Rows in which someone who changed their number gives the new one: all but their first."""
-        moved = np.concatenate([self._story.people["new_phone"].to_numpy(bool), [False]])[rows["person"].to_numpy()]
+        moved = np.concatenate([self._story.people["new_phone"].to_numpy(bool), [False]])[
+            rows["person"].to_numpy()
+        ]
         order = rows["at"].to_numpy().argsort(kind="stable")
         again = np.empty(len(rows), dtype=bool)
         again[order] = pd.Series(rows["person"].to_numpy()[order]).duplicated().to_numpy()
@@ -244,7 +339,9 @@ class Exports:
         at, sheet = rows["at"].to_numpy(), rows["sheet"].to_numpy()
         iso, indian = stamps(at, "%Y-%m-%d %H:%M:%S"), stamps(at, "%d/%m/%Y %H:%M")
         undated = pa.array(np.where(rows["kind"] == "undated", at % 2 + 1, 0))
-        return pc.choose(undated, choose(sheet, iso, indian), pa.repeat("", len(at)), pa.repeat("#N/A", len(at)))
+        return pc.choose(
+            undated, choose(sheet, iso, indian), pa.repeat("", len(at)), pa.repeat("#N/A", len(at))
+        )
 
     def lead_rows(self, sheet: int, now: int) -> Ints:
         """Positions of the rows in a sheet at a moment, in the order they stand there."""
@@ -286,7 +383,7 @@ class Exports:
         columns[2] = pc.if_else(fixed, text.phone_then.take(take), columns[2])
         return columns
 
-    # --- CRM ---------------------------------------------------------------------------------------------------------
+    # --- CRM ------------------------------------------------------------------------------------------
 
     @cached_property
     def assignment_phone_style(self) -> Ints:
@@ -373,13 +470,17 @@ class Exports:
             "lastEmiDate": pc.if_else(pa.array(emis > 0), last_emi, ""),
             "Last_Paid_Date": stamps(state["last_paid_at"].to_numpy() - IST_SECONDS, "%Y-%m-%d"),
             "mandateStatus": choose(
-                np.where(emis == 0, 0, np.where(state["bounced"], 2, np.where(state["paid_count"] == emis, 3, 1))),
+                np.where(
+                    emis == 0, 0, np.where(state["bounced"], 2, np.where(state["paid_count"] == emis, 3, 1))
+                ),
                 "",
                 "active",
                 "rejected",
                 "completed",
             ),
-            "status": pa.array(("Active", "Completed", "Refunded", "Cancelled")).take(pa.array(state["status"])),
+            "status": pa.array(("Active", "Completed", "Refunded", "Cancelled")).take(
+                pa.array(state["status"])
+            ),
         }
 
     def _sale_words(self, sales: pd.DataFrame, rows: Ints, now: int) -> dict[str, pa.Array]:
@@ -420,7 +521,7 @@ class Exports:
             "Funnel": pc.if_else(untidy, glue(funnel, " "), funnel),
         }
 
-    # --- spend and engagement ----------------------------------------------------------------------------------------
+    # --- spend and engagement -------------------------------------------------------------------------
 
     def spend(self, now: int) -> bytes:
         """The spend sheet as CSV, 43 columns; the last three days are not final."""
@@ -536,9 +637,17 @@ class Exports:
             ', "phone": ',
             pc.if_else(pa.array(reach == 1), "null", glue(quote, phone, quote)),
             ', "company": ',
-            pc.if_else(pa.array(has_company), glue(quote, pa.array(words.COMPANIES).take(pa.array(company)), quote), "null"),
+            pc.if_else(
+                pa.array(has_company),
+                glue(quote, pa.array(words.COMPANIES).take(pa.array(company)), quote),
+                "null",
+            ),
             ', "industry": ',
-            pc.if_else(pa.array(has_company), glue(quote, pa.array(words.INDUSTRIES).take(pa.array(company)), quote), "null"),
+            pc.if_else(
+                pa.array(has_company),
+                glue(quote, pa.array(words.INDUSTRIES).take(pa.array(company)), quote),
+                "null",
+            ),
             ', "event_type": "',
             pa.array(ACTIVITY_TYPES).take(pa.array(kind)),
             '", "channel": "',

@@ -1,6 +1,7 @@
 """Faults that a test or a demonstration can plant in a world, by name and number.
 
-Belongs here: which faults exist and how a request for them is read. Does not belong here: planting them (the world does).
+Belongs here: which faults exist and how a request for them is read. Does not belong here: planting them (the
+world does).
 """
 
 import dataclasses
@@ -21,7 +22,8 @@ class Faults:
         late_rows: Lead rows that reach the sheet one to five days after their created date.
         edited_crm_rows: Assignment and sale rows changed days after they were written.
         deleted_crm_rows: Assignment and sale rows taken out of the dump days after they were written.
-        renamed_columns: Columns of the leads sheet whose header changes in the last quarter of the world (at most 3).
+        renamed_columns: Columns of the leads sheet whose header changes in the last quarter of the world (at
+            most 3).
         added_columns: Columns added to the leads sheet in the last quarter of the world (at most 3).
         cut_files: Zoom reports that end in the middle of a line.
     """
@@ -59,6 +61,8 @@ class Faults:
             if name.strip() not in known:
                 raise UsageError(f"unknown fault {name.strip()!r}", fix=f"use one of {', '.join(known)}")
             if not number.strip().isdigit():
-                raise UsageError(f"fault {name.strip()!r} needs a whole number", fix=f"write {name.strip()}=10")
+                raise UsageError(
+                    f"fault {name.strip()!r} needs a whole number", fix=f"write {name.strip()}=10"
+                )
             counts[name.strip()] = int(number)
         return cls(**counts)

@@ -1,9 +1,10 @@
 """Random draws that give the same bytes on every machine.
 
-Belongs here: numbered random streams and the distributions made of them. Does not belong here: what the numbers mean.
+Belongs here: numbered random streams and the distributions made of them. Does not belong here: what the
+numbers mean.
 
-Only the raw 64-bit output of PCG64 is used, which numpy promises never to change, and only integer arithmetic and
-exact float operations: ``exp`` and ``log`` may differ in the last bit between processors.
+Only the raw 64-bit output of PCG64 is used, which numpy promises never to change, and only integer
+arithmetic and exact float operations: ``exp`` and ``log`` may differ in the last bit between processors.
 """
 
 import zlib
@@ -56,7 +57,10 @@ class Draws:
         return np.searchsorted(edges, self.below(n, int(edges[-1])), side="right").astype(np.int64)
 
     def bell(self, n: int, mean: int, half_width: int) -> Ints:
-        """Draw ``n`` integers from a bell around ``mean``, never further than ``half_width`` (standard deviation about 0.29 of it)."""
+        """Draw ``n`` integers from a bell around ``mean``, never further away than ``half_width``.
+
+        The standard deviation is about 0.29 of ``half_width``.
+        """
         step = 2 * half_width + 1
         total = self.below(n, step) + self.below(n, step) + self.below(n, step) + self.below(n, step)
         return mean + (total - 4 * half_width) // 4

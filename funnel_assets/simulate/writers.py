@@ -9,10 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from funnel_assets.simulate import words
-from funnel_assets.simulate.csvtext import Text, choose, glue, numbers, padded
+from funnel_assets.simulate.csvtext import Text, choose, glue, numbers, padded, pc
 from funnel_assets.simulate.edtech_catalogue import PLACEHOLDERS
 from funnel_assets.simulate.edtech_story import STAFF, phone_of
 from funnel_assets.simulate.rand import Bools, Draws, Ints, share
@@ -70,7 +69,9 @@ def phones(number: Ints, foreign: Bools, style: Ints) -> Text:
     digits = padded(number % 10_000_000_000, 10)
     head, tail = pc.utf8_slice_codeunits(digits, 0, 5), pc.utf8_slice_codeunits(digits, 5, 10)
     thousands = padded((number + 500_000) // 1_000_000, 6)
-    scientific = glue(pc.utf8_slice_codeunits(thousands, 0, 1), ".", pc.utf8_slice_codeunits(thousands, 1, 6), "E+11")
+    scientific = glue(
+        pc.utf8_slice_codeunits(thousands, 0, 1), ".", pc.utf8_slice_codeunits(thousands, 1, 6), "E+11"
+    )
     placeholder = pa.array(PLACEHOLDERS).take(pa.array(number % len(PLACEHOLDERS)))
     abroad = glue("+", numbers(number))
     code = np.where(foreign & (style < LOST_FROM), len(PHONE_STYLES), style)
@@ -105,7 +106,16 @@ class Writers:
         self._seed = seed
         self._people = people
         self.size = len(people)
-        tester = {"first": 0, "last": 0, "city": 0, "domain": 0, "company": 0, "foreign": False, "kin": 0, "kind": 0}
+        tester = {
+            "first": 0,
+            "last": 0,
+            "city": 0,
+            "domain": 0,
+            "company": 0,
+            "foreign": False,
+            "kin": 0,
+            "kind": 0,
+        }
         rows = pd.concat([people, pd.DataFrame([tester])], ignore_index=True)
         self._first, self._last = np.array(rows["first"], np.int64), np.array(rows["last"], np.int64)
         crew = np.flatnonzero(rows["kind"] == STAFF)

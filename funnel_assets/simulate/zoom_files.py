@@ -1,10 +1,10 @@
 """Zoom's report files of the ed-tech world, in the layouts Zoom has had over the years.
 
-Belongs here: which files exist, when they were downloaded, and their bytes. Does not belong here: who attended
-(`edtech_story`), reading such files (``sources.zoom``).
+Belongs here: which files exist, when they were downloaded, and their bytes. Does not belong here: who
+attended (`edtech_story`), reading such files (``sources.zoom``).
 
-Every event has a Registration Report and an Attendee Report (or a meeting's participant list). Some are downloaded days
-late, some a second time with corrections, some twice with the same bytes.
+Every event has a Registration Report and an Attendee Report (or a meeting's participant list). Some are
+downloaded days late, some a second time with corrections, some twice with the same bytes.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from funnel_assets.simulate import words
+from funnel_assets.simulate.csvtext import pc
 from funnel_assets.simulate.csvtext import words as look_up
 from funnel_assets.simulate.edtech_story import DAY, Story, ZoomEvent, union_seconds
 from funnel_assets.simulate.faults import Faults
@@ -42,7 +43,7 @@ PHONE_QUESTIONS = {
 }
 _SOURCES = ("", "#1", "#2", "Web", "Instagram bio", "Newsletter")
 _NO_SHOW = "--"
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 Row = list[str]
 
@@ -90,7 +91,7 @@ class _Guest:
 
 
 def clock(seconds: int, style: str) -> str:
-    """Write a wall-clock second as Zoom does: ``named``, ``us_am_pm``, ``us_24``, ``day_first`` or ``iso``."""
+    """Write a wall-clock second in a style: ``named``, ``us_am_pm``, ``us_24``, ``day_first``, ``iso``."""
     day, second = divmod(int(seconds), DAY)
     hour, minute, second = second // 3600, second // 60 % 60, second % 60
     if style == "us_am_pm":
@@ -104,7 +105,13 @@ def _date(day: int, style: str) -> str:
     when = dt.date(1970, 1, 1) + dt.timedelta(days=day)
     if style == "named":
         return f"{_MONTHS[when.month - 1]} {when:%d, %Y}"
-    return f"{when:%m/%d/%Y}" if style.startswith("us") else f"{when:%d/%m/%Y}" if style == "day_first" else f"{when:%Y-%m-%d}"
+    return (
+        f"{when:%m/%d/%Y}"
+        if style.startswith("us")
+        else f"{when:%d/%m/%Y}"
+        if style == "day_first"
+        else f"{when:%Y-%m-%d}"
+    )
 
 
 def minutes(seconds: int) -> int:
@@ -138,7 +145,9 @@ class ZoomShelf:
     def _registration_files(self, draw: Draws, event: ZoomEvent) -> list[ZoomFile]:
         early, wait = draw.chance(1, share(22))[0], int(draw.between(1, 1200, 9000)[0])
         name = _file_name("registration", event)
-        last = ZoomFile(name, "registration", (event.number,), LAYOUTS[event.layout], event.end + wait, 2 if early else 1)
+        last = ZoomFile(
+            name, "registration", (event.number,), LAYOUTS[event.layout], event.end + wait, 2 if early else 1
+        )
         if not early:
             return [last]
         first = dataclasses.replace(last, dropped_at=event.start - 3 * 3600, export=1)
@@ -156,7 +165,10 @@ class ZoomShelf:
         if not corrected:
             return [first]
         again = int(draw.between(1, DAY // 2, 3 * DAY)[0])
-        return [first, dataclasses.replace(first, name=_numbered(name), dropped_at=first.dropped_at + again, export=2)]
+        return [
+            first,
+            dataclasses.replace(first, name=_numbered(name), dropped_at=first.dropped_at + again, export=2),
+        ]
 
     def _first_day(self, event: ZoomEvent) -> ZoomEvent:
         return next(e for e in self._story.events if e.webinar_id == event.webinar_id)
@@ -190,7 +202,9 @@ class ZoomShelf:
             guests = self._guests(event)
             if file.kind == "registration":
                 seen_at = event.end if final else event.start - 3 * 3600
-                rows += _registration_report(event, [g for g in guests if 0 <= g.reg_at <= seen_at], file.dropped_at)
+                rows += _registration_report(
+                    event, [g for g in guests if 0 <= g.reg_at <= seen_at], file.dropped_at
+                )
             else:
                 shown = guests if final else [g for g in guests if not g.missing_first]
                 write = _meeting_report if file.kind == "participants" else _attendee_report
@@ -232,7 +246,9 @@ class ZoomShelf:
 
     @cached_property
     def _by_event(self) -> dict[int, pd.DataFrame]:
-        return {int(number): part for number, part in self._story.attendance.groupby("event", sort=True)}
+        frame = self._story.attendance
+        number = frame["event"].to_numpy(dtype=np.int64)
+        return {event.number: frame[number == event.number] for event in self._story.events}
 
     def attendance_of(self, number: int) -> pd.DataFrame:
         """Rows of the story's attendance of one event."""
@@ -241,18 +257,21 @@ class ZoomShelf:
 
 def _always_an_address(typed: pa.Array, true: pa.Array) -> pa.Array:
     """Zoom insists on an address: blank and impossible ones become the true one."""
-    good = pa.compute.match_substring(typed, "@")
-    return pa.compute.if_else(good, typed, true)
+    good = pc.match_substring(typed, "@")
+    return pc.if_else(good, typed, true)
 
 
 def _sessions(rows: pd.DataFrame) -> list[tuple[tuple[int, int], ...]]:
     joins = rows[["join_1", "join_2", "join_3"]].to_numpy().tolist()
     leaves = rows[["leave_1", "leave_2", "leave_3"]].to_numpy().tolist()
-    return [tuple((j, v) for j, v in zip(js, vs, strict=True) if j >= 0) for js, vs in zip(joins, leaves, strict=True)]
+    return [
+        tuple((j, v) for j, v in zip(js, vs, strict=True) if j >= 0)
+        for js, vs in zip(joins, leaves, strict=True)
+    ]
 
 
 def _file_name(kind: str, event: ZoomEvent) -> str:
-    day = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=event.start)
+    day = dt.date(1970, 1, 1) + dt.timedelta(days=event.start // DAY)
     return f"{kind}_{event.webinar_id}_{day:%Y_%m_%d}.csv"
 
 
@@ -266,20 +285,24 @@ def _with_copies(files: list[ZoomFile], seed: int) -> list[ZoomFile]:
     again = draw.chance(len(files), share(8))
     wait = draw.between(len(files), 600, 2 * DAY)
     extra = [
-        dataclasses.replace(f, name=_numbered(f.name, 2), copy_of=f.name, dropped_at=f.dropped_at + int(seconds))
+        dataclasses.replace(
+            f, name=_numbered(f.name, 2), copy_of=f.name, dropped_at=f.dropped_at + int(seconds)
+        )
         for f, twice, seconds in zip(files, again, wait, strict=True)
         if twice
     ]
     return [*files, *extra]
 
 
-# --- layouts ---------------------------------------------------------------------------------------------------------
+# --- layouts -----------------------------------------------------------------------------------------
 
 
 def _style(event: ZoomEvent) -> Callable[[int], str]:
     """Date style of a layout; day-first only where the day itself can't be taken for a month."""
-    day = (dt.datetime(1970, 1, 1) + dt.timedelta(seconds=event.start)).day
-    style = ("named", "named", "us_am_pm", "us_am_pm", "us_am_pm", "us_24", "us_am_pm", "day_first", "named")[event.layout]
+    day = (dt.date(1970, 1, 1) + dt.timedelta(days=event.start // DAY)).day
+    style = ("named", "named", "us_am_pm", "us_am_pm", "us_am_pm", "us_24", "us_am_pm", "day_first", "named")[
+        event.layout
+    ]
     if style == "day_first" and day <= 12:
         style = "iso"
     return lambda seconds: clock(seconds, style)
@@ -296,16 +319,44 @@ def _topic_block(event: ZoomEvent, guests: list[_Guest]) -> list[Row]:
     registered = sum(g.reg_at >= 0 for g in guests)
     if event.layout == 4:
         header = ["Topic", "ID", "Actual Start Time", "Actual Duration (minutes)", "# Registrants"]
-        return [header, [event.topic, _spaced_id(event), at(event.start), str(event.minutes), str(registered)]]
-    if event.layout == 5:
-        header = ["Topic", "Webinar ID", "Actual Start Time", "Actual Duration (minutes)", "# Registrants", "Unique Viewers"]
         return [
             header,
-            [event.topic, str(event.webinar_id), at(event.start), str(event.minutes), str(registered), str(len(here))],
+            [event.topic, _spaced_id(event), at(event.start), str(event.minutes), str(registered)],
         ]
-    header = "Topic,Webinar ID,Actual Start Time,Actual Duration (minutes),# Registered,# Cancelled,Unique Viewers,Total Users,Max Concurrent Views,Enable Registration"
+    if event.layout == 5:
+        header = [
+            "Topic",
+            "Webinar ID",
+            "Actual Start Time",
+            "Actual Duration (minutes)",
+            "# Registrants",
+            "Unique Viewers",
+        ]
+        return [
+            header,
+            [
+                event.topic,
+                str(event.webinar_id),
+                at(event.start),
+                str(event.minutes),
+                str(registered),
+                str(len(here)),
+            ],
+        ]
+    header = [
+        "Topic",
+        "Webinar ID",
+        "Actual Start Time",
+        "Actual Duration (minutes)",
+        "# Registered",
+        "# Cancelled",
+        "Unique Viewers",
+        "Total Users",
+        "Max Concurrent Views",
+        "Enable Registration",
+    ]
     return [
-        header.split(","),
+        header,
         [
             event.topic,
             _spaced_id(event),
@@ -351,14 +402,28 @@ def crew_name(event: ZoomEvent, first: str, last: str, role: str) -> str:
 def _attendee_header(event: ZoomEvent) -> Row:
     asked = PHONE_QUESTIONS.get(event.layout)
     if event.layout == 4:
-        return ["Attended", "User Name", "Email", "Phone", "Join Time", "Leave Time", "Time in Session (minutes)"]
-    if event.layout == 5:
-        return "Attended,First Name,Last Name,Email,Registration Time,Join Time,Leave Time,Time in Session (minutes)".split(",") + [
-            PHONE_QUESTIONS[5]
+        return [
+            "Attended",
+            "User Name",
+            "Email",
+            "Phone",
+            "Join Time",
+            "Leave Time",
+            "Time in Session (minutes)",
         ]
+    if event.layout == 5:
+        names = ["Attended", "First Name", "Last Name", "Email", "Registration Time"]
+        return [*names, "Join Time", "Leave Time", "Time in Session (minutes)", PHONE_QUESTIONS[5]]
     header = ["Attended", "User Name (Original Name)", "First Name", "Last Name", "Email"]
     header += [] if asked else ["Phone"]
-    header += ["Registration Time", "Approval Status", "Join Time", "Leave Time", "Time in Session (minutes)", "Is Guest"]
+    header += [
+        "Registration Time",
+        "Approval Status",
+        "Join Time",
+        "Leave Time",
+        "Time in Session (minutes)",
+        "Is Guest",
+    ]
     if event.layout in (0, 8):
         header += [PHONE_QUESTIONS[event.layout]]
     if event.layout == 1:
@@ -391,7 +456,9 @@ def _attendee_cells(event: ZoomEvent, guest: _Guest, session: tuple[int, int] | 
 def _attendee_block(event: ZoomEvent, guests: list[_Guest]) -> tuple[list[Row], list[Row]]:
     """Rows of Attendee Details and of Other Attended (people who dialled in with nothing but a name)."""
     listed: list[Row] = [_attendee_header(event)]
-    others: list[Row] = [["User Name", "Join Time", "Leave Time", "Time in Session (minutes)", "Country/Region Name"]]
+    others: list[Row] = [
+        ["User Name", "Join Time", "Leave Time", "Time in Session (minutes)", "Country/Region Name"]
+    ]
     for guest in guests:
         if guest.role in ("host", "panelist"):
             continue
@@ -430,9 +497,25 @@ def _meeting_report(event: ZoomEvent, guests: list[_Guest], generated: int) -> l
     host = next(g for g in guests if g.role == "host")
     rows: list[Row] = [
         ["Meeting ID", "Topic", "Start Time", "End Time", "User Email", "Duration (Minutes)", "Participants"],
-        [_spaced_id(event), event.topic, at(event.start), at(event.end), host.email, str(event.minutes), str(len(here))],
+        [
+            _spaced_id(event),
+            event.topic,
+            at(event.start),
+            at(event.end),
+            host.email,
+            str(event.minutes),
+            str(len(here)),
+        ],
         [],
-        ["Name (Original Name)", "User Email", "Join Time", "Leave Time", "Duration (Minutes)", "Guest", "In Waiting Room"],
+        [
+            "Name (Original Name)",
+            "User Email",
+            "Join Time",
+            "Leave Time",
+            "Duration (Minutes)",
+            "Guest",
+            "In Waiting Room",
+        ],
     ]
     for guest in here:
         crew = guest.role in ("host", "panelist")
