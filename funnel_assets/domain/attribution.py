@@ -125,12 +125,8 @@ def first_touches(
         month_only: Stay within the day's calendar month.
         prefix: Of the columns returned: touch_at, source, medium, campaign, date.
     """
-    start = (
-        nw.col(day).dt.truncate("1mo").cast(nw.Date) if month_only else shifted(day, -LOOK_BACK_DAYS)
-    )
-    asked = people.select(
-        *key, "person_id", nw.col(day).alias("_until"), start.alias("_since")
-    )
+    start = nw.col(day).dt.truncate("1mo").cast(nw.Date) if month_only else shifted(day, -LOOK_BACK_DAYS)
+    asked = people.select(*key, "person_id", nw.col(day).alias("_until"), start.alias("_since"))
     seen = asked.join(touched, on="person_id", how="inner").filter(
         nw.col("date") >= nw.col("_since"), nw.col("date") <= nw.col("_until")
     )

@@ -99,7 +99,9 @@ def _so_far(running: nw.Expr) -> nw.Expr:
     return running.over("person_id", order_by="date")
 
 
-def _records(records: Frame, record_id: str, at: nw.Expr, channel: nw.Expr, counts: dict[str, nw.Expr]) -> Frame:
+def _records(
+    records: Frame, record_id: str, at: nw.Expr, channel: nw.Expr, counts: dict[str, nw.Expr]
+) -> Frame:
     """Return records of one kind in the common shape; a count not named is 0."""
     nothing = (nw.col("date").dt.day() * 0).cast(nw.Int64)
     return records.select(

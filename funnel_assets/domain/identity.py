@@ -82,9 +82,7 @@ def identify(
     return identified(nw.from_native(records), nw.from_native(links), record_id, materialize).to_native()
 
 
-def identified(
-    records: Frame, links: Frame, record_id: str, materialize: Materialize = unchanged
-) -> Frame:
+def identified(records: Frame, links: Frame, record_id: str, materialize: Materialize = unchanged) -> Frame:
     """Do the work of :func:`identify` on Narwhals frames."""
     known = pinned(_known_phones(records, links), materialize)
     alone = nw.concat_str([nw.lit("a"), nw.col(record_id).cast(nw.String)])

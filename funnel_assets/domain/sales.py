@@ -74,9 +74,7 @@ def assigned_leads(
         month_number("date").alias("month")
     )
     heads = between(first_by(of_months, ["phone_key", "month"], _ASSIGNMENT_ORDER), first, last)
-    per_day = (
-        of_months.group_by("phone_key", "date").agg(nw.len().alias("assignments"))
-    )
+    per_day = of_months.group_by("phone_key", "date").agg(nw.len().alias("assignments"))
     leads = pinned(
         heads.join(per_day, on=["phone_key", "date"], how="left").with_columns(
             nw.col("phone_key").alias("person_id"), nw.col("lead_source").alias("first_source")
@@ -159,7 +157,8 @@ def sales_enriched(
     known = nw.from_native(links)
     zoom = nw.from_native(zoom_attendance)
     sold = pinned(
-        identified(between(nw.from_native(crm_sales), first, last), known, "sale_id", materialize), materialize
+        identified(between(nw.from_native(crm_sales), first, last), known, "sale_id", materialize),
+        materialize,
     )
     touched = pinned(
         all_touches(
@@ -236,7 +235,10 @@ def with_final_funnel(sales: Frame, manual_mapping: Frame, manual_funnels: Frame
         .with_columns(trimmed("manual_mapping").str.to_lowercase().alias("_value"))
         .join(values, on="_value", how="left")
         .with_columns(
-            misc.fill_null(False).alias("_misc"), typed.alias("_typed"), found.alias("_found"), crm.alias("_crm")
+            misc.fill_null(False).alias("_misc"),
+            typed.alias("_typed"),
+            found.alias("_found"),
+            crm.alias("_crm"),
         )
     )
     looked_up, by_hand = nw.col("_misc") & nw.col("_found"), ~nw.col("_misc") & nw.col("_typed")

@@ -102,7 +102,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def run(engine: Any, function: Callable[..., Any], tables: Mapping[str, pa.Table], **options: Any) -> pa.Table:
+def run(
+    engine: Any, function: Callable[..., Any], tables: Mapping[str, pa.Table], **options: Any
+) -> pa.Table:
     """Run a function on an engine with tables as its arguments, and return the result as a table."""
     frames = engine.load(tables)
     return engine.table(function(**frames, **options))

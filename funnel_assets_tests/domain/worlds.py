@@ -14,8 +14,10 @@ SOURCES = ("fb", "FB ", " google", "Google", "youtube", "unknown_src", None, "")
 FUNNELS = ("ACCA", "CFA", "Other Sources (Miscellaneous)", " other sources (MISCELLANEOUS) ", None, "")
 
 MAPPING_SCHEMA = pa.schema(
-    [("source", pa.string()), ("funnel", pa.string()), ("status", pa.string())]
-    + [("valid_from", pa.date32()), ("valid_to", pa.date32())]
+    [
+        *((name, pa.string()) for name in ("source", "funnel", "status")),
+        *((name, pa.date32()) for name in ("valid_from", "valid_to")),
+    ]
 )
 MANUAL_SCHEMA = pa.schema([("sale_id", pa.string()), ("value", pa.string())])
 MANUAL_FUNNELS_SCHEMA = pa.schema([("value", pa.string()), ("funnel", pa.string())])
@@ -142,7 +144,16 @@ class World:
         return table("zoom_attendance", rows)
 
     def _events(self, count: int) -> pa.Table:
-        kinds = ("view", "View", "click", "download", "demo_booked", "follow_up", "deal_closed", "form_submit")
+        kinds = (
+            "view",
+            "View",
+            "click",
+            "download",
+            "demo_booked",
+            "follow_up",
+            "deal_closed",
+            "form_submit",
+        )
         rows = []
         for number in range(count):
             day = self._day()
@@ -187,7 +198,9 @@ class World:
                     "sale_id": f"s{number:04d}",
                     "source_name": "crm",
                     "currency": "INR",
-                    "status": self.random.choice(("success", "Paid", None, "FAILED", "refunded", "Cancelled ")),
+                    "status": self.random.choice(
+                        ("success", "Paid", None, "FAILED", "refunded", "Cancelled ")
+                    ),
                     "created_at": self._instant(day),
                     "total_amount_paise": self.random.choice((amount, amount, None)),
                     "net_amount_paise": self.random.choice((amount * 82 // 100, None)),
@@ -195,7 +208,7 @@ class World:
                     **self._who(phones=0.8, emails=0.6),
                 }
             )
-        return table("crm_sales", [{k: v for k, v in row.items()} for row in rows])
+        return table("crm_sales", rows)
 
     def _spend(self, count: int) -> pa.Table:
         rows = [
