@@ -1,0 +1,912 @@
+"""Who registered for, attended, or walked into an event: one row per person per event day (SPEC 5).
+
+Belongs here: which reports speak of the same event, which rows of the same person, how long somebody was there. Does
+not belong here: how a report file is written (`sources.zoom`), what makes a phone valid (`domain.phone`).
+
+Everything here is a pure function of the set of reports: the order in which files were dropped changes nothing.
+"""
+
+import datetime as dt
+import hashlib
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from funnel_assets.domain.webinars import (
+    bootcamp_day,
+    category,
+    conductor,
+    event_type,
+    name_key,
+    name_spellings,
+)
+
+ATTENDANCE_COLUMNS = (
+    "date",
+    "attendance_id",
+    "webinar_date",
+    "webinar_id",
+    "webinar_name",
+    "event_type",
+    "bootcamp_day",
+    "category",
+    "conductor",
+    "attended",
+    "attendance_type",
+    "user_name",
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "phone_raw",
+    "phone_status",
+    "user_id",
+    "registration_time",
+    "registration_source",
+    "join_time",
+    "leave_time",
+    "time_in_session_minutes",
+    "rejoin_count",
+    "country",
+    "source_file",
+    "touched_at",
+)
+LOADED, DUPLICATE, QUARANTINED = "loaded", "duplicate", "quarantined"
+_SAME_START = pd.Timedelta(minutes=10)
+_SAME_EVENT = pd.Timedelta(hours=12)
+# Joins further apart than this, on different local days, belong to different sittings.
+_NEW_SITTING = pd.Timedelta(hours=6)
+_LONGEST_SITTING_MINUTES = 18 * 60
+_EARLY = pd.Timedelta(hours=2)
+_STAFF = ("host", "panelist")
+_CONTENT = [
+    "section",
+    "attended",
+    "user_name",
+    "first_name",
+    "last_name",
+    "email",
+    "phone_raw",
+    "approval",
+    "registration_time",
+    "join_time",
+    "leave_time",
+    "minutes",
+    "country",
+    "registration_source",
+]
+_SET_ASIDE = {
+    "host_or_panelist": "This person held the event and isn't counted as attending. Nothing to do.",
+    "registration_cancelled": "The registration was cancelled and isn't counted. Nothing to do.",
+    "registration_denied": "The registration was denied and isn't counted. Nothing to do.",
+    "registration_pending": "The registration waits for approval. If it should count, approve it in Zoom and export again.",
+    "no_identity": "The row holds neither e-mail, phone nor name. Export the report again if it should count.",
+}
+
+PhoneNormaliser = Callable[[pd.Series], pd.DataFrame]
+"""Texts in; columns ``phone`` (digits or missing) and ``phone_status`` out, on the same index."""
+
+
+class Sitting(Protocol):
+    """One sitting of an event as its report states it (UTC)."""
+
+    @property
+    def scheduled_start(self) -> dt.datetime | None: ...
+    @property
+    def actual_start(self) -> dt.datetime | None: ...
+    @property
+    def start(self) -> dt.datetime | None: ...
+    @property
+    def duration_minutes(self) -> float | None: ...
+    @property
+    def is_actual(self) -> bool: ...
+
+
+class Report(Protocol):
+    """What this module needs of a report; `sources.zoom.ZoomReport` is one."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def topic(self) -> str | None: ...
+    @property
+    def webinar_id(self) -> str | None: ...
+    @property
+    def sessions(self) -> Sequence[Sitting]: ...
+    @property
+    def generated_at(self) -> dt.datetime | None: ...
+    @property
+    def landed_at(self) -> dt.datetime | None: ...
+    @property
+    def file_day(self) -> dt.date | None: ...
+    @property
+    def totals(self) -> dict[str, int]: ...
+    @property
+    def people(self) -> pd.DataFrame: ...
+    @property
+    def quarantined(self) -> pd.DataFrame: ...
+    @property
+    def has_registration(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class AttendanceResult:
+    """Everything that came of a set of reports.
+
+    Attributes:
+        rows: One row per person per event day, columns ``ATTENDANCE_COLUMNS``.
+        outcomes: One row per input row (hosts and panelists of their own sections are no input): file, line, outcome
+            (loaded, duplicate, quarantined), reason, detail, raw, date (event day of loaded rows).
+        totals: What reports state of themselves against what was read: file, what, stated, parsed, difference,
+            likely_reason.
+        events: One row per event day: date, webinar_id, webinar_name, has_attendance, has_registration, files.
+        files: One row per file: file, sha256, state (used, superseded, same_bytes), dates.
+    """
+
+    rows: pd.DataFrame
+    outcomes: pd.DataFrame
+    totals: pd.DataFrame
+    events: pd.DataFrame
+    files: pd.DataFrame
+
+    @property
+    def quarantined(self) -> pd.DataFrame:
+        """Input rows set apart: file, line, reason, detail, raw."""
+        rows = self.outcomes[self.outcomes["outcome"] == QUARANTINED]
+        return rows[["file", "line", "reason", "detail", "raw"]].reset_index(drop=True)
+
+    def account(self, day: dt.date | None = None) -> pd.DataFrame:
+        """Rows in, loaded, duplicate, other_day and quarantined of each file; the last four add up to the first.
+
+        Args:
+            day: Count loaded rows of other event days as ``other_day``; None counts every day as loaded.
+        """
+        outcome = self.outcomes["outcome"].astype(object)
+        if day is not None:
+            outcome = outcome.where((outcome != LOADED) | (self.outcomes["date"] == day), "other_day")
+        counts = pd.crosstab(self.outcomes["file"], outcome)
+        counts = counts.reindex(columns=[LOADED, DUPLICATE, "other_day", QUARANTINED], fill_value=0)
+        counts = counts.reindex(sorted(self.files["file"].unique()), fill_value=0)
+        counts.insert(0, "rows_in", counts.sum(axis=1))
+        counts.columns.name = None
+        return counts.rename_axis("file").reset_index()
+
+
+@dataclass
+class _Source:
+    """A report in use, with the local days it speaks of and the day of each of its joins."""
+
+    report: Report
+    identity: str
+    days: list[dt.date]
+    row_days: pd.Series
+    start: pd.Timestamp | None
+    is_registration: bool
+    order: tuple[float, float, str] = field(default=(0.0, 0.0, ""))
+
+
+def report_days(report: Report, timezone: str) -> list[dt.date]:
+    """Local days of the event that a report speaks of; cheap, for deciding what a new file concerns."""
+    return _row_days(report, timezone)[0]
+
+
+def attendance_days(
+    reports: Iterable[Report],
+    *,
+    categories: pd.DataFrame,
+    conductors: pd.DataFrame,
+    normalise_phones: PhoneNormaliser,
+    timezone: str = "Asia/Kolkata",
+) -> AttendanceResult:
+    """Join the reports of every event into one row per person per event day.
+
+    Registration and attendance are joined by e-mail, then phone, then name where it is certain. A corrected re-export
+    (same event, kind and start; generated later, else landed later) replaces the earlier one; the same bytes under
+    another name do nothing.
+
+    Args:
+        reports: All reports that may concern the same events, in any order.
+        categories: Columns token, category.
+        conductors: Columns webinar_id, alias, conductor.
+        normalise_phones: Reads phones as typed (see ``PhoneNormaliser``).
+        timezone: Zone whose calendar decides an event's day.
+    """
+    ordered = sorted(reports, key=lambda report: (_instant(report.landed_at), report.file, report.sha256))
+    used, idle = _choose(ordered, timezone)
+    table = _input_rows(used)
+    outcomes = [_idle_outcomes(report) for report, _ in idle] + [_unread_outcomes(s.report) for s in used]
+    events = _Events(used, categories, conductors)
+    if table.empty:
+        rows = _no_rows()
+    else:
+        phones = normalise_phones(table["phone_raw"])
+        table["phone"] = phones["phone"].to_numpy()
+        table["phone_status"] = phones["phone_status"].to_numpy()
+        rows = _resolve(table, events)
+        outcomes.append(_read_outcomes(table))
+    return AttendanceResult(
+        rows=rows,
+        outcomes=_join_outcomes(outcomes),
+        totals=_compare_totals(used),
+        events=events.frame(),
+        files=_file_frame(used, idle, events),
+    )
+
+
+def _instant(moment: dt.datetime | None) -> float:
+    return moment.timestamp() if moment else -math.inf
+
+
+def _identity(report: Report) -> str:
+    """What tells one event series from another: its number, else its topic, else the file's name without counters."""
+    if report.webinar_id:
+        return report.webinar_id
+    if name_key(report.topic):
+        return f"topic {name_key(report.topic)}"
+    return "file " + re.sub(r"\s*\(\d+\)$", "", report.file.rpartition(".")[0])
+
+
+def _row_days(report: Report, timezone: str) -> tuple[list[dt.date], pd.Series]:
+    """Event days of a report, and the event day of each row that joined (missing elsewhere).
+
+    Joins less than six hours apart, or within a stated sitting, are one sitting, and a sitting is of the day it
+    started on: whoever rejoins at ten past midnight attended yesterday's event.
+    """
+    zone = ZoneInfo(timezone)
+    people = report.people
+    is_guest = ~people["section"].isin(_STAFF)
+    joins = people["join_time"].where(is_guest)
+    starts = [pd.Timestamp(s.start) for s in report.sessions if s.start]
+    row_days = pd.Series(None, index=people.index, dtype=object)
+    known = joins.dropna().sort_values()
+    seeds = [
+        (pd.Timestamp(s.start), float(s.duration_minutes))
+        for s in report.sessions
+        if s.start and s.duration_minutes and s.duration_minutes <= _LONGEST_SITTING_MINUTES
+    ]
+    if len(known):
+        local = known.dt.tz_convert(zone)
+        gap = known.diff() > _NEW_SITTING
+        other_day = local.dt.date != local.dt.date.shift()
+        sitting = (gap & other_day).cumsum()
+        first_day = local.groupby(sitting).transform("min").dt.date
+        days = first_day.astype(object)
+        for start, minutes in seeds or [(start, 0.0) for start in starts]:
+            inside = (known >= start - _EARLY) & (known <= start + pd.Timedelta(minutes=minutes))
+            with_start = sitting.isin(sitting[inside].unique()) & (
+                local.dt.date >= start.tz_convert(zone).date()
+            )
+            days = days.where(
+                ~(inside | (with_start & (known - start <= _NEW_SITTING))), start.tz_convert(zone).date()
+            )
+        row_days.loc[days.index] = days
+        return sorted(set(days)), row_days
+    if starts:
+        return sorted({start.tz_convert(zone).date() for start in starts}), row_days
+    return ([report.file_day] if report.file_day else []), row_days
+
+
+def _choose(reports: Sequence[Report], timezone: str) -> tuple[list[_Source], list[tuple[Report, str]]]:
+    """Reports in use, and those that add nothing: the same bytes again, or replaced by a later export."""
+    seen: set[str] = set()
+    idle: list[tuple[Report, str]] = []
+    sources: dict[tuple[str, str], list[_Source]] = {}
+    for report in reports:
+        if report.sha256 in seen:
+            idle.append((report, "same_bytes"))
+            continue
+        seen.add(report.sha256)
+        source = _source(report, timezone)
+        sources.setdefault((report.kind, source.identity), []).append(source)
+    used: list[_Source] = []
+    for group in sources.values():
+        group.sort(key=lambda s: (s.start is None, s.start or pd.Timestamp(0, tz="UTC"), s.report.sha256))
+        cluster: list[_Source] = []
+        for source in [*group, None]:
+            same = bool(cluster) and source is not None and _same_start(cluster[-1], source)
+            if cluster and not same:
+                cluster.sort(key=lambda s: s.order)
+                used.append(cluster[-1])
+                idle += [(s.report, "superseded") for s in cluster[:-1]]
+                cluster = []
+            if source is not None:
+                cluster.append(source)
+    used.sort(key=lambda s: (s.identity, s.is_registration, s.report.sha256))
+    return used, idle
+
+
+def _source(report: Report, timezone: str) -> _Source:
+    days, row_days = _row_days(report, timezone)
+    starts = [pd.Timestamp(s.start) for s in report.sessions if s.start]
+    joins = report.people["join_time"]
+    start = min(starts) if starts else (joins.min() if joins.notna().any() else None)
+    return _Source(
+        report=report,
+        identity=_identity(report),
+        days=days,
+        row_days=row_days,
+        start=start,
+        is_registration=report.kind == "registration",
+        order=(_instant(report.generated_at), _instant(report.landed_at), report.sha256),
+    )
+
+
+def _same_start(one: _Source, other: _Source) -> bool:
+    if one.start is None or other.start is None:
+        return one.start is other.start and one.days == other.days
+    return abs(other.start - one.start) <= _SAME_START
+
+
+def _input_rows(used: list[_Source]) -> pd.DataFrame:
+    """Rows of all reports in use except hosts' and panelists' own sections, ordered by content, not by file."""
+    frames = []
+    for number, source in enumerate(used):
+        people = source.report.people
+        keep = ~people["section"].isin(_STAFF)
+        frame = people[keep].copy()
+        frame["source"] = number
+        frame["file"] = source.report.file
+        frame["is_registration"] = source.is_registration
+        frame["day"] = source.row_days[keep]
+        frames.append(frame)
+    if not frames:
+        return pd.DataFrame()
+    table = pd.concat(frames, ignore_index=True)
+    table["outcome"] = pd.Series(LOADED, index=table.index, dtype=object)
+    table["reason"] = pd.Series(None, index=table.index, dtype=object)
+    table["is_twin"] = table.duplicated([*_CONTENT, "source"])
+    table.loc[table["is_twin"], "outcome"] = DUPLICATE
+    return table
+
+
+class _Events:
+    """Events as groups of reports: which days each has, which sittings, who was on stage."""
+
+    def __init__(self, used: list[_Source], categories: pd.DataFrame, conductors: pd.DataFrame) -> None:
+        self.used = used
+        self.categories = categories
+        self.conductors = conductors
+        self.days = [self._days(source) for source in used]
+        self.members: dict[tuple[str, dt.date], list[_Source]] = {}
+        for source, days in zip(used, self.days, strict=True):
+            for day in days:
+                self.members.setdefault((source.identity, day), []).append(source)
+
+    def _days(self, source: _Source) -> list[dt.date]:
+        """A registration list stands for every day of the attendance reports of its event."""
+        if not source.is_registration:
+            return source.days
+        days: set[dt.date] = set()
+        for other in self.used:
+            if other.identity != source.identity or other.is_registration:
+                continue
+            near = source.start is not None and other.start is not None
+            if set(other.days) & set(source.days) or (
+                near and abs(other.start - source.start) <= _SAME_EVENT  # type: ignore[operator]
+            ):
+                days |= set(other.days)
+        return sorted(days) or source.days
+
+    def facts(self, identity: str, day: dt.date) -> dict[str, object]:
+        """The columns that all rows of one event day share."""
+        members = sorted(self.members[identity, day], key=lambda s: (not s.is_registration, s.order))
+        topics = [member.report.topic for member in members if member.report.topic]
+        topic = topics[-1] if topics else None
+        number = next((m.report.webinar_id for m in members if m.report.webinar_id), None)
+        span = sorted({d for m in members if not m.is_registration for d in m.days if len(m.days) > 1})
+        kind = event_type(topic, len(span) or 1)
+        shown = topic or (f"Meeting {number}" if number else "Event without a topic")
+        return {
+            "webinar_id": number
+            or "unknown-" + hashlib.sha256(f"{identity} {day}".encode()).hexdigest()[:10],
+            "webinar_name": shown,
+            "event_type": kind,
+            "bootcamp_day": bootcamp_day(topic, day, span) if kind == "bootcamp" else pd.NA,
+            "category": category(topic, self.categories),
+            "conductor": conductor(
+                number, self._names(members, "panelist"), self._names(members, "host"), self.conductors
+            ),
+            "starts_at": self._start(members, day),
+            "lasted": self._lasted(members, day),
+        }
+
+    def _names(self, members: list[_Source], section: str) -> list[str]:
+        names: list[str] = []
+        for member in members:
+            people = member.report.people
+            names += people.loc[people["section"] == section, "user_name"].dropna().tolist()
+        return list(dict.fromkeys(names))
+
+    def staff(self, identity: str, day: dt.date) -> tuple[set[str], set[str]]:
+        """E-mails and full names (in lower case) of hosts and panelists."""
+        emails: set[str] = set()
+        names: set[str] = set()
+        for member in self.members[identity, day]:
+            people = member.report.people
+            people = people[people["section"].isin(_STAFF)]
+            emails |= set(people["email"].dropna())
+            names |= {key for name in people["user_name"] for key in name_spellings(name) if " " in key}
+        return emails, names
+
+    def _start(self, members: list[_Source], day: dt.date) -> pd.Timestamp | None:
+        starts = [m.start for m in members if m.start is not None and m.days and m.days[0] == day]
+        joins = [
+            m.report.people.loc[(m.row_days == day).to_numpy(), "join_time"].min()
+            for m in members
+            if len(m.row_days)
+        ]
+        known = (
+            starts or [join for join in joins if not pd.isna(join)] or [m.start for m in members if m.start]
+        )
+        return min(known) if known else None
+
+    def _lasted(self, members: list[_Source], day: dt.date) -> float:
+        """Minutes the event lasted on a day; infinite where no report says so for that day alone."""
+        total = 0.0
+        for member in members:
+            if member.is_registration:
+                continue
+            sessions = member.report.sessions
+            minutes = [s.duration_minutes for s in sessions if s.is_actual and s.duration_minutes]
+            if len(member.days) != 1 or len(minutes) != len(sessions):
+                return math.inf
+            total += sum(minutes)
+        return total or math.inf
+
+    def frame(self) -> pd.DataFrame:
+        """One row per event day."""
+        rows = []
+        for (identity, day), members in sorted(
+            self.members.items(), key=lambda item: (item[0][1], item[0][0])
+        ):
+            facts = self.facts(identity, day)
+            rows.append(
+                {
+                    "date": day,
+                    "webinar_id": facts["webinar_id"],
+                    "webinar_name": facts["webinar_name"],
+                    "has_attendance": any(not m.is_registration for m in members),
+                    "has_registration": any(m.is_registration or m.report.has_registration for m in members),
+                    "files": ", ".join(sorted(m.report.file for m in members)),
+                }
+            )
+        columns = ["date", "webinar_id", "webinar_name", "has_attendance", "has_registration", "files"]
+        return pd.DataFrame(rows, columns=columns)
+
+
+def _resolve(table: pd.DataFrame, events: _Events) -> pd.DataFrame:
+    """Rows to people: fills ``outcome`` and ``reason`` of ``table`` and returns the attendance rows."""
+    _set_aside_unregistered(table)
+    groups: dict[tuple[str, dt.date], list[pd.DataFrame]] = {}
+    table["date"] = pd.Series(None, index=table.index, dtype=object)
+    for number, (source, days) in enumerate(zip(events.used, events.days, strict=True)):
+        rows = table[(table["source"] == number) & (table["outcome"] == LOADED)]
+        if not days:
+            continue
+        table.loc[rows.index, "date"] = rows["day"].where(rows["day"].notna(), days[0])
+        for day in days:
+            joined_elsewhere = rows["day"].notna() & (rows["day"] != day)
+            untimed_elsewhere = (rows["attended"] == "Y") & rows["day"].isna() & (day != days[0])
+            groups.setdefault((source.identity, day), []).append(
+                rows[~(joined_elsewhere | untimed_elsewhere)]
+            )
+    results = []
+    for (identity, day), parts in sorted(groups.items(), key=lambda item: (item[0][1], item[0][0])):
+        group = pd.concat(parts)
+        group = _without_staff(group, table, *events.staff(identity, day))
+        group = _with_person(group, table)
+        if len(group):
+            results.append(_people_rows(group, events.facts(identity, day), day))
+    if not results:
+        return _no_rows()
+    rows = pd.concat(results, ignore_index=True)
+    return rows.sort_values(["date", "attendance_id"], ignore_index=True)
+
+
+def _set_aside_unregistered(table: pd.DataFrame) -> None:
+    """A cancelled, denied or pending registrant isn't registered; whoever came all the same walked in."""
+    came = table["attended"] == "Y"
+    for status in ("cancelled", "denied", "pending"):
+        _set_aside(table, table.index[(table["approval"] == status) & ~came], f"registration_{status}")
+
+
+def _set_aside(table: pd.DataFrame, index: pd.Index, reason: str) -> None:
+    fresh = index[(table.loc[index, "outcome"] == LOADED).to_numpy()]
+    table.loc[fresh, "outcome"] = QUARANTINED
+    table.loc[fresh, "reason"] = reason
+    table.loc[fresh, "date"] = None
+
+
+def _without_staff(
+    group: pd.DataFrame, table: pd.DataFrame, emails: set[str], names: set[str]
+) -> pd.DataFrame:
+    by_email = group["email"].isin(emails)
+    by_name = group["email"].isna() & group["user_name"].map(
+        lambda name: any(key in names for key in name_spellings(name))
+    ).astype(bool)
+    staff = (by_email | by_name).to_numpy()
+    _set_aside(table, group.index[staff], "host_or_panelist")
+    return group[~staff]
+
+
+def _with_person(group: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Add ``person``: the phone where there is one, else the e-mail, else a name that can only be one person's."""
+    order = [
+        "registration_time",
+        "join_time",
+        "email",
+        "phone",
+        "user_name",
+        "is_registration",
+        "line",
+        "file",
+    ]
+    group = group.sort_values(order, na_position="last")
+    email, phone = group["email"], group["phone"]
+    own_phone = pd.DataFrame({"email": email, "phone": phone}).dropna().drop_duplicates("email")
+    shared = email.map(own_phone.set_index("email")["phone"])
+    person = pd.Series(None, index=group.index, dtype=object)
+    person = person.mask(email.notna(), "e:" + email.astype(object))
+    person = person.mask(phone.notna() & email.isna(), "p:" + phone.astype(object))
+    person = person.mask(shared.notna(), "p:" + shared.astype(object))
+    group["person"] = person
+    group["names"] = _spellings(group)
+    _match_names(group)
+    nobody = group["person"].isna()
+    _set_aside(table, group.index[nobody], "no_identity")
+    group = group[~nobody]
+    return _match_across_reports(group)
+
+
+def _spellings(group: pd.DataFrame) -> pd.Series:
+    """Every full spelling of a row's name: as shown, in brackets, and first with last name."""
+    full = group["first_name"].fillna("") + " " + group["last_name"].fillna("")
+    spellings = []
+    for shown, joined in zip(group["user_name"], full, strict=True):
+        keys = [*name_spellings(shown), name_key(joined)]
+        spellings.append(tuple(dict.fromkeys(key for key in keys if key)))
+    return pd.Series(spellings, index=group.index, dtype=object)
+
+
+def _match_names(group: pd.DataFrame) -> None:
+    """Give rows with neither e-mail nor phone to the one person with their full name, or to a person of their own.
+
+    A name of one word ("Rahul", "iPhone") proves nothing: such rows unite only with each other, and only where their
+    times don't overlap, as with someone who dropped out and came back.
+    """
+    unknown = group.index[group["person"].isna()]
+    if not len(unknown):
+        return
+    owners: dict[str, set[str]] = {}
+    for person, names in zip(group["person"], group["names"], strict=True):
+        if person is not None and person == person:
+            for name in names:
+                owners.setdefault(name, set()).add(person)
+    overlapping = _overlapping_names(group.loc[unknown])
+    for index in unknown:
+        names = group.at[index, "names"]
+        found = {p for name in names if " " in name for p in owners.get(name, ())}
+        if len(found) == 1:
+            group.at[index, "person"] = found.pop()
+        elif names and (" " in names[0] or names[0] not in overlapping):
+            group.at[index, "person"] = f"n:{names[0]}"
+        elif names:
+            group.at[index, "person"] = (
+                f"r:{names[0]}:{group.at[index, 'join_time']}:{group.at[index, 'line']}"
+            )
+
+
+def _overlapping_names(rows: pd.DataFrame) -> set[str]:
+    found: set[str] = set()
+    latest: dict[str, pd.Timestamp] = {}
+    timed = rows[rows["join_time"].notna()].sort_values(["join_time", "leave_time"])
+    for names, join, leave in zip(timed["names"], timed["join_time"], timed["leave_time"], strict=True):
+        if not names:
+            continue
+        if names[0] in latest and join < latest[names[0]]:
+            found.add(names[0])
+        latest[names[0]] = max(latest.get(names[0], leave), leave)
+    return found
+
+
+def _match_across_reports(group: pd.DataFrame) -> pd.DataFrame:
+    """Unite a registrant who seems absent with an unregistered visitor of the same full name under another address.
+
+    Only where the registration is from a registration report, each side is the only one of that name, and their
+    phones don't contradict each other.
+    """
+    if group["is_registration"].all() or not group["is_registration"].any():
+        return group
+    came = set(group.loc[group["attended"] == "Y", "person"])
+    listed = set(group.loc[group["is_registration"] | group["registration_time"].notna(), "person"])
+    sides: tuple[dict[str, set[str]], dict[str, set[str]]] = ({}, {})
+    for person, names in zip(group["person"], group["names"], strict=True):
+        for side, wanted in (
+            (0, person in listed and person not in came),
+            (1, person in came and person not in listed),
+        ):
+            if wanted:
+                for name in names:
+                    if " " in name:
+                        sides[side].setdefault(name, set()).add(person)
+    everyone: dict[str, set[str]] = {}
+    for person, names in zip(group["person"], group["names"], strict=True):
+        for name in names:
+            everyone.setdefault(name, set()).add(person)
+    same: dict[str, str] = {}
+    for name in sorted(set(sides[0]) & set(sides[1])):
+        absent, visitor = sides[0][name], sides[1][name]
+        if len(absent) == len(visitor) == 1 and everyone[name] == absent | visitor:
+            (registered,), (guest,) = absent, visitor
+            if guest in same or registered in same.values():
+                continue
+            if not (guest.startswith("p:") and registered.startswith("p:")):
+                same[guest] = registered
+    group["person"] = group["person"].map(lambda person: same.get(person, person))
+    return group
+
+
+def _people_rows(group: pd.DataFrame, facts: dict[str, object], day: dt.date) -> pd.DataFrame:
+    """Aggregate one event day's rows to one row per person."""
+    group = _mark_registered(group)
+    evidence = bool(group["is_registered"].any())
+    by = group.groupby("person", sort=True)
+    first = by[["first_name", "last_name", "email", "phone_raw", "registration_source"]].first()
+    attended = by["attended"].agg(lambda values: bool((values == "Y").any()))
+    registered = by["is_registered"].any()
+    walked_in = (
+        attended
+        & ~registered
+        & (evidence | by["section"].agg(lambda values: bool((values == "other").all())))
+    )
+    visits = group[group["attended"] == "Y"].sort_values(
+        ["join_time", "leave_time", "user_name", "line", "file"]
+    )
+    seen = visits.groupby("person", sort=True)
+    rows = first
+    shown = seen["user_name"].first().reindex(rows.index)
+    full = (rows["first_name"].fillna("") + " " + rows["last_name"].fillna("")).str.strip().replace("", None)
+    rows["user_name"] = shown.fillna(by["user_name"].first()).fillna(full)
+    rows["attended"] = np.where(attended, "Y", "N")
+    rows["attendance_type"] = np.where(walked_in, "walk_in", np.where(attended, "attended", "no_show"))
+    rows["phone"] = [key[2:] if key.startswith("p:") else None for key in rows.index]
+    rows["phone_status"] = _phone_status(group).reindex(rows.index)
+    rows["registration_time"] = by["registration_time"].min()
+    rows["country"] = seen["country"].first().reindex(rows.index).fillna(by["country"].first())
+    rows["join_time"] = seen["join_time"].min().reindex(rows.index)
+    rows["leave_time"] = seen["leave_time"].max().reindex(rows.index)
+    rows[["time_in_session_minutes", "rejoin_count"]] = _time_in_session(visits, facts["lasted"]).reindex(
+        rows.index, fill_value=0
+    )
+    rows["source_file"] = by[["is_registration", "file"]].min()["file"]
+    attendance_files = group[~group["is_registration"]].groupby("person")["file"].min()
+    rows["source_file"] = attendance_files.reindex(rows.index).fillna(rows["source_file"])
+    return _finish(rows, facts, day)
+
+
+def _mark_registered(group: pd.DataFrame) -> pd.DataFrame:
+    """Registered is who a registration list or a registration time names, unless the status says otherwise.
+
+    In an attendee report without any registration column, of an event without a registration report, everyone listed
+    counts as registered: nothing tells walk-ins apart.
+    """
+    status = group["approval"]
+    listed = group["registration_time"].notna() | (group["section"] == "registrant") | (status == "approved")
+    listed &= status.isna() | (status == "approved")
+    if not listed.any():
+        listed = (group["section"] == "attendee") & status.isna()
+    group = group.copy()
+    group["is_registered"] = listed
+    return group
+
+
+def _phone_status(group: pd.DataFrame) -> pd.Series:
+    """Status of the phone that counts, else of the first one typed."""
+    valued = group[group["phone_raw"].notna()]
+    good = valued[valued["phone"].notna() & ("p:" + valued["phone"].astype(object) == valued["person"])]
+    status = good.groupby("person")["phone_status"].first()
+    other = group.groupby("person")["phone_status"].first()
+    typed = valued.groupby("person")["phone_status"].first()
+    return status.reindex(other.index).fillna(typed.reindex(other.index)).fillna(other)
+
+
+def _time_in_session(visits: pd.DataFrame, lasted: object) -> pd.DataFrame:
+    """Whole minutes as the union of a person's visits, and how often they came back.
+
+    A single visit keeps the minutes its report states (Zoom rounds up); a report that gives only totals is taken at
+    its word. Nobody stays longer than the event lasted.
+    """
+    timed = visits[visits["join_time"].notna() & visits["leave_time"].notna()]
+    timed = timed.drop_duplicates(["person", "join_time", "leave_time"])
+    spans = timed[~timed["is_span"]].sort_values(["person", "join_time", "leave_time"])
+    seconds = union_seconds(spans["person"], spans["join_time"], spans["leave_time"])
+    minutes = np.ceil(seconds / 60)
+    count = spans.groupby("person").size()
+    stated = spans[spans["minutes"].notna()].groupby("person")["minutes"].first()
+    single = count.index[count == 1].intersection(stated.index)
+    minutes.loc[single] = stated.loc[single].round()
+    totals = visits[visits["is_span"] | (visits["join_time"].isna() & visits["minutes"].notna())]
+    totals = totals.drop_duplicates(["person", "join_time", "leave_time", "minutes", "line"])
+    minutes = minutes.add(np.ceil(totals.groupby("person")["minutes"].sum()), fill_value=0)
+    limit = float(lasted) if isinstance(lasted, int | float) else math.inf
+    minutes = minutes.fillna(0).clip(lower=0, upper=np.ceil(limit))
+    visits_count = timed.groupby("person").size().reindex(minutes.index, fill_value=1)
+    result = pd.DataFrame(
+        {"time_in_session_minutes": minutes, "rejoin_count": (visits_count - 1).clip(lower=0)}
+    )
+    return result.astype("Int64")
+
+
+def union_seconds(key: pd.Series, start: pd.Series, end: pd.Series) -> pd.Series:
+    """Seconds covered by each key's intervals, counting what overlaps once.
+
+    Args:
+        key: Whose interval; sorted, with ``start`` ascending within a key.
+        start: When it begins.
+        end: When it ends; earlier than its start counts as nothing.
+    """
+    begin = start.astype("datetime64[us, UTC]").astype("int64")
+    finish = np.maximum(end.astype("datetime64[us, UTC]").astype("int64"), begin)
+    reached = finish.groupby(key).cummax().groupby(key).shift()
+    fresh_from = np.maximum(begin, reached.fillna(begin.min() if len(begin) else 0).astype("int64"))
+    covered = (finish - fresh_from).clip(lower=0)
+    return covered.groupby(key).sum() / 1_000_000
+
+
+def _finish(rows: pd.DataFrame, facts: dict[str, object], day: dt.date) -> pd.DataFrame:
+    """Add what the whole event shares, the identity of each row, and the column order."""
+    rows = rows.reset_index()
+    rows["date"] = day
+    rows["webinar_date"] = day
+    for name in ("webinar_id", "webinar_name", "event_type", "category", "conductor"):
+        rows[name] = pd.Series([facts[name]] * len(rows), dtype="str")
+    rows["bootcamp_day"] = pd.array([facts["bootcamp_day"]] * len(rows), dtype="Int64")
+    seed = f"{facts['webinar_id']}\x1f{day}\x1f"
+    rows["attendance_id"] = [
+        hashlib.sha256((seed + person).encode()).hexdigest()[:32] for person in rows["person"]
+    ]
+    rows["user_id"] = rows["phone"]
+    touched = rows["registration_time"].fillna(rows["join_time"])
+    start = pd.Timestamp(facts["starts_at"]) if facts["starts_at"] is not None else pd.NaT  # type: ignore[arg-type]
+    rows["touched_at"] = touched.fillna(start)
+    return _typed(rows)
+
+
+def _typed(rows: pd.DataFrame) -> pd.DataFrame:
+    times = ("registration_time", "join_time", "leave_time", "touched_at")
+    dtypes = {name: "str" for name in ATTENDANCE_COLUMNS if name not in ("date", "webinar_date", *times)}
+    dtypes |= dict.fromkeys(times, "datetime64[us, UTC]")
+    dtypes |= dict.fromkeys(("bootcamp_day", "time_in_session_minutes", "rejoin_count"), "Int64")
+    return rows[list(ATTENDANCE_COLUMNS)].astype(dtypes)
+
+
+def _no_rows() -> pd.DataFrame:
+    return _typed(pd.DataFrame({name: pd.Series(dtype=object) for name in ATTENDANCE_COLUMNS}))
+
+
+_OUTCOME_COLUMNS = ["file", "line", "outcome", "reason", "detail", "raw", "date"]
+
+
+def _idle_outcomes(report: Report) -> pd.DataFrame:
+    """Rows of a report that another one replaces are duplicates, broken rows included."""
+    people = report.people[~report.people["section"].isin(_STAFF)]
+    lines = [*people["line"], *report.quarantined["line"]]
+    return pd.DataFrame({"file": report.file, "line": lines, "outcome": DUPLICATE})
+
+
+def _unread_outcomes(report: Report) -> pd.DataFrame:
+    bad = report.quarantined
+    return pd.DataFrame(
+        {
+            "file": report.file,
+            "line": bad["line"],
+            "outcome": QUARANTINED,
+            "reason": bad["reason"],
+            "detail": bad["detail"],
+            "raw": bad["raw"],
+        }
+    )
+
+
+def _read_outcomes(table: pd.DataFrame) -> pd.DataFrame:
+    frame = table[["file", "line", "outcome", "reason", "date"]].copy()
+    frame["detail"] = frame["reason"].map(_SET_ASIDE)
+    aside = table["outcome"] == QUARANTINED
+    texts = table.loc[aside, ["user_name", "first_name", "last_name", "email", "phone_raw", "approval"]]
+    frame["raw"] = pd.Series(None, index=frame.index, dtype=object)
+    frame.loc[aside, "raw"] = [row.to_json(force_ascii=False) for _, row in texts.iterrows()]
+    return frame
+
+
+def _join_outcomes(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    parts = [part.reindex(columns=_OUTCOME_COLUMNS) for part in parts if len(part)]
+    if not parts:
+        return pd.DataFrame(columns=_OUTCOME_COLUMNS)
+    frame = pd.concat([part.astype(object) for part in parts], ignore_index=True)
+    frame = frame.where(frame.notna(), None).astype({"line": "int64", "file": "str", "outcome": "str"})
+    return frame.sort_values(["file", "line", "outcome"], ignore_index=True, kind="stable")
+
+
+def _file_frame(used: list[_Source], idle: list[tuple[Report, str]], events: _Events) -> pd.DataFrame:
+    rows = [
+        {"file": s.report.file, "sha256": s.report.sha256, "state": "used", "dates": tuple(days)}
+        for s, days in zip(used, events.days, strict=True)
+    ]
+    rows += [{"file": r.file, "sha256": r.sha256, "state": state, "dates": ()} for r, state in idle]
+    frame = pd.DataFrame(rows, columns=["file", "sha256", "state", "dates"])
+    return frame.sort_values(["file", "sha256"], ignore_index=True)
+
+
+def _compare_totals(used: list[_Source]) -> pd.DataFrame:
+    """Numbers reports state about themselves against what was read, with the likely reason of a difference."""
+    rows = []
+    for source in used:
+        report = source.report
+        parsed = _parsed_totals(report)
+        for what, stated in report.totals.items():
+            if what not in parsed:
+                continue
+            read = stated if stated in parsed[what] else parsed[what][0]
+            rows.append(
+                {
+                    "file": report.file,
+                    "what": what,
+                    "stated": stated,
+                    "parsed": read,
+                    "difference": read - stated,
+                    "likely_reason": _likely_reason(what, stated, read, len(report.quarantined)),
+                }
+            )
+    columns = ["file", "what", "stated", "parsed", "difference", "likely_reason"]
+    return pd.DataFrame(rows, columns=columns).sort_values(["file", "what"], ignore_index=True)
+
+
+def _parsed_totals(report: Report) -> dict[str, list[int]]:
+    """For each number, what it could count, likeliest first (Zoom never defined "Total Users" the same way twice)."""
+    people = report.people
+    who = people["email"].fillna(people["user_name"].map(name_key).astype("str"))
+    guests = ~people["section"].isin(_STAFF)
+    came = guests & (people["attended"] == "Y")
+    staff = ~guests
+    status = people["approval"]
+    listed = guests & (status.isna() | (status == "approved"))
+    if report.has_registration:
+        listed &= people["registration_time"].notna() | (status == "approved")
+    viewers, stage = who[came].nunique(), who[staff].nunique()
+    counts = {
+        "registered": [who[listed].nunique(), who[guests & status.notna()].nunique(), int(listed.sum())],
+        "cancelled": [who[guests & (status == "cancelled")].nunique()],
+        "approved": [who[guests & (status == "approved")].nunique()],
+        "denied": [who[guests & (status == "denied")].nunique()],
+        "unique_viewers": [viewers, who[came & (people["section"] != "other")].nunique()],
+        "total_users": [viewers + stage, viewers, int(came.sum()), int(came.sum() + staff.sum())],
+        "participants": [who[people["attended"] == "Y"].nunique(), int((people["attended"] == "Y").sum())],
+    }
+    if report.kind == "registration":
+        return {name: counts[name] for name in ("registered", "cancelled", "approved", "denied")}
+    return counts
+
+
+def _likely_reason(what: str, stated: int, read: int, quarantined: int) -> str | None:
+    missing = stated - read
+    if missing == 0:
+        return None
+    if what in ("cancelled", "denied") and read == 0:
+        return "This report counts such registrants without listing them."
+    if missing > 0 and quarantined >= missing:
+        return f"{quarantined} rows of the file are in quarantine."
+    if missing > 0:
+        return (
+            "The file lists fewer people than the report counted: exported early, cut, or shortened by hand."
+        )
+    return "The file lists more people than the report counted: the same person under several addresses, or edited."
