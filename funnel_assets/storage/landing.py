@@ -9,8 +9,8 @@ Layout, below one root (SPEC 3, Landing)::
     <dataset>/<source>/fetches/<UTC time>-<sha8>.json          one small record per fetch
     <dataset>/<source>/tmp/                                    what is being written
 
-A file is complete under its final name or isn't there: it is written under ``tmp`` and renamed. A process killed
-in between leaves only a file in ``tmp``, which nobody reads and a later put sweeps.
+A file is complete under its final name or isn't there: it is written under ``tmp`` and renamed. A process
+killed in between leaves only a file in ``tmp``, which nobody reads and a later put sweeps.
 """
 
 import contextlib

@@ -1,0 +1,476 @@
+"""CSV files, as people and programs really write them.
+
+Belongs here: delimiter, header line, quotes, line numbers, cuts. Does not belong here: encodings (``encoding``) or
+the meaning of columns.
+
+Two readers give equal tables. Arrow's reads a clean file at disk speed; it is believed only when every row is
+exactly one physical line, which also makes the line numbers right. Else Python's csv module reads row by row, knows
+each row's line, and gets back in step after a stray quote.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+from pyarrow import csv as arrow_csv
+
+from funnel_assets.errors import SourceBroken
+from funnel_assets.sources import sniff
+from funnel_assets.sources.columns import column_key
+from funnel_assets.sources.encoding import to_utf8
+from funnel_assets.sources.tabular import LINE, Dialect, RaggedRow, RawTable, row_text, unique_names
+
+DELIMITERS = (",", ";", "\t", "|")
+_DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_SAMPLE_BYTES = 1 << 18
+_HEADER_WITHIN_ROWS = 60
+_CHUNK_ROWS = 50_000
+_TEXT = pa.large_string()
+# The functions of this module are made at run time, where no type checker sees them.
+pc: Any = pyarrow.compute
+
+
+@dataclass(frozen=True)
+class _Record:
+    """One CSV record: its cells, the physical line it begins on and the line after it (1-based)."""
+
+    cells: list[str]
+    line: int
+    next_line: int
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where a file's header is and how wide its rows are.
+
+    Attributes:
+        delimiter: Between cells.
+        header: Header cells, stripped.
+        named: Width up to the last header cell that has a name: no row may be narrower.
+        width: Width of the header with its empty cells: no row may have values beyond.
+        row_width: Most common width of the rows below.
+        header_line: 1-based.
+        first_line: First line after the header.
+    """
+
+    delimiter: str
+    header: tuple[str, ...]
+    named: int
+    width: int
+    row_width: int
+    header_line: int
+    first_line: int
+
+
+def read_csv(
+    data: bytes, *, encoding: str | None, delimiter: str | None, file: str | None, hints: Sequence[str]
+) -> RawTable:
+    """Read delimited text; see `tabular.read_table`."""
+    foreign = sniff.foreign_format(data[: sniff.HEAD_BYTES])
+    if foreign:
+        raise SourceBroken(
+            f"This is {foreign}, not a CSV.",
+            file=file,
+            fix="check that the link or file is the CSV export itself, or set the right `kind:` in sources.yaml.",
+        )
+    decoded = to_utf8(data, encoding, file=file)
+    layout = _find_layout(decoded.data, delimiter, hints, file)
+    rows = _read_fast(decoded.data, layout) or _read_slow(decoded.data, layout, file)
+    dialect = Dialect("csv", decoded.encoding, layout.delimiter, layout.header_line)
+    notes = decoded.notes
+    if layout.header_line > 1:
+        notes = (*notes, f"the header is on line {layout.header_line}; the lines above it were left out")
+    return assemble(layout.header, rows, dialect, notes, whole=decoded.data.endswith((b"\n", b"\r")))
+
+
+# --- layout ---------------------------------------------------------------------------------------
+
+
+def _find_layout(data: bytes, delimiter: str | None, hints: Sequence[str], file: str | None) -> _Layout:
+    sample, stated, skip = _sample(data)
+    wanted = {column_key(hint) for hint in hints} - {""}
+    best: tuple[tuple[float, ...], _Layout] | None = None
+    for rank, candidate in enumerate([delimiter or stated] if delimiter or stated else DELIMITERS):
+        records = [record for record in _records(sample, str(candidate), skip) if any(record.cells)]
+        if not records:
+            continue
+        layout = _layout(records, str(candidate), wanted)
+        widths = [len(record.cells) for record in records if record.line >= layout.first_line]
+        fitting = sum(layout.named <= width <= layout.width for width in widths)
+        score = (
+            matches(layout.header, wanted),
+            layout.named > 1,
+            fitting / len(widths) if widths else 1.0,
+            layout.named,
+            -rank,
+        )
+        if best is None or score > best[0]:
+            best = score, layout
+    if best is None or not best[1].named:
+        raise SourceBroken("The file has no header line.", file=file, fix="export it again with its header.")
+    return best[1]
+
+
+def _sample(data: bytes) -> tuple[str, str | None, int]:
+    """Return the first whole lines, and the delimiter and number of lines of Excel's ``sep=;`` opening."""
+    head = data[:_SAMPLE_BYTES]
+    if len(data) > len(head):
+        end = max(head.rfind(b"\n"), head.rfind(b"\r"))
+        head = head[: end + 1] if end > 0 else head
+    text = head.decode("utf-8", errors="replace")
+    first = text[:8].partition("\n")[0].strip().strip('"')
+    if first.lower().startswith("sep=") and len(first) == 5:
+        return text, first[4], 1
+    return text, None, 0
+
+
+def _records(text: str, delimiter: str, skip: int = 0) -> Iterator[_Record]:
+    """Read a sample leniently; an unclosed quote ends it."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    line = 1
+    try:
+        for cells in reader:
+            if line > skip:
+                yield _Record([cell.strip() for cell in cells], line, reader.line_num + 1)
+            line = reader.line_num + 1
+    except csv.Error:
+        return
+
+
+def matches(cells: Sequence[str], wanted: set[str]) -> int:
+    """Count how many wanted column keys a row of cells holds."""
+    return len({column_key(cell) for cell in cells} & wanted)
+
+
+def header_position(rows: Sequence[Sequence[str]], wanted: set[str]) -> int:
+    """Find the header among a file's first rows (blank ones left out).
+
+    It is the row with the most wanted names. Where none has any, it is the first row that is as wide as most and
+    more than half filled, so that a title above the header isn't taken for it.
+    """
+    near = rows[:_HEADER_WITHIN_ROWS]
+    counts = [matches(cells, wanted) for cells in near]
+    if counts and max(counts) > 0:
+        return counts.index(max(counts))
+    common = Counter(len(cells) for cells in rows).most_common(1)[0][0]
+    for position, cells in enumerate(near):
+        if len(cells) == common and sum(bool(cell) for cell in cells) * 2 > common:
+            return position
+    return 0
+
+
+def _layout(records: list[_Record], delimiter: str, wanted: set[str]) -> _Layout:
+    position = header_position([record.cells for record in records], wanted)
+    found = records[position]
+    header = tuple(cell.strip().lstrip("\ufeff") for cell in found.cells)
+    named = max((number for number, cell in enumerate(header, start=1) if cell), default=0)
+    widths = Counter(len(record.cells) for record in records[position + 1 :])
+    row_width = widths.most_common(1)[0][0] if widths else len(header)
+    return _Layout(delimiter, header, named, len(header), row_width, found.line, found.next_line)
+
+
+# --- the fast reader ------------------------------------------------------------------------------
+
+
+@dataclass
+class Rows:
+    """Rows as Arrow columns (blank cells null) and their lines, what was set aside, and how many were blank."""
+
+    columns: list[pa.ChunkedArray]
+    lines: np.ndarray
+    ragged: list[RaggedRow]
+    blank: int = 0
+
+
+def _read_fast(data: bytes, layout: _Layout) -> Rows | None:
+    """Read with Arrow; None when the file needs the careful reader."""
+    quoted = b'"' in data
+    if layout.row_width < layout.named or (layout.row_width == 1 and quoted):
+        return None
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+        return None
+    start = _offset_of_line(data, layout.first_line)
+    if start >= len(data):
+        return Rows([pa.chunked_array([], _TEXT)] * layout.width, np.empty(0, np.int64), [])
+    table = _parse_fast(data, start, layout, quoted)
+    if table is None:
+        return None
+    numbered = _lines_of_rows(data, start, layout.first_line, table.num_rows)
+    if numbered is None or _is_open(_last_line(data), layout.delimiter):
+        return None
+    columns = [blank_to_null(column) for column in table.columns]
+    if any(column.null_count < len(column) for column in columns[layout.width :]):
+        return None
+    missing = pa.chunked_array([pa.nulls(table.num_rows, _TEXT)])
+    lines, blank = numbered
+    return Rows((columns + [missing] * layout.width)[: layout.width], lines, [], blank)
+
+
+def _parse_fast(data: bytes, start: int, layout: _Layout, quoted: bool) -> pa.Table | None:
+    names = [f"f{number}" for number in range(layout.row_width)]
+    body = pa.BufferReader(pa.py_buffer(memoryview(data)[start:]))
+    try:
+        return arrow_csv.read_csv(
+            body,
+            read_options=arrow_csv.ReadOptions(column_names=names, block_size=1 << 23),
+            parse_options=arrow_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=quoted),
+            convert_options=arrow_csv.ConvertOptions(
+                check_utf8=False,
+                column_types=dict.fromkeys(names, _TEXT),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+
+
+def _offset_of_line(data: bytes, line: int) -> int:
+    offset = 0
+    for _ in range(line - 1):
+        end = data.find(b"\n", offset)
+        if end < 0:
+            return len(data)
+        offset = end + 1
+    return offset
+
+
+def _lines_of_rows(data: bytes, start: int, first_line: int, rows: int) -> tuple[np.ndarray, int] | None:
+    """Return each row's line and the number of empty lines; None unless every row is exactly one line.
+
+    Arrow leaves empty lines out. A row over several lines makes fewer rows than there are filled lines, and
+    nothing makes more: equal numbers prove one line each.
+    """
+    count = data.count(b"\n", start) + (not data.endswith(b"\n"))
+    if count == rows:
+        return np.arange(first_line, first_line + rows, dtype=np.int64), 0
+    body = np.frombuffer(data, np.uint8, offset=start)
+    ends = np.flatnonzero(body == 10)
+    if len(ends) < count:
+        ends = np.append(ends, len(body))
+    begins = np.concatenate(([0], ends[:-1] + 1))
+    length = ends - begins
+    bare = (length == 0) | ((length == 1) & (body[np.minimum(begins, len(body) - 1)] == 13))
+    filled = np.flatnonzero(~bare)
+    return (filled.astype(np.int64) + first_line, count - rows) if len(filled) == rows else None
+
+
+def _last_line(data: bytes) -> str:
+    end = len(data.rstrip(b"\r\n"))
+    return data[data.rfind(b"\n", 0, end) + 1 : end].decode("utf-8", errors="replace")
+
+
+def blank_to_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Make cells that are empty or only white space null; all others stay as typed."""
+    blank = pc.or_kleene(pc.equal(column, ""), pc.utf8_is_space(column))
+    if not pc.any(blank).as_py():
+        return column
+    return pc.if_else(blank, pa.scalar(None, _TEXT), column)
+
+
+# --- the careful reader ---------------------------------------------------------------------------
+
+
+class _Lines:
+    """Physical lines that know their number and can be taken back.
+
+    Attributes:
+        number: Of the last line given out.
+        record: Lines given out since it was last emptied.
+        exhausted: True once a line was asked for past the end. The csv module asks for more only inside an open
+            quote, so a row that comes with it was never closed.
+    """
+
+    def __init__(self, lines: Iterable[str], skip: int = 0) -> None:
+        self._lines = iter(lines)
+        self._returned: list[str] = []
+        self.number = 0
+        self.record: list[str] = []
+        self.exhausted = False
+        for _ in range(skip):
+            next(self)
+        self.record = []
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        if self._returned:
+            line = self._returned.pop()
+        else:
+            found = next(self._lines, None)
+            if found is None:
+                self.exhausted = True
+                raise StopIteration
+            line = found
+        self.number += 1
+        self.record.append(line)
+        return line
+
+    def take_back_all_but_first(self) -> None:
+        back = self.record[1:]
+        self._returned += reversed(back)
+        self.number -= len(back)
+        self.record = self.record[:1]
+        self.exhausted = False
+
+
+def _is_open(line: str, delimiter: str) -> bool:
+    """Tell whether a line ends inside a quote."""
+    lines = _Lines([line])
+    next(csv.reader(lines, delimiter=delimiter), None)
+    return lines.exhausted
+
+
+@dataclass
+class _Reading:
+    """The careful reader's state."""
+
+    layout: _Layout
+    lines: _Lines
+    file: str | None
+    rows: list[list[str]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    ragged: list[RaggedRow] = field(default_factory=list)
+    chunks: list[list[pa.Array]] = field(default_factory=list)
+    blank: int = 0
+
+    def keep(self, cells: list[str], line: int) -> None:
+        self.rows.append(cells)
+        self.numbers.append(line)
+        if len(self.rows) == _CHUNK_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.rows:
+            self.chunks.append([pa.array(column, _TEXT) for column in zip(*self.rows, strict=True)])
+            self.rows = []
+
+
+def _read_slow(data: bytes, layout: _Layout, file: str | None) -> Rows:
+    text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
+    lines = _Lines(text, layout.first_line - 1)
+    state = _Reading(layout, lines, file)
+    reader = csv.reader(lines, delimiter=layout.delimiter)
+    width = layout.width
+    while True:
+        lines.record = []
+        begin = lines.number + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error:
+            # The module refuses a cell of more than 128 KB: a quote that never closes swallowed all that.
+            _set_aside(state, begin, "unclosed_quote", [])
+            continue
+        if lines.exhausted or len(cells) != width:
+            _odd_row(state, begin, cells)
+        else:
+            state.keep(cells, begin)
+    state.flush()
+    parts = zip(*state.chunks, strict=True) if state.chunks else [()] * width
+    columns = [blank_to_null(pa.chunked_array(list(part), _TEXT)) for part in parts]
+    return Rows(columns, np.array(state.numbers, dtype=np.int64), state.ragged, state.blank)
+
+
+def _odd_row(state: _Reading, begin: int, cells: list[str]) -> None:
+    """Decide on a row that isn't exactly as wide as the header, or that ends the file inside a quote."""
+    layout, lines = state.layout, state.lines
+    if lines.exhausted:
+        if not _fits_alone(state, lines.record[-1]) or len(lines.record) == 1:
+            raise _cut_off(state, begin, "inside a quoted cell")
+        _set_aside(state, begin, "unclosed_quote", cells)
+    elif not any(cell.strip() for cell in cells):
+        state.blank += 1
+    elif len(cells) < layout.named:
+        if not lines.record[-1].endswith(("\n", "\r")):
+            raise _cut_off(state, begin, f"after {len(cells)} of {layout.named} cells")
+        _set_aside(state, begin, "too_few_fields", cells)
+    elif any(cell.strip() for cell in cells[layout.width :]):
+        _set_aside(state, begin, "too_many_fields", cells)
+    else:
+        state.keep((cells + [""] * layout.width)[: layout.width], begin)
+
+
+def _fits_alone(state: _Reading, line: str) -> bool:
+    """Tell whether a physical line would be a whole row by itself."""
+    if not line.endswith(("\n", "\r")):
+        return False
+    cells = next(csv.reader([line], delimiter=state.layout.delimiter), [])
+    return len(cells) > 1 and state.layout.named <= len(cells) <= state.layout.width
+
+
+def _cut_off(state: _Reading, line: int, where: str) -> SourceBroken:
+    return SourceBroken(
+        f"The file is cut off: its last row ends {where}.",
+        file=state.file,
+        line=line,
+        fix="fetch or export it again; nothing was loaded from it.",
+    )
+
+
+def _set_aside(state: _Reading, begin: int, reason: str, cells: list[str]) -> None:
+    """Put a row into quarantine, and get back in step where it swallowed rows after it.
+
+    A stray quote makes one cell of all lines up to the next quote. When any of those lines is a whole row by
+    itself, only the first line is set aside and reading goes on with the second.
+    """
+    lines, width = state.lines, state.layout.width
+    if any(_fits_alone(state, line) for line in lines.record[1:]) or reason == "unclosed_quote":
+        if len(lines.record) > 1:
+            reason = "unclosed_quote"
+        lines.take_back_all_but_first()
+        cells = [lines.record[0].rstrip("\r\n")]
+    detail = {
+        "unclosed_quote": "A quote opens in this line and isn't closed where a cell ends: correct it at the origin.",
+        "too_few_fields": f"The row has {len(cells)} cells and the header {width}: correct it at the origin.",
+        "too_many_fields": (
+            f"The row has {len(cells)} cells and the header {width}: a cell with a "
+            f"{_DELIMITER_NAMES.get(state.layout.delimiter, 'delimiter')} in it needs quotes at the origin."
+        ),
+    }[reason]
+    state.ragged.append(RaggedRow(begin, reason, detail, row_text(cells)))
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def assemble(
+    header: Sequence[str], rows: Rows, dialect: Dialect, notes: Sequence[str] = (), *, whole: bool = True
+) -> RawTable:
+    """Make the table of a format that has a header row: blank rows and nameless blank columns left out."""
+    empty = np.ones(len(rows.lines), dtype=bool)
+    for column in rows.columns:
+        if not empty.any():
+            break
+        empty &= column.is_null().to_numpy()
+    columns, lines = rows.columns, rows.lines
+    if empty.any():
+        keep = pa.array(~empty)
+        columns, lines = [column.filter(keep) for column in columns], lines[~empty]
+    kept = [
+        (name, column)
+        for name, column in zip(header, columns, strict=True)
+        if name or column.null_count < len(column)
+    ]
+    names = unique_names([name for name, _ in kept])
+    table = pa.table([*(column for _, column in kept), pa.array(lines, pa.int64())], names=[*names, LINE])
+    return RawTable(
+        table=table,
+        header=tuple(name for name, _ in kept),
+        columns=names,
+        dialect=dialect,
+        rows_in=len(lines) + len(rows.ragged),
+        ragged=tuple(rows.ragged),
+        blank_rows=rows.blank + int(empty.sum()),
+        whole_line_at_end=whole,
+        notes=tuple(notes),
+    )
