@@ -235,10 +235,10 @@ class _Reader:
         return found
 
     def text(self, node: yaml.Node, what: str) -> str | None:
-        if not isinstance(node, yaml.ScalarNode) or _is_null(node) or not node.value.strip():
+        text = node.value.strip(" ") if isinstance(node, yaml.ScalarNode) and not _is_null(node) else ""
+        if not text:
             self.wrong(_line(node), f"{what} needs a value")
-            return None
-        return node.value if node.value == "\t" else node.value.strip()
+        return text or None
 
     def choice(self, node: yaml.Node | None, what: str, allowed: Collection[str]) -> str | None:
         if node is None or (text := self.text(node, what)) is None:
@@ -256,6 +256,7 @@ class _Reader:
         if not isinstance(node, yaml.MappingNode):
             self.wrong(_line(node), "a source needs lines like 'name: …', 'kind: …', 'url: …'")
             return None
+        noted = len(self._mistakes.found)
         pairs = self.pairs(node, tuple(_KEYS), "key")
         line = _line(node)
         name = self.name(pairs.get("name"), line)
@@ -264,6 +265,8 @@ class _Reader:
             return None
         for key in [key for key in pairs if kind not in _KEYS[key]]:
             self.wrong(_line(pairs.pop(key)), self.misplaced(key, kind))
+        if len(self._mistakes.found) > noted:
+            return None
         columns = self.names(dataset, pairs.get("columns"), "columns")
         constants = self.names(dataset, pairs.get("constants"), "constants")
         for both in {key.lower() for key in columns} & {key.lower() for key in constants}:
@@ -353,9 +356,7 @@ class _Reader:
             return None
         missing = [name for name in names if not self._environ.get(name)]
         for name in missing:
-            self.wrong(
-                line, f"{what} uses ${{{name}}}, but {name} is set neither in the environment nor in .env"
-            )
+            self.wrong(line, f"{what} uses {name}, which is set neither in the environment nor in .env")
         return None if missing else _VARIABLE.sub(lambda found: self._environ[found[1]], text)
 
     @staticmethod

@@ -56,9 +56,11 @@ def read_sheet(content: bytes, known: Collection[str]) -> Sheet:
         separator = text[4]
         _, _, text = text.partition("\n")
         skipped = 1
+    if not text.strip(" \r\n" + "".join(SEPARATORS)):
+        raise UnreadableSheet(1, "the file is empty, its header too")
     rows = _rows(text, separator or _separator(text, known), skipped)
     if not rows:
-        raise UnreadableSheet(1, "the file is empty, its header too")
+        raise UnreadableSheet(1, "the file holds nothing that can be seen")
     (header_line, header), *body = rows
     return _without_empty_columns(header, header_line, body)
 

@@ -1,0 +1,444 @@
+"""sources.yaml: what it may say, and what is said about its mistakes."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from funnel_assets.config.source_model import Auth, HttpOverrides, Source
+from funnel_assets.config.sources import SourcesConfig, load_sources
+from funnel_assets.config.tables import default_file
+from funnel_assets.errors import ConfigError
+
+ENVIRON = {
+    "FUNNEL_HOME": "/srv/funnel",
+    "FUNNEL_SOURCES_URL": "http://127.0.0.1:8765",
+    "FUNNEL_TIMEZONE": "Asia/Kolkata",
+}
+
+
+def load(tmp_path: Path, text: str, **options: object) -> SourcesConfig:
+    path = tmp_path / "sources.yaml"
+    path.write_text(dedent(text), encoding="utf-8")
+    return load_sources(path, ENVIRON, **options)  # type: ignore[arg-type]
+
+
+def failure(tmp_path: Path, text: str, **options: object) -> ConfigError:
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, text, **options)
+    return error.value
+
+
+def one(keys: str, dataset: str = "spend") -> str:
+    """A file with one source; ``keys`` start on line 3."""
+    return f"{dataset}:\n  - name: mine\n" + "".join(f"    {line}\n" for line in dedent(keys).splitlines())
+
+
+def test_example_loads_and_names_every_dataset(tmp_path: Path) -> None:
+    config = load(tmp_path, default_file("sources.example.yaml").decode())
+    assert [source.dataset for source in config.sources] == [
+        "raw_leads",
+        "zoom_attendance",
+        "engagement_events",
+        "spend",
+        "crm_assignments",
+        "crm_sales",
+    ]
+    assert config.get("zoom_reports").location == "/srv/funnel/inbox/zoom"
+    assert config.get("crm_sales").auth == Auth("bearer", "CRM_TOKEN")
+    assert config.get("crm_assignments").http == HttpOverrides(timeout_seconds=60.0, retries=4)
+
+
+def test_everything_a_source_may_say(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        """
+        spend:
+          - name: agency
+            kind: csv
+            path: drops/agency.csv
+            timezone: UTC
+            date_formats: ["%d/%m/%Y", excel]
+            currency: USD
+            columns: {cost: Amount spent, campaign: 007}
+            constants:
+              Funnel: Webinar
+              platform: no
+            encoding: CP1252
+            delimiter: tab
+            drift: discard row
+            allow_empty: yes
+            external_id: id
+        """,
+    )
+    assert config.of("spend") == (
+        Source(
+            dataset="spend",
+            name="agency",
+            order=0,
+            kind="csv",
+            location="/srv/funnel/drops/agency.csv",
+            line=3,
+            timezone="UTC",
+            columns={"cost": "Amount spent", "campaign": "007"},
+            constants={"Funnel": "Webinar", "platform": "no"},
+            date_formats=("%d/%m/%Y", "excel"),
+            currency="USD",
+            encoding="cp1252",
+            delimiter="\t",
+            drift="discard_row",
+            allow_empty=True,
+            external_id="id",
+        ),
+    )
+
+
+@pytest.mark.parametrize("written", ["tab", '"\\t"', "'\\t'"])
+def test_ways_to_write_a_tab(tmp_path: Path, written: str) -> None:
+    assert load(tmp_path, one(f"kind: csv\npath: a\ndelimiter: {written}")).get("mine").delimiter == "\t"
+
+
+def test_order_is_the_order_in_the_file(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        """
+        raw_leads:
+          - {name: b, kind: csv, path: b.csv}
+          - {name: a, kind: xlsx, path: a.xlsx, sheet: March}
+        crm_sales:
+        spend:
+          - {name: c, kind: parquet, path: s3://bucket/c.parquet}
+        """,
+    )
+    assert [(source.name, source.order) for source in config.of("raw_leads")] == [("b", 0), ("a", 1)]
+    assert config.of("crm_sales") == ()
+    assert config.get("c").location == "s3://bucket/c.parquet"
+
+
+def test_get_suggests_a_name(tmp_path: Path) -> None:
+    config = load(tmp_path, one("kind: csv\npath: a.csv"))
+    with pytest.raises(ConfigError, match=r"no source 'mien' \(did you mean mine\?\); there are: mine"):
+        config.get("mien")
+
+
+@pytest.mark.parametrize(
+    ("keys", "line", "expected"),
+    [
+        pytest.param(
+            "kind: csv\npth: a.csv",
+            4,
+            "key 'pth' isn't known (did you mean path?); allowed: name, kind, url, path,",
+            id="unknown key",
+        ),
+        pytest.param("kind: cvs\npath: a.csv", 3, "kind 'cvs' isn't allowed (did you mean csv?)", id="kind"),
+        pytest.param(
+            "kind: google_sheet\nurl: https://x.example.com",
+            3,
+            "(did you mean http_csv?); allowed: http_csv, http_json, csv, xlsx, json, jsonl, parquet, zoom_folder",
+            id="google sheet",
+        ),
+        pytest.param("path: a.csv", 2, "this source has no kind; allowed: http_csv,", id="no kind"),
+        pytest.param("kind: csv", 2, "kind csv needs path", id="no path"),
+        pytest.param("kind: csv\npath:", 4, "path needs a value", id="empty path"),
+        pytest.param("kind: csv\npath: [a, b]", 4, "path needs a value", id="list for a path"),
+        pytest.param(
+            "kind: csv\nurl: https://x.example.com/a.csv",
+            4,
+            "kind csv reads a file and needs path; for a web address use http_csv",
+            id="url for a file",
+        ),
+        pytest.param(
+            "kind: http_csv\npath: a.csv", 4, "needs url; for a file use csv", id="path for an address"
+        ),
+        pytest.param("kind: http_csv\nurl: ftp://x.example.com/a", 4, "url isn't a web address", id="ftp"),
+        pytest.param("kind: http_csv\nurl: http://x.example.com:port/a", 4, "isn't a web address", id="port"),
+        pytest.param(
+            "kind: http_csv\nurl: ${CRM_URL}/a.csv",
+            4,
+            "url uses CRM_URL, which is set neither in the environment nor in .env",
+            id="missing variable",
+        ),
+        pytest.param("kind: csv\npath: ${HOME/a.csv", 4, "isn't written like ${NAME}", id="open variable"),
+        pytest.param(
+            "kind: http_csv\nurl: https://docs.google.com/spreadsheets/d/abc/edit#gid=0",
+            4,
+            "url is the sheet's web page, not its data; end it with /export?format=csv&gid=0",
+            id="sheet page",
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\nauth: {type: bearer, env: CRM_TOKEN}",
+            5,
+            "auth means nothing for kind csv; it is for http_csv, http_json",
+            id="auth for a file",
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\nsheet: March", 5, "sheet means nothing for kind csv", id="sheet of a csv"
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\ntimezone: IST", 5, "for India write Asia/Kolkata", id="timezone"
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\ndate_formats: dd/mm/yyyy",
+            5,
+            "has no %; write e.g. %d/%m/%Y %H:%M, or one of excel, unix, unix_ms",
+            id="date format words",
+        ),
+        pytest.param(
+            'kind: csv\npath: a.csv\ndate_formats:\n  - "%d/%m/%Y"\n  - "%Q"',
+            7,
+            "date format '%Q' holds %Q; allowed: %Y, %y",
+            id="directive",
+        ),
+        pytest.param(
+            'kind: csv\npath: a.csv\ndate_formats: "%d %H:%M"', 5, "needs a day (%d), a month", id="no month"
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\ncurrency: rupees", 5, "isn't a code of three capitals", id="currency"
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\nencoding: utf-88", 5, "encoding 'utf-88' isn't known", id="encoding"
+        ),
+        pytest.param("kind: csv\npath: a.csv\nencoding: base64", 5, "isn't known", id="not a text encoding"),
+        pytest.param("kind: csv\npath: a.csv\ndelimiter: '#'", 5, "allowed: ',' ';' '|' tab", id="delimiter"),
+        pytest.param(
+            "kind: csv\npath: a.csv\ndrift: evlove",
+            5,
+            "drift 'evlove' isn't allowed (did you mean evolve?); "
+            "allowed: evolve, freeze, discard_row, discard_value",
+            id="drift",
+        ),
+        pytest.param("kind: csv\npath: a.csv\nallow_empty: maybe", 5, "allowed: true, false", id="flag"),
+        pytest.param("kind: csv\npath: a.csv\npath: b.csv", 5, "key 'path' is there twice", id="twice"),
+        pytest.param(
+            "kind: csv\npath: a.csv\ncolumns: {Funnel: F}\nconstants: {funnel: Webinar}",
+            6,
+            "'funnel' is in columns and in constants; keep one",
+            id="column and constant",
+        ),
+        pytest.param("kind: csv\npath: a.csv\ncolumns: cost", 5, "columns needs lines", id="columns text"),
+        pytest.param(
+            "kind: http_csv\nurl: https://x.example.com/a\nhttp:\n  timeout: 5",
+            6,
+            "key of http 'timeout' isn't known (did you mean timeout_seconds?)",
+            id="http key",
+        ),
+        pytest.param(
+            "kind: http_csv\nurl: https://x.example.com/a\nhttp: {retries: 1.5}",
+            5,
+            "isn't a whole number",
+            id="half a retry",
+        ),
+        pytest.param(
+            "kind: http_csv\nurl: https://x.example.com/a\nhttp: {retries: 50}",
+            5,
+            "10 is the largest allowed",
+            id="too many retries",
+        ),
+        pytest.param(
+            "kind: http_csv\nurl: https://x.example.com/a\nhttp: {deadline_seconds: 0}",
+            5,
+            "deadline_seconds must be more than 0",
+            id="no time",
+        ),
+        pytest.param(
+            "kind: http_csv\nurl: https://x.example.com/a\nauth: {type: bearer}",
+            5,
+            "auth needs env",
+            id="no env",
+        ),
+        pytest.param(
+            "kind: http_csv\nurl: https://x.example.com/a\nauth: {type: header, env: CRM_TOKEN}",
+            5,
+            "auth of type header needs name: the name of the header",
+            id="no header name",
+        ),
+        pytest.param(
+            "kind: http_csv\nurl: https://x.example.com/a\nauth: {type: oauth, env: CRM_TOKEN}",
+            5,
+            "type 'oauth' isn't allowed; allowed: bearer, header, query, basic",
+            id="auth type",
+        ),
+        pytest.param("kind: zoom_folder\npath: inbox", 3, "kind zoom_folder isn't for spend", id="zoom"),
+    ],
+)
+def test_mistake_has_line_and_advice(tmp_path: Path, keys: str, line: int, expected: str) -> None:
+    error = failure(tmp_path, one(keys))
+    assert (error.file, error.line) == ("sources.yaml", line)
+    assert expected in str(error)
+    assert "Next: " in str(error)
+
+
+@pytest.mark.parametrize(
+    ("keys", "advice"),
+    [
+        pytest.param(
+            "kind: http_csv\nurl: https://me:s3cr3t@x.example.com/a.csv",
+            "auth: {type: basic, env: NAME_OF_THE_VARIABLE, name: USER}",
+            id="user in the url",
+        ),
+        pytest.param(
+            "kind: http_csv\nurl: https://x.example.com/a.csv?Token=s3cr3t",
+            "auth: {type: query, env: NAME_OF_THE_VARIABLE, name: Token}",
+            id="token in the url",
+        ),
+        pytest.param(
+            "kind: http_csv\nurl: https://x.example.com/a.csv?api-key=s3cr3t", "type: query", id="api key"
+        ),
+        pytest.param("kind: csv\npath: s3://k:s3cr3t@bucket/a.csv", "take it out", id="path"),
+        pytest.param(
+            "kind: http_csv\nurl: https://x.example.com/a\nauth: {type: bearer, token: s3cr3t}",
+            "secrets are never written here",
+            id="token key",
+        ),
+        pytest.param(
+            "kind: http_csv\nurl: https://x.example.com/a\npassword: s3cr3t",
+            "secrets are never written here",
+            id="password key",
+        ),
+        pytest.param(
+            "kind: http_csv\nurl: https://x.example.com/a\nauth: {type: bearer, env: s3cr3t}",
+            "env takes the name of a variable, like CRM_TOKEN",
+            id="token as env",
+        ),
+        pytest.param(
+            "kind: http_csv\nurl: https://x.example.com/a\nauth: {type: bearer, env: AKS3CR3TS3CR3TS3CR3T}",
+            "env takes the name of a variable",
+            id="capital token as env",
+        ),
+    ],
+)
+def test_secrets_are_refused_and_not_repeated(tmp_path: Path, keys: str, advice: str) -> None:
+    error = failure(tmp_path, one(keys))
+    assert advice in str(error)
+    assert "s3cr3t" not in str(error).lower()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "expected"),
+    [
+        pytest.param("", 1, "lists no source", id="empty"),
+        pytest.param("# nothing yet\n", 1, "lists no source", id="comment"),
+        pytest.param("spend:\n\t- name: x\n", 2, "indent with spaces, never tabs", id="tab"),
+        pytest.param("spend:\n  - name: 'x\n", 3, "This isn't valid YAML", id="open quote"),
+        pytest.param("- name: x\n", 1, "allowed: raw_leads, zoom_attendance", id="no dataset"),
+        pytest.param("spends:\n  - name: x\n", 1, "dataset 'spends' isn't known (did you mean spend?)", id="name"),
+        pytest.param("spend:\n  name: x\n", 2, "needs a list of sources; start each with '- name:'", id="no dash"),
+        pytest.param("spend:\n  - x\n", 2, "a source needs lines like", id="text"),
+        pytest.param("spend:\n  - kind: csv\n    path: x\n", 2, "this source has no name", id="no name"),
+        pytest.param(
+            "spend:\n  - {name: a b, kind: csv, path: x}\n", 2, "use letters, digits, - and _ only", id="blank"
+        ),
+        pytest.param(
+            "spend:\n  - {name: a, kind: csv, path: x}\ncrm_sales:\n  - {name: A, kind: csv, path: x}\n",
+            4,
+            "name 'A' is taken by the source on line 2",
+            id="name taken",
+        ),
+        pytest.param(
+            "zoom_attendance:\n  - {name: a, kind: csv, path: x}\n",
+            2,
+            "zoom_attendance has kind zoom_folder only",
+            id="zoom as csv",
+        ),
+    ],
+)  # fmt: skip
+def test_mistake_in_the_shape(tmp_path: Path, text: str, line: int, expected: str) -> None:
+    error = failure(tmp_path, text)
+    assert (error.file, error.line) == ("sources.yaml", line)
+    assert expected in str(error)
+
+
+def test_all_mistakes_are_listed(tmp_path: Path) -> None:
+    error = failure(tmp_path, one("kind: csv\npath: a.csv\ncurrency: rs\ndrift: x"))
+    assert str(error).startswith("[file sources.yaml, line 5] 2 mistakes in the config files:\n")
+    assert "sources.yaml line 5: currency 'rs'" in str(error)
+    assert "sources.yaml line 6: drift 'x'" in str(error)
+
+
+def test_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"There is no sources\.yaml .*Next: run `make run`"):
+        load_sources(tmp_path / "sources.yaml", ENVIRON)
+
+
+def test_not_utf8_has_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "sources.yaml"
+    path.write_bytes(b"spend:\n  # caf\xe9\n")
+    with pytest.raises(ConfigError) as error:
+        load_sources(path, ENVIRON)
+    assert error.value.line == 2
+
+
+def test_bom_is_fine(tmp_path: Path) -> None:
+    path = tmp_path / "sources.yaml"
+    path.write_bytes(b"\xef\xbb\xbfspend:\r\n  - {name: a, kind: csv, path: a.csv}\r\n")
+    assert load_sources(path, ENVIRON).get("a").kind == "csv"
+
+
+def test_known_columns_are_checked_and_spelled(tmp_path: Path) -> None:
+    known = {"spend": ("cost", "Funnel")}
+    config = load(
+        tmp_path, one("kind: csv\npath: a\ncolumns: {COST: x}\nconstants: {funnel: W}"), known_columns=known
+    )
+    assert config.get("mine").columns == {"cost": "x"}
+    assert config.get("mine").constants == {"Funnel": "W"}
+    error = failure(tmp_path, one("kind: csv\npath: a\ncolumns:\n  cots: x"), known_columns=known)
+    assert error.line == 6
+    assert "spend has no column 'cots' (did you mean cost?); allowed: cost, Funnel" in str(error)
+
+
+def test_timezone_defaults_to_the_funnels(tmp_path: Path) -> None:
+    path = tmp_path / "sources.yaml"
+    path.write_text(one("kind: csv\npath: a"))
+    assert load_sources(path, ENVIRON | {"FUNNEL_TIMEZONE": "UTC"}).get("mine").timezone == "UTC"
+
+
+BASE = "kind: http_csv\nurl: https://x.example.com/a.csv\n"
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "kind: csv\npath: elsewhere.csv",
+        BASE + "http: {retries: 1}",
+        BASE + "auth: {type: bearer, env: CRM_TOKEN}",
+        BASE + "allow_empty: true",
+        BASE + "currency: INR",
+        BASE + "timezone: Asia/Kolkata",
+        BASE + "drift: evolve",
+    ],
+)
+def test_fingerprint_ignores_what_does_not_change_parsing(tmp_path: Path, keys: str) -> None:
+    plain = load(tmp_path, one(BASE)).get("mine").fingerprint()
+    assert load(tmp_path, one(keys)).get("mine").fingerprint() == plain
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        BASE + "columns: {cost: x}",
+        BASE + "constants: {cost: x}",
+        BASE + "timezone: UTC",
+        BASE + 'date_formats: "%d/%m/%Y"',
+        BASE + "currency: USD",
+        BASE + "encoding: utf-16",
+        BASE + "delimiter: ';'",
+        BASE + "drift: freeze",
+        BASE + "external_id: id",
+        "kind: xlsx\npath: a.xlsx",
+        "kind: xlsx\npath: a.xlsx\nsheet: March",
+    ],
+)
+def test_fingerprint_sees_what_changes_parsing(tmp_path: Path, keys: str) -> None:
+    plain = load(tmp_path, one(BASE)).get("mine").fingerprint()
+    assert load(tmp_path, one(keys)).get("mine").fingerprint() != plain
+
+
+def test_fingerprint_ignores_the_order_of_columns(tmp_path: Path) -> None:
+    first = load(tmp_path, one(BASE + "columns: {a: x, b: y}")).get("mine").fingerprint()
+    assert load(tmp_path, one(BASE + "columns: {b: y, a: x}")).get("mine").fingerprint() == first
+
+
+def test_location_is_shown_without_its_query(tmp_path: Path) -> None:
+    config = load(tmp_path, one("kind: http_csv\nurl: https://x.example.com/a.csv?gid=7"))
+    assert config.get("mine").shown_location == "https://x.example.com/a.csv"
+    assert "gid=7" not in repr(config)
