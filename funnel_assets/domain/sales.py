@@ -7,6 +7,7 @@ import datetime as dt
 
 import narwhals as nw
 
+from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.attribution import all_touches, first_touches
 from funnel_assets.domain.frames import (
     LOOK_BACK_DAYS,
@@ -156,10 +157,9 @@ def sales_enriched(
     """
     known = nw.from_native(links)
     zoom = nw.from_native(zoom_attendance)
-    sold = pinned(
-        identified(between(nw.from_native(crm_sales), first, last), known, "sale_id", materialize),
-        materialize,
-    )
+    sales = between(nw.from_native(crm_sales), first, last)
+    keys = sales.select("sale_id", "date", "phone_key", "email_key", "funnel", "status")
+    sold = pinned(identified(keys, known, "sale_id", materialize), materialize)
     touched = pinned(
         all_touches(
             nw.from_native(raw_leads),
@@ -171,17 +171,22 @@ def sales_enriched(
         ).join(sold.select("person_id").unique(), on="person_id", how="semi"),
         materialize,
     )
-    told = with_attendance(
-        with_final_funnel(sold, nw.from_native(manual_mapping), nw.from_native(manual_funnels)),
-        zoom,
-        ("sale_id",),
-    )
+    told = with_final_funnel(sold, nw.from_native(manual_mapping), nw.from_native(manual_funnels))
+    told = with_attendance(pinned(told, materialize), zoom, ("sale_id",))
     for prefix, month_only in (("first", True), ("origin", False)):
         firsts = first_touches(
             sold, touched, key=("sale_id",), day="date", month_only=month_only, prefix=prefix
         )
         told = told.join(firsts, on="sale_id", how="left")
-    return shaped(_with_funnels(pinned(told, materialize), nw.from_native(mapping)), "sales_enriched")
+    added = pinned(_with_funnels(pinned(told, materialize), nw.from_native(mapping)), materialize)
+    return shaped(sales.join(added.select("sale_id", *_ADDED), on="sale_id", how="left"), "sales_enriched")
+
+
+_ADDED = tuple(
+    name
+    for name in arrow_schema(CONTRACTS["sales_enriched"]).names
+    if name not in arrow_schema(CONTRACTS["crm_sales"]).names
+)
 
 
 def _with_funnels(sold: Frame, mapping: Frame) -> Frame:

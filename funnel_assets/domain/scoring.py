@@ -220,9 +220,10 @@ def scored_contacts(
     moments = _moments(spans, paid, forced, last)
     in_reach = between(moments, first, last).select("person_id").unique()
     moments = pinned(moments.join(in_reach, on="person_id", how="semi"), materialize)
-    states = _ruled(moments, rules)
+    staged = pinned(_staged(moments, rules), materialize)
+    states = pinned(_with_next_steps(staged, rules), materialize)
     if forced is not None:
-        states = _overridden(pinned(states, materialize), forced)
+        states = pinned(_overridden(states, forced), materialize)
     else:
         states = states.with_columns(_no_text("person_id").alias("override_applied"))
     return shaped(between(_changes(states), first, last), "scored_contacts")
@@ -296,8 +297,8 @@ def _moments(spans: Frame, paid: Frame, forced: Frame | None, last: dt.date) -> 
     )
 
 
-def _ruled(moments: Frame, rules: Rules) -> Frame:
-    """Add what the rules say of each moment."""
+def _staged(moments: Frame, rules: Rules) -> Frame:
+    """Add the score, the stage with its reason and owner, and the health of each moment."""
     counted = moments.with_columns(
         (~nw.col("paid_on").is_null() & (nw.col("paid_on") <= nw.col("date")))
         .fill_null(False)
@@ -309,7 +310,7 @@ def _ruled(moments: Frame, rules: Rules) -> Frame:
     for row in rules.scoring:
         score = score + nw.col(ACTIVITIES[_cell(row, "activity")]) * int(row["points"])
     ways = _ways(rules)
-    staged = counted.with_columns(
+    return counted.with_columns(
         score.alias("intent_score"),
         _first_that_holds([(holds, _cell(row, "stage")) for row, holds in ways]).alias("current_stage"),
         _first_that_holds([(holds, _cell(row, "reason")) for row, holds in ways]).alias("stage_reason"),
@@ -324,11 +325,13 @@ def _ruled(moments: Frame, rules: Rules) -> Frame:
             otherwise=HEALTH[2],
         ).alias("engagement_health"),
     )
-    return _with_next_steps(staged, rules)
 
 
 def _with_next_steps(staged: Frame, rules: Rules) -> Frame:
-    """Add track and playbook, which follow from stage and health."""
+    """Add track and playbook, which follow from stage and health.
+
+    The stage is pinned before: an engine that folds expressions into one would write its rules out in each of these.
+    """
     tracks = {
         into: _first_that_holds(
             [
