@@ -1,0 +1,10 @@
+"""The twelve datasets as partitioned assets: names, words and badges; the work is one call into the pipeline."""
+
+import dagster as dg
+
+from funnel_assets.assets import marketing, marts, sales
+
+
+def build_assets(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """Return every asset, partitioned by the days given."""
+    return [*marketing.build_assets(days), *sales.build_assets(days), *marts.build_assets(days)]

@@ -24,9 +24,9 @@ from funnel_assets.storage.lake import PartitionFacts, name_days
 # this range's partitions"; orchestration tests hold it to what we rely on.
 _NO_EVENTS = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 
-# Which days of a range run to make, comma separated; the others are left alone. Set by restatement.
-DAYS_TAG = "funnel/days"
-# Use what has landed already and fetch nothing. Set by restatement.
+# Make only the days of the range that are stale by the time the step runs. Set by restatement.
+RESTATE_TAG = "funnel/restate"
+# Use what has landed already and fetch only what no landed dump covers. Set by restatement.
 LANDED_TAG = "funnel/landed_only"
 
 OWNERS = {"marketing": "team:marketing-ops", "sales": "team:sales-ops", "marts": "team:analytics"}
@@ -95,21 +95,20 @@ def column_schema(dataset: str) -> dg.TableSchema:
 
 def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, dataset: str) -> Iterator[object]:
     days = [dt.date.fromisoformat(key) for key in context.partition_keys]
-    chosen = context.run.tags.get(DAYS_TAG)
-    if chosen:
-        days = [day for day in days if day.isoformat() in set(chosen.split(","))]
-    with pipeline.progress(context.log.info):
-        outcome = pipeline.make(dataset, days, fetch=LANDED_TAG not in context.run.tags)
+    restating = RESTATE_TAG in context.run.tags
+    if restating:
+        days = pipeline.stale(dataset, days)
+    outcome = pipeline.make(dataset, days, fetch=LANDED_TAG not in context.run.tags)
     blocked = _blocked_by_this_run(context, outcome)
     for day, problem in blocked.items():
         context.log.warning(f"{dataset} {day} was not made: {problem}")
-    if not outcome.failed and not blocked and not chosen:
+    if not outcome.failed and not blocked and not restating:
         for day, facts in outcome.done.items():
             context.add_asset_metadata(_metadata(pipeline, outcome, day, facts), partition_key=day.isoformat())
         yield dg.Output(None, metadata=_notes(outcome))
     else:
         for day, facts in outcome.done.items():
-            if not chosen or day in outcome.changed:
+            if not restating or day in outcome.changed:
                 context.log_event(
                     dg.AssetMaterialization(
                         dataset,

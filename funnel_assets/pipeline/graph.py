@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-LOOK_BACK_DAYS = 90
+from funnel_assets.domain.frames import LOOK_BACK_DAYS
 
 Window = Callable[[dt.date], tuple[dt.date, dt.date]]
 
@@ -17,11 +17,6 @@ Window = Callable[[dt.date], tuple[dt.date, dt.date]]
 def same_day(day: dt.date) -> tuple[dt.date, dt.date]:
     """The day itself."""
     return day, day
-
-
-def look_back(day: dt.date) -> tuple[dt.date, dt.date]:
-    """The day and the 90 before it."""
-    return day - dt.timedelta(days=LOOK_BACK_DAYS), day
 
 
 def history(day: dt.date) -> tuple[dt.date, dt.date]:
@@ -36,7 +31,17 @@ def month_to_date(day: dt.date) -> tuple[dt.date, dt.date]:
 
 def look_back_to_month_end(day: dt.date) -> tuple[dt.date, dt.date]:
     """From 90 days before to the end of the calendar month: the sheet looks the whole month's Zoom tab up."""
-    return day - dt.timedelta(days=LOOK_BACK_DAYS), day.replace(day=calendar.monthrange(day.year, day.month)[1])
+    return day - dt.timedelta(days=LOOK_BACK_DAYS), month_end(day)
+
+
+def history_to_month_end(day: dt.date) -> tuple[dt.date, dt.date]:
+    """Everything up to the end of the day's calendar month."""
+    return dt.date.min, month_end(day)
+
+
+def month_end(day: dt.date) -> dt.date:
+    """Return the last day of a day's calendar month."""
+    return day.replace(day=calendar.monthrange(day.year, day.month)[1])
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,19 @@ class Input:
 
 @dataclass(frozen=True)
 class Node:
-    """A dataset's place in the graph. ``config`` names the CSVs of SPEC 7 that its rows depend on."""
+    """A dataset's place in the graph.
+
+    Attributes:
+        dataset: Its name.
+        inputs: What it reads; nothing for a source.
+        config: The CSVs of SPEC 7 that its rows depend on.
+        rules_version: Raised when its code gives other rows from the same inputs; all its days are then stale.
+    """
 
     dataset: str
     inputs: tuple[Input, ...] = ()
     config: tuple[str, ...] = ()
+    rules_version: int = 1
 
     @property
     def is_source(self) -> bool:
@@ -97,7 +110,7 @@ NODES: dict[str, Node] = {
         ),
         Node(
             "scored_contacts",
-            (Input("engagement_summary", history, required=True), Input("crm_sales", history)),
+            (Input("engagement_summary", history, required=True), Input("sales_enriched", history)),
             ("scoring", "stages", "nurture_tracks", "playbooks", "overrides"),
         ),
         Node(
@@ -113,7 +126,7 @@ NODES: dict[str, Node] = {
             (
                 Input("crm_sales", same_day, required=True),
                 Input("raw_leads", history),
-                Input("zoom_attendance", look_back_to_month_end),
+                Input("zoom_attendance", history_to_month_end),
                 Input("engagement_events", history),
             ),
             ("funnel_mapping", "manual_mapping", "manual_funnels"),
@@ -122,7 +135,9 @@ NODES: dict[str, Node] = {
             "funnel_marts",
             (
                 Input("dedup_leads", month_to_date),
-                Input("zoom_attendance", same_day),
+                Input("zoom_attendance", history),
+                Input("raw_leads", history),
+                Input("engagement_events", history),
                 Input("spend", same_day),
                 Input("assigned_leads", same_day),
                 Input("sales_enriched", same_day),

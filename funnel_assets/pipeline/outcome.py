@@ -48,9 +48,13 @@ class Outcome:
         first = next(iter(sorted(self.failed)))
         last = max(self.failed)
         head = f"{len(self.failed)} of {len(self.failed) + len(self.done)} day(s) failed"
-        text = f"{head}. " + " | ".join(parts[:5]) + (f" | and {len(parts) - 5} more" if len(parts) > 5 else "")
+        text = (
+            f"{head}. " + " | ".join(parts[:5]) + (f" | and {len(parts) - 5} more" if len(parts) > 5 else "")
+        )
         fix = self.failed[first].fix or "mend the cause."
-        again = f"Then run `funnel backfill --from {first} --to {last}`, or backfill the failed days in the UI."
+        again = (
+            f"Then run `funnel backfill --from {first} --to {last}`, or backfill the failed days in the UI."
+        )
         return FunnelError(
             text,
             dataset=self.dataset,

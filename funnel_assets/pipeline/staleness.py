@@ -9,7 +9,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from funnel_assets.pipeline.graph import NODES, Node, history
+from funnel_assets.pipeline.graph import NODES, Node
 from funnel_assets.storage.lake import Lake
 
 MISSING = "missing"
@@ -28,7 +28,9 @@ class Contents:
         """Content hash per written day of a dataset, in order of day."""
         if dataset not in self._contents:
             facts = self._lake.all_facts(dataset)
-            self._contents[dataset] = {day: found.content for day, found in facts.items() if day >= self._start}
+            self._contents[dataset] = {
+                day: found.content for day, found in facts.items() if day >= self._start
+            }
         return self._contents[dataset]
 
     def forget(self, dataset: str) -> None:
@@ -44,12 +46,12 @@ class Contents:
             day: The day.
             config: Fingerprint per config table.
         """
-        found = {f"config.{name}": config[name] for name in node.config}
+        found = {"rules": str(node.rules_version)} | {f"config.{name}": config[name] for name in node.config}
         for read in node.inputs:
-            if read.window is history:
-                found[read.dataset] = self._chained(read.dataset, day)
+            first, last = read.window(day)
+            if first == dt.date.min:
+                found[read.dataset] = self._chained(read.dataset, last)
             else:
-                first, last = read.window(day)
                 window = [(str(d), c) for d, c in self.of(read.dataset).items() if first <= d <= last]
                 found[read.dataset] = hashlib.sha256(repr(window).encode()).hexdigest()[:32]
         return found

@@ -1,0 +1,120 @@
+"""Getting ready to work, and starting what has to run: used by the command line and by tests.
+
+Belongs here: the home folder, the environment of child processes, Dagster runs in this process. Does not belong
+here: what a run does.
+"""
+
+import datetime as dt
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from funnel_assets.config.settings import Settings
+from funnel_assets.config.tables import write_defaults
+from funnel_assets.jobs import DAILY_JOB
+from funnel_assets.storage.postgres import PostgresServer, ensure_server
+
+PROJECT = Path(__file__).resolve().parents[1]
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+PARTITION = "dagster/partition"
+UI_PORT = 3000
+
+log = logging.getLogger(__name__)
+
+
+def prepare(settings: Settings) -> PostgresServer:
+    """Make the home folder ready and the server answer; safe to call again.
+
+    Puts what child processes and Dagster's instance need into this process's environment.
+    """
+    for folder in (settings.inbox_zoom, settings.config_dir, settings.exports, settings.logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_defaults(settings.config_dir)
+    keep_start_date(settings)
+    server = ensure_server(settings.home, url=settings.postgres_url)
+    dagster_home = settings.home / "dagster"
+    dagster_home.mkdir(exist_ok=True)
+    shutil.copyfile(PROJECT / "dagster.yaml", dagster_home / "dagster.yaml")
+    os.environ.update(child_environment(settings, server))
+    return server
+
+
+def child_environment(settings: Settings, server: PostgresServer) -> dict[str, str]:
+    """Variables by which every process of ours finds the same home, start date and server."""
+    return {
+        **settings.environ,
+        "DAGSTER_HOME": str(settings.home / "dagster"),
+        "FUNNEL_HOME": str(settings.home),
+        "FUNNEL_START_DATE": settings.start_date.isoformat(),
+        "FUNNEL_DAGSTER_POSTGRES_URL": server.dagster_url,
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+    }
+
+
+def daily_job() -> dg.JobDefinition:
+    """Return the daily job as the environment defines it; by name, so that a run can be rebuilt from it."""
+    from funnel_assets.config.settings import load_settings
+    from funnel_assets.definitions import build_defs
+
+    return build_defs(load_settings()).resolve_job_def(DAILY_JOB)
+
+
+def run_days(
+    first: dt.date,
+    last: dt.date,
+    *,
+    datasets: Sequence[str] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> bool:
+    """Run the daily job in this process for one day or a range, recorded in Dagster's instance like any other run.
+
+    Args:
+        first: First local day.
+        last: Last local day.
+        datasets: Assets to make; None makes all.
+        tags: Further run tags.
+
+    Returns:
+        Whether every day of every dataset was made.
+    """
+    partition = (
+        {PARTITION: first.isoformat()}
+        if first == last
+        else {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+    )
+    with dg.DagsterInstance.get() as instance:
+        result = dg.execute_job(
+            dg.reconstructable(daily_job),
+            instance=instance,
+            tags={**partition, **(tags or {})},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            asset_selection=None if datasets is None else [dg.AssetKey(name) for name in datasets],
+            raise_on_error=False,
+        )
+        return result.success
+
+
+def start_ui(settings: Settings, *, port: int = UI_PORT, host: str = "127.0.0.1") -> subprocess.Popen[bytes]:
+    """Start Dagster's webserver and daemon as one child process group; ending it ends both."""
+    program = Path(sys.executable).with_name("dagster")
+    return subprocess.Popen(
+        [str(program), "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", host, "-p", str(port)],
+        cwd=PROJECT,
+        env=dict(os.environ),
+        start_new_session=True,
+    )
+
+
+def keep_start_date(settings: Settings) -> None:
+    """Write the start date down once, so that the days a dataset can have don't move with the calendar."""
+    path = settings.home / "start_date"
+    if not path.exists():
+        settings.home.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{settings.start_date.isoformat()}\n")

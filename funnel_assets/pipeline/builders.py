@@ -1,0 +1,146 @@
+"""What each made dataset hands to its domain function: one short function a dataset.
+
+Belongs here: which frames and which columns. Does not belong here: any rule.
+"""
+
+import datetime as dt
+from typing import Any
+
+import narwhals as nw
+import pyarrow as pa
+
+from funnel_assets.domain.engagement import engagement_summary
+from funnel_assets.domain.identity import identity_links
+from funnel_assets.domain.leads import dedup_leads
+from funnel_assets.domain.marts import funnel_marts
+from funnel_assets.domain.sales import assigned_leads, sales_enriched
+from funnel_assets.domain.scoring import Rules, scored_contacts
+from funnel_assets.pipeline.compute import Builder, Frames
+from funnel_assets.pipeline.graph import days_between
+
+
+def _links(frames: Frames, reader: str) -> Any:
+    """Every sighting of an e-mail with a phone up to the range's last day, pinned."""
+    read = {
+        name: nw.from_native(frames.read(name, reader, ["email_key", "phone_key", "phone", "date", at]))
+        .filter(nw.col("date") <= nw.lit(frames.last))
+        .to_native()
+        for name, at in (
+            ("raw_leads", "created_at"),
+            ("zoom_attendance", "touched_at"),
+            ("engagement_events", "event_at"),
+        )
+    }
+    return frames.engine.materialize(
+        identity_links(read["raw_leads"], read["zoom_attendance"], read["engagement_events"])
+    )
+
+
+def _dedup_leads(frames: Frames) -> Any:
+    return dedup_leads(
+        frames.read("raw_leads", "dedup_leads"),
+        frames.read("zoom_attendance", "dedup_leads"),
+        _links(frames, "dedup_leads"),
+        frames.config("funnel_mapping"),
+        first=frames.first,
+        last=frames.last,
+        materialize=frames.engine.materialize,
+    )
+
+
+def _engagement_summary(frames: Frames) -> Any:
+    return engagement_summary(
+        frames.read("raw_leads", "engagement_summary"),
+        frames.read("zoom_attendance", "engagement_summary"),
+        frames.read("engagement_events", "engagement_summary"),
+        _links(frames, "engagement_summary"),
+        first=frames.first,
+        last=frames.last,
+        materialize=frames.engine.materialize,
+    )
+
+
+def _scored_contacts(frames: Frames) -> Any:
+    sales = nw.from_native(frames.read("sales_enriched", "scored_contacts", ["person_id", "date", "is_paid"]))
+    return scored_contacts(
+        frames.read("engagement_summary", "scored_contacts"),
+        sales.filter(nw.col("is_paid")).select("person_id", "date").to_native(),
+        Rules(
+            scoring=frames.config("scoring"),
+            stages=frames.config("stages"),
+            nurture_tracks=frames.config("nurture_tracks"),
+            playbooks=frames.config("playbooks"),
+        ),
+        frames.config("overrides"),
+        first=frames.first,
+        last=frames.last,
+        materialize=frames.engine.materialize,
+    )
+
+
+def _assigned_leads(frames: Frames) -> Any:
+    return assigned_leads(
+        frames.read("crm_assignments", "assigned_leads"),
+        frames.read("zoom_attendance", "assigned_leads"),
+        frames.config("funnel_mapping"),
+        first=frames.first,
+        last=frames.last,
+        materialize=frames.engine.materialize,
+    )
+
+
+def _sales_enriched(frames: Frames) -> Any:
+    return sales_enriched(
+        frames.read("crm_sales", "sales_enriched"),
+        frames.read("zoom_attendance", "sales_enriched"),
+        frames.read("raw_leads", "sales_enriched"),
+        _links(frames, "sales_enriched"),
+        frames.config("manual_mapping"),
+        frames.config("manual_funnels"),
+        frames.config("funnel_mapping"),
+        first=frames.first,
+        last=frames.last,
+        materialize=frames.engine.materialize,
+    )
+
+
+def _funnel_marts(frames: Frames) -> Any:
+    return funnel_marts(
+        frames.read("dedup_leads", "funnel_marts"),
+        frames.read("zoom_attendance", "funnel_marts"),
+        _links(frames, "funnel_marts"),
+        frames.read("assigned_leads", "funnel_marts"),
+        frames.read("sales_enriched", "funnel_marts"),
+        frames.read("spend", "funnel_marts"),
+        frames.engine.frame(present_parts(frames)),
+        first=frames.first,
+        last=frames.last,
+        materialize=frames.engine.materialize,
+    )
+
+
+def present_parts(frames: Frames) -> pa.Table:
+    """Return which parts of each day are in the lake: date, has_marketing, has_spend, has_sales."""
+
+    def there(day: dt.date, *datasets: str) -> bool:
+        return all(frames.lake.facts(name, day) is not None for name in datasets)
+
+    days = days_between(frames.first, frames.last)
+    return pa.table(
+        {
+            "date": pa.array(days, pa.date32()),
+            "has_marketing": [there(day, "dedup_leads", "zoom_attendance") for day in days],
+            "has_spend": [there(day, "spend") for day in days],
+            "has_sales": [there(day, "assigned_leads", "sales_enriched") for day in days],
+        }
+    )
+
+
+BUILDERS: dict[str, Builder] = {
+    "dedup_leads": _dedup_leads,
+    "engagement_summary": _engagement_summary,
+    "scored_contacts": _scored_contacts,
+    "assigned_leads": _assigned_leads,
+    "sales_enriched": _sales_enriched,
+    "funnel_marts": _funnel_marts,
+}

@@ -1,0 +1,364 @@
+"""How source days are made: fetch, land, read as text, index every row, clean the rows of the days wanted.
+
+A full dump holds all days. Indexing says for every row which day it belongs to and whether it is loaded, a duplicate
+or quarantined; per day it gives a digest of the rows' contents. A day of the lake carries the digests it was made
+from, so a dump that changes one old row makes exactly that day stale, and a dump that changes nothing costs nothing
+more than its fetch. Only the rows of days that have to be made are cleaned.
+"""
+
+import datetime as dt
+import json
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from funnel_assets.config.settings import Settings
+from funnel_assets.config.source_model import Source
+from funnel_assets.config.sources import SourcesConfig
+from funnel_assets.config.tables import Tables
+from funnel_assets.contracts.base import CONTRACTS, conform
+from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, account
+from funnel_assets.errors import ConfigError, FunnelError, SourceUnavailable
+from funnel_assets.pipeline.landed import land, matched_columns, read_landed
+from funnel_assets.pipeline.outcome import Outcome, write_days
+from funnel_assets.storage.lake import Lake, fingerprint
+from funnel_assets.storage.landing import Landing, Snapshot
+from funnel_assets.storage.quarantine import UNDATED, Quarantine
+
+log = logging.getLogger(__name__)
+
+# Raise when indexing or cleaning changes what rows come out: every source day is then made anew.
+RULES_VERSION = 1
+
+EMPTY = "empty"
+
+
+@dataclass(frozen=True)
+class SourceDay:
+    """What one source's dump holds for one day: digest of its rows, and how many rows met which fate."""
+
+    digest: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class SourceIndex:
+    """What one dump of one source holds, day by day, without its rows.
+
+    Attributes:
+        sha256: Of the dump's bytes.
+        rules: Fingerprint of everything besides the bytes that decides how they are read.
+        header: Column names of the dump.
+        rows_in: Rows in the dump.
+        duplicates: Rows that are another row again.
+        quarantined: Rows that couldn't be placed on a day.
+        days: Per local day, its digest and rows.
+        drift: What changed in the dump's columns since the one before, in words.
+    """
+
+    sha256: str
+    rules: str
+    header: list[str]
+    rows_in: int
+    duplicates: int
+    quarantined: int
+    days: dict[dt.date, SourceDay]
+    drift: list[str] = field(default_factory=list)
+
+    def digest(self, day: dt.date) -> str:
+        """Digest of a day's rows; the same for every day without rows."""
+        return self.days[day].digest if day in self.days else EMPTY
+
+    def save(self, path: Path) -> None:
+        """Write to a file, whole."""
+        content = asdict(self)
+        content["days"] = {str(day): [found.digest, found.rows] for day, found in self.days.items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
+        temporary.write_text(json.dumps(content, sort_keys=True))
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "SourceIndex | None":
+        """Read from a file; None when there is none."""
+        if not path.exists():
+            return None
+        content = json.loads(path.read_text())
+        content["days"] = {
+            dt.date.fromisoformat(day): SourceDay(digest, rows)
+            for day, (digest, rows) in content["days"].items()
+        }
+        return cls(**content)
+
+
+def day_digests(index: pd.DataFrame) -> dict[dt.date, SourceDay]:
+    """Return digest and row count per day of the rows to load; the order of rows doesn't matter.
+
+    Args:
+        index: Rows with ``day``, ``row_hash`` (hex) and ``fate``.
+
+    A day's digest is the sum of its rows' hashes modulo 2^64, twice over: equal multisets of rows, equal digests.
+    """
+    loaded = index.loc[index["fate"] == "load", ["day", "row_hash"]]
+    if loaded.empty:
+        return {}
+    text = loaded["row_hash"].to_numpy(dtype="U32")
+    halves = {
+        "high": np.array([int(value[:16], 16) for value in text], dtype=np.uint64),
+        "low": np.array([int(value[16:32], 16) for value in text], dtype=np.uint64),
+    }
+    codes, days = pd.factorize(loaded["day"], sort=True)
+    sums = {name: np.zeros(len(days), dtype=np.uint64) for name in halves}
+    for name, values in halves.items():
+        np.add.at(sums[name], codes, values)
+    counts = np.bincount(codes)
+    return {
+        day: SourceDay(f"{int(sums['high'][at]):016x}{int(sums['low'][at]):016x}", int(counts[at]))
+        for at, day in enumerate(days)
+    }
+
+
+@dataclass
+class _Read:
+    """One source's dump, indexed; its rows are read again when a day has to be cleaned."""
+
+    source: Source
+    snapshot: Snapshot
+    index: SourceIndex
+    rows: tuple[pd.DataFrame, pd.DataFrame] | None = None
+
+
+class Ingest:
+    """Makes the days of the tabular source datasets."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lake: Lake,
+        landing: Landing,
+        quarantine: Quarantine,
+        sources: Callable[[], SourcesConfig],
+        tables: Callable[[], Tables],
+    ) -> None:
+        self._settings = settings
+        self._lake = lake
+        self._landing = landing
+        self._quarantine = quarantine
+        self._sources = sources
+        self._tables = tables
+
+    def make_days(self, dataset: str, days: Sequence[dt.date], *, fetch: bool) -> Outcome:
+        """Make days of a source dataset.
+
+        Args:
+            dataset: Name of the dataset.
+            days: Days to make; one whose rows haven't changed since it was made is left as it is.
+            fetch: Fetch each source anew; else only where the newest landed dump is older than the days.
+        """
+        outcome = Outcome(dataset)
+        try:
+            tables = self._tables()
+            reads = [self._read(source, tables, days, fetch) for source in self._configured(dataset)]
+            wanted = {day: _inputs(reads, day) for day in days}
+            known = self._lake.all_facts(dataset)
+            outcome.done = {day: known[day] for day in days if day in known and known[day].inputs == wanted[day]}
+            todo = [day for day in days if day not in outcome.done]
+            if todo:
+                self._write(outcome, reads, todo, wanted, tables)
+        except FunnelError as error:
+            outcome.done.clear()
+            outcome.failed = dict.fromkeys(days, error.located(dataset=dataset))
+            return outcome
+        outcome.stale_elsewhere = {
+            day for day, facts in known.items() if day not in wanted and facts.inputs != _inputs(reads, day)
+        }
+        outcome.notes = {"sources": _sources_table(reads, outcome)}
+        drift = _drift_text(reads)
+        if drift:
+            outcome.notes["drift"] = drift
+        return outcome
+
+    def stale_days(self, dataset: str, days: Sequence[dt.date]) -> list[dt.date]:
+        """Days in the lake whose rows differ from those of the newest landed dumps.
+
+        Days that no landed dump covers yet are left out: they are not stale but not known.
+        """
+        tables = self._tables()
+        reads = []
+        for source in self._configured(dataset):
+            snapshot = self._landing.newest(dataset, source.name)
+            if snapshot is None:
+                return []
+            reads.append(self._indexed(source, snapshot, tables))
+        covered = min(read.snapshot.fetched_at for read in reads)
+        facts = self._lake.all_facts(dataset, days)
+        return [
+            day for day, found in facts.items() if self._end_of(day) <= covered and found.inputs != _inputs(reads, day)
+        ]
+
+    def _configured(self, dataset: str) -> Sequence[Source]:
+        sources = self._sources()
+        found = sources.of(dataset)
+        if not found:
+            raise ConfigError(
+                f"no source is configured for {dataset}.",
+                dataset=dataset,
+                file=sources.file.name,
+                fix=f"add a source under `datasets: {dataset}:`.",
+            )
+        return found
+
+    def _end_of(self, day: dt.date) -> dt.datetime:
+        return dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), self._settings.zone)
+
+    def _rules(self, source: Source, tables: Tables) -> str:
+        placeholders = tables.fingerprint("placeholders")
+        return fingerprint([RULES_VERSION, source.fingerprint(), placeholders, self._settings.timezone])[:12]
+
+    def _index_path(self, source: Source) -> Path:
+        return self._settings.staged / source.dataset / f"{source.name}.json"
+
+    def _read(self, source: Source, tables: Tables, days: Sequence[dt.date], fetch: bool) -> _Read:
+        snapshot = self._landing.newest(source.dataset, source.name)
+        if fetch or snapshot is None or snapshot.fetched_at < self._end_of(max(days)):
+            snapshot = land(source, self._landing, snapshot)
+        if snapshot.fetched_at < self._end_of(max(days)):
+            raise SourceUnavailable(
+                f"the newest dump was taken {snapshot.fetched_at:%Y-%m-%d %H:%M} UTC, before the day had ended.",
+                dataset=source.dataset,
+                source=source.name,
+                day=max(days),
+                fix="run the day again after it has ended.",
+            )
+        return self._indexed(source, snapshot, tables)
+
+    def _indexed(self, source: Source, snapshot: Snapshot, tables: Tables) -> _Read:
+        rules = self._rules(source, tables)
+        known = SourceIndex.load(self._index_path(source))
+        if known is not None and (known.sha256, known.rules) == (snapshot.sha256, rules):
+            return _Read(source, snapshot, known)
+        return self._index(source, snapshot, tables, known)
+
+    def _index(self, source: Source, snapshot: Snapshot, tables: Tables, before: SourceIndex | None) -> _Read:
+        parser = PARSERS[source.dataset]
+        raw = read_landed(source, self._landing.path(snapshot), snapshot.origin, parser)
+        matched = matched_columns(source, raw, parser, before.header if before else ())
+        table = matched.table
+        index = parser.index_rows(table, self._context(source, snapshot, tables))
+        undated = index[index["fate"] == "quarantine"]
+        bad = pd.DataFrame(
+            {
+                "file": snapshot.origin,
+                "line": undated["line"],
+                "reason": undated["reason"],
+                "detail": undated["detail"],
+                "raw": _raw_json(table.loc[undated.index]),
+            }
+        )
+        ragged = pd.DataFrame(
+            [(snapshot.origin, row.line, row.reason, row.detail, row.raw) for row in raw.ragged],
+            columns=["file", "line", "reason", "detail", "raw"],
+        )
+        bad = pd.concat([bad, ragged, matched.quarantine.assign(file=snapshot.origin)])
+        self._quarantine.replace(source.dataset, source.name, UNDATED, bad)
+        found = SourceIndex(
+            sha256=snapshot.sha256,
+            rules=self._rules(source, tables),
+            header=list(raw.header),
+            rows_in=raw.rows_in,
+            duplicates=int((index["fate"] == "duplicate").sum()),
+            quarantined=len(bad),
+            days=day_digests(index),
+            drift=matched.drift,
+        )
+        found.save(self._index_path(source))
+        self._landing.annotate(snapshot, rows=raw.rows_in, header=raw.header)
+        return _Read(source, snapshot, found, (table, index))
+
+    def _context(self, source: Source, snapshot: Snapshot, tables: Tables) -> SourceContext:
+        return SourceContext(
+            dataset=source.dataset,
+            name=source.name,
+            order=source.order,
+            timezone=source.timezone,
+            day_timezone=self._settings.timezone,
+            **({"date_formats": source.date_formats} if source.date_formats else {}),
+            currency=source.currency,
+            file=snapshot.origin,
+            placeholders=frozenset(str(value) for value in tables["placeholders"]["value"]),
+        )
+
+    def _write(
+        self,
+        outcome: Outcome,
+        reads: Sequence[_Read],
+        todo: Sequence[dt.date],
+        wanted: Mapping[dt.date, Mapping[str, str]],
+        config: Tables,
+    ) -> None:
+        dataset, parser = outcome.dataset, PARSERS[outcome.dataset]
+        counts = {day: Counter[str]() for day in todo}
+        tables = []
+        for read in reads:
+            if read.rows is None:
+                read = self._index(read.source, read.snapshot, config, None)
+            assert read.rows is not None
+            context = self._context(read.source, read.snapshot, config)
+            chosen = ((read.rows[1]["fate"] == "load") & read.rows[1]["day"].isin(set(todo))).to_numpy()
+            table, index = (frame[chosen] for frame in read.rows)
+            cleaned = parser.clean_rows(table, index, context)
+            account(table, index, cleaned, context, parser.money).check(context)
+            tables.append(conform(cleaned.rows, CONTRACTS[dataset]))
+            self._count(read, cleaned, todo, counts)
+        rows = pa.concat_tables(tables)
+        write_days(self._lake, outcome, rows, todo, inputs=wanted, counts=counts)
+
+    def _count(
+        self, read: _Read, cleaned: Cleaned, todo: Sequence[dt.date], counts: Mapping[dt.date, Counter[str]]
+    ) -> None:
+        """Count a source's rows per day, and make its quarantined rows of these days the ones just found."""
+        bad = {day: rows for day, rows in cleaned.quarantine.groupby("day")} if len(cleaned.quarantine) else {}
+        none = cleaned.quarantine.iloc[:0]
+        for day in todo:
+            found = bad.get(day, none)
+            counts[day]["rows_in"] += read.index.days[day].rows if day in read.index.days else 0
+            counts[day]["quarantined"] += len(found)
+            self._quarantine.replace(
+                read.source.dataset, read.source.name, str(day), found.assign(file=read.snapshot.origin)
+            )
+
+
+def _inputs(reads: Sequence[_Read], day: dt.date) -> dict[str, str]:
+    return {f"source.{read.source.name}": f"{read.index.rules}.{read.index.digest(day)}" for read in reads}
+
+
+def _raw_json(rows: pd.DataFrame) -> list[str]:
+    return [json.dumps(row, ensure_ascii=False, default=str) for row in rows.drop(columns="line").to_dict("records")]
+
+
+def _sources_table(reads: Sequence[_Read], outcome: Outcome) -> str:
+    """Every source's rows and what became of them, as a Markdown table: the four fates add up to rows in."""
+    lines = ["| source | taken (UTC) | rows in | these days | other days | duplicates | quarantined |", "|---" * 7 + "|"]
+    for read in reads:
+        index = read.index
+        here = sum(found.rows for day, found in index.days.items() if day in outcome.done)
+        other = sum(found.rows for day, found in index.days.items() if day not in outcome.done)
+        lines.append(
+            f"| {read.source.name} | {read.snapshot.fetched_at:%Y-%m-%d %H:%M} | {index.rows_in} | {here} | {other} "
+            f"| {index.duplicates} | {index.quarantined} |"
+        )
+    return "\n".join(lines)
+
+
+def _drift_text(reads: Sequence[_Read]) -> str:
+    lines = []
+    for read in reads:
+        lines += [f"- {read.source.name}: {told}" for told in read.index.drift]
+    return "\n".join(lines)

@@ -1,0 +1,199 @@
+"""The pipeline as one object: what the command line, tests and Dagster's assets all call."""
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from functools import cached_property
+
+import pyarrow as pa
+
+from funnel_assets.config.settings import Settings
+from funnel_assets.config.sources import SourcesConfig, load_sources
+from funnel_assets.config.tables import Tables, load_tables
+from funnel_assets.contracts.base import CONTRACTS, columns
+from funnel_assets.domain.anomaly import usual_range
+from funnel_assets.masking import mask_email, mask_phone
+from funnel_assets.pipeline import reconciliation
+from funnel_assets.pipeline.builders import BUILDERS
+from funnel_assets.pipeline.compute import make_days
+from funnel_assets.pipeline.graph import NODES, days_between, in_order
+from funnel_assets.pipeline.ingest import Ingest
+from funnel_assets.pipeline.outcome import Outcome
+from funnel_assets.pipeline.publish import Published, publish
+from funnel_assets.pipeline.staleness import Contents, stale_days
+from funnel_assets.pipeline.zoom import ZoomIngest
+from funnel_assets.storage.engine import open_engine
+from funnel_assets.storage.lake import Lake
+from funnel_assets.storage.landing import Landing
+from funnel_assets.storage.postgres import PostgresServer, ensure_server
+from funnel_assets.storage.quarantine import Quarantine
+from funnel_assets.storage.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
+
+PREVIEW_ROWS = 5
+
+
+class Pipeline:
+    """Makes days of datasets and publishes them, as the settings say. Nothing is opened before it is needed.
+
+    Args:
+        settings: Where things are.
+        server: A running server; None finds or starts the one of the settings.
+    """
+
+    def __init__(self, settings: Settings, server: PostgresServer | None = None) -> None:
+        self.settings = settings
+        self._server = server
+        self.lake = Lake(settings.lake)
+        self.landing = Landing(settings.landing)
+        self.quarantine = Quarantine(settings.home / "quarantine")
+
+    # --- what people edit: read anew at each use, so that a saved file counts without a restart -----------
+
+    def tables(self) -> Tables:
+        """Config tables as they are now."""
+        return load_tables(self.settings.config_dir)
+
+    def sources(self) -> SourcesConfig:
+        """``sources.yaml`` as it is now."""
+        return load_sources(self.settings.sources_file, self.settings.environ)
+
+    @cached_property
+    def ingest(self) -> Ingest:
+        """Maker of the tabular source datasets."""
+        return Ingest(self.settings, self.lake, self.landing, self.quarantine, self.sources, self.tables)
+
+    @cached_property
+    def zoom(self) -> ZoomIngest:
+        """Maker of ``zoom_attendance``."""
+        return ZoomIngest(self.settings, self.lake, self.landing, self.quarantine, self.sources, self.tables)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The published database."""
+        server = self._server or ensure_server(self.settings.home, url=self.settings.postgres_url)
+        return Warehouse(server.warehouse_url)
+
+    # --- making days ---------------------------------------------------------------------------------------
+
+    def make(self, dataset: str, days: Sequence[dt.date], *, fetch: bool = True) -> Outcome:
+        """Make days of one dataset and write the good ones; the mart is also published, with all that changed.
+
+        Args:
+            dataset: Name of the dataset.
+            days: Local days.
+            fetch: Fetch sources anew; else use what has landed where it covers the days.
+        """
+        if not days:
+            return Outcome(dataset)
+        log.info("%s: making %d day(s), %s to %s", dataset, len(days), min(days), max(days))
+        outcome = self._made(dataset, days, fetch)
+        log.info(
+            "%s: %d day(s) in the lake, %d changed, %d failed",
+            dataset,
+            len(outcome.done),
+            len(outcome.changed),
+            len(outcome.failed),
+        )
+        return outcome
+
+    def _made(self, dataset: str, days: Sequence[dt.date], fetch: bool) -> Outcome:
+        if dataset == "zoom_attendance":
+            return self.zoom.make_days(days)
+        if NODES[dataset].is_source:
+            return self.ingest.make_days(dataset, days, fetch=fetch)
+        return make_days(
+            dataset,
+            days,
+            builder=BUILDERS[dataset],
+            engine=lambda: open_engine(self.settings.engine),
+            lake=self.lake,
+            tables=self.tables(),
+            start=self.settings.start_date,
+            contents=Contents(self.lake, self.settings.start_date),
+        )
+
+    def publish(self) -> Published:
+        """Bring Postgres up to the lake in one transaction; refuses when rows or money don't add up."""
+        return publish(self.lake, self.quarantine, self.warehouse, self.tables())
+
+    # --- what is stale or missing --------------------------------------------------------------------------
+
+    def stale(self, dataset: str, days: Sequence[dt.date]) -> list[dt.date]:
+        """Days in the lake that were made from something else than what is there now."""
+        if dataset == "zoom_attendance":
+            return self.zoom.stale_days(days)
+        if NODES[dataset].is_source:
+            return self.ingest.stale_days(dataset, days)
+        tables = self.tables()
+        config = {name: tables.fingerprint(name) for name in NODES[dataset].config}
+        return stale_days(self.lake, Contents(self.lake, self.settings.start_date), dataset, days, config)
+
+    def all_days(self) -> list[dt.date]:
+        """Every day that a dataset can have, up to yesterday."""
+        return days_between(self.settings.start_date, self.settings.yesterday())
+
+    def stale_plan(self) -> dict[str, list[dt.date]]:
+        """Stale days per dataset, as far as they can be told now; what follows from making them comes on top."""
+        days = self.all_days()
+        found = {name: self.stale(name, days) for name in in_order()}
+        return {name: stale for name, stale in found.items() if stale}
+
+    def missing_on(self, day: dt.date) -> list[str]:
+        """Datasets that have no partition for a day."""
+        return [name for name in in_order() if self.lake.facts(name, day) is None]
+
+    def missing_days(self) -> list[dt.date]:
+        """Days since the first one ever made on which some dataset isn't there, newest first."""
+        written = {name: set(self.lake.days(name)) for name in NODES}
+        ever = [day for days in written.values() for day in days]
+        if not ever:
+            return []
+        wanted = days_between(max(min(ever), self.settings.start_date), self.settings.yesterday())
+        return sorted(
+            (day for day in wanted if any(day not in days for days in written.values())), reverse=True
+        )
+
+    # --- what people look at -------------------------------------------------------------------------------
+
+    def preview(self, dataset: str, day: dt.date) -> str:
+        """First rows of a day as a Markdown table, personal data masked."""
+        table = self.lake.read(dataset, [day]).slice(0, PREVIEW_ROWS)
+        return masked_preview(dataset, table)
+
+    def reconcile(self, outcome: Outcome) -> list[str]:
+        """What doesn't add up in the days just made, in words; empty when all does."""
+        return reconciliation.broken(self.lake, outcome)
+
+    def unusual_row_counts(self, outcome: Outcome) -> list[str]:
+        """Days just made whose row count is unusual for their weekday, in words."""
+        if not outcome.done:
+            return []
+        rows = {day: facts.rows for day, facts in self.lake.all_facts(outcome.dataset).items()}
+        found = []
+        for day in sorted(outcome.done):
+            usual = usual_range(day, rows)
+            if usual is not None and not usual[0] <= rows.get(day, 0) <= usual[1]:
+                found.append(f"{day} ({day:%A}): {rows.get(day, 0)} rows, usual are {usual[0]} to {usual[1]}")
+        return found
+
+
+def masked_preview(dataset: str, table: pa.Table) -> str:
+    """Return rows as a Markdown table with personal data masked."""
+    facts = columns(CONTRACTS[dataset])
+    lines = [" | ".join(fact.name for fact in facts), " | ".join("---" for _ in facts)]
+    for row in table.to_pylist():
+        lines.append(" | ".join(_shown(fact.name, fact.personal, row[fact.name]) for fact in facts))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _shown(name: str, personal: bool, value: object) -> str:
+    if value is None:
+        return ""
+    text = str(value)
+    if personal:
+        if "phone" in name or name == "user_id":
+            return mask_phone(text)
+        return mask_email(text) if "@" in text else f"{text[:1]}***"
+    return text.replace("|", "/").replace("\n", " ")[:60]

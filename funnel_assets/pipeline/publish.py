@@ -1,0 +1,226 @@
+"""From the lake to Postgres: everything that changed, in one transaction, or nothing (SPEC 3).
+
+What is published is compared with the lake by content, so a publish that was interrupted, or that another run's
+failure kept back, is made good by the next one.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from funnel_assets.config.tables import Tables
+from funnel_assets.contracts.base import CONTRACTS, ColumnFacts, Contract, arrow_schema, columns
+from funnel_assets.errors import FunnelError
+from funnel_assets.pipeline import reconciliation
+from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
+from funnel_assets.storage.quarantine import COLUMNS, Quarantine
+from funnel_assets.storage.views import INDEXES, view_statements
+from funnel_assets.storage.warehouse import ColumnDdl, Rows, TableDdl, Warehouse
+
+log = logging.getLogger(__name__)
+
+_POSTGRES_TYPES = {
+    pa.string(): "text",
+    pa.date32(): "date",
+    pa.timestamp("us", tz="UTC"): "timestamptz",
+    pa.int64(): "bigint",
+    pa.float64(): "double precision",
+    pa.bool_(): "boolean",
+}
+_PUBLISHED_DAYS = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("date", pa.date32()),
+        ("content", pa.string()),
+        ("rows", pa.int64()),
+        ("missing", pa.string()),
+        ("published_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+_QUARANTINE = pa.schema(
+    [(name, pa.int64() if name == "line" else pa.string()) for name in COLUMNS if name != "raw"]
+)
+_ICP_TIERS = pa.schema([("field", pa.string()), ("value", pa.string()), ("tier", pa.string())])
+
+# Days whose reconciliation is shown; all days are checked when they are published.
+RECONCILED_DAYS = 92
+_CENT = Decimal("0.01")
+MINOR_UNITS = "_paise"
+MAJOR_UNITS = "_inr"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publish changed: days and rows per dataset; empty when nothing had to be."""
+
+    days: Mapping[str, list[dt.date]]
+    rows: int
+
+
+def published_name(name: str) -> str:
+    """Name of a contract column in Postgres: money is published in rupees, not paise."""
+    return name.removesuffix(MINOR_UNITS) + MAJOR_UNITS if name.endswith(MINOR_UNITS) else name
+
+
+def table_ddl(contract: Contract) -> TableDdl:
+    """Return the published table of a contract."""
+    return TableDdl(
+        name=contract.dataset,
+        columns=tuple(
+            ColumnDdl(
+                name=published_name(facts.name),
+                pg_type="numeric(18,2)"
+                if facts.name.endswith(MINOR_UNITS)
+                else _POSTGRES_TYPES[facts.arrow_type],
+                nullable=facts.nullable,
+                comment=_comment(facts),
+                personal=facts.personal,
+            )
+            for facts in columns(contract)
+        ),
+        primary_key=contract.key,
+        comment=f"{contract.description} Grain: {contract.grain}.",
+    )
+
+
+def _comment(facts: ColumnFacts) -> str:
+    text = facts.description.replace("in minor units", "in rupees").replace(", minor units", ", rupees")
+    return f"{text} (column {facts.sheet!r} of the source)" if facts.sheet else text
+
+
+def _side_ddl(name: str, schema: pa.Schema, comment: str, date_column: str | None = None) -> TableDdl:
+    kinds = {**_POSTGRES_TYPES, pa.decimal128(24, 2): "numeric(18,2)"}
+    return TableDdl(
+        name=name,
+        columns=tuple(ColumnDdl(field.name, kinds[field.type]) for field in schema),
+        comment=comment,
+        date_column=date_column,
+    )
+
+
+SIDE_TABLES = (
+    _side_ddl("published_days", _PUBLISHED_DAYS, "Which day of which dataset is published, and its content."),
+    _side_ddl(
+        "quarantine", _QUARANTINE, "Rows and files that couldn't be used, with the reason and what to do."
+    ),
+    _side_ddl("icp_tiers", _ICP_TIERS, "Ideal customer profile tiers (icp_tiers.csv)."),
+    _side_ddl("reconciliation", reconciliation.SCHEMA, "Totals of each step against the mart's, per day."),
+)
+
+
+def published_table(table: pa.Table) -> pa.Table:
+    """Return a lake table as it is published: paise become rupees with two decimals, exactly."""
+    arrays, names = [], []
+    for name in table.column_names:
+        values = table[name]
+        if name.endswith(MINOR_UNITS):
+            # Shifting the decimal point is exact; dividing would not have to be.
+            whole = pc.cast(values, pa.decimal128(18, 0))
+            values = pc.multiply(whole, pa.scalar(_CENT, pa.decimal128(3, 2)))
+            values = pc.cast(values, pa.decimal128(24, 2))
+        arrays.append(values)
+        names.append(published_name(name))
+    return pa.table(arrays, names=names)
+
+
+def publish(lake: Lake, quarantine: Quarantine, warehouse: Warehouse, tables: Tables) -> Published:
+    """Bring Postgres up to the lake.
+
+    Raises:
+        FunnelError: If rows or money don't add up between the steps of a day to publish; nothing is published.
+    """
+    facts = {name: lake.all_facts(name) for name in CONTRACTS}
+    known = _published_contents(warehouse)
+    replace = {
+        name: [
+            day
+            for day in sorted({*days, *known.get(name, {})})
+            if _content(days, day) != known.get(name, {}).get(day)
+        ]
+        for name, days in facts.items()
+    }
+    _refuse_if_broken(lake, [day for day in replace["funnel_marts"] if day in facts["funnel_marts"]])
+    side = _side_tables(lake, quarantine, tables, facts)
+    rows: dict[str, Rows] = {
+        name: partial(_day_batches, lake, name, days) for name, days in replace.items() if days
+    }
+    warehouse.publish(
+        rows | side,
+        replace_days={name: days for name, days in replace.items() if days} | dict.fromkeys(side),
+        ddl=[*(table_ddl(contract) for contract in CONTRACTS.values()), *SIDE_TABLES],
+        after=[*view_statements(), *INDEXES],
+    )
+    changed = {name: days for name, days in replace.items() if days}
+    log.info(
+        "published: %s", {name: name_days(days) for name, days in changed.items()} or "nothing had changed"
+    )
+    total = sum(facts[name][day].rows for name, days in changed.items() for day in days if day in facts[name])
+    return Published(changed, total)
+
+
+def _content(facts: Mapping[dt.date, PartitionFacts], day: dt.date) -> str | None:
+    return facts[day].content if day in facts else None
+
+
+def _published_contents(warehouse: Warehouse) -> dict[str, dict[dt.date, str]]:
+    if warehouse.fetch("SELECT to_regclass('published_days') AS found")[0]["found"] is None:
+        return {}
+    found: dict[str, dict[dt.date, str]] = {}
+    for row in warehouse.fetch("SELECT dataset, date, content FROM published_days"):
+        found.setdefault(row["dataset"], {})[row["date"]] = row["content"]
+    return found
+
+
+def _refuse_if_broken(lake: Lake, days: Sequence[dt.date]) -> None:
+    broken = reconciliation.broken_marts(lake, days)
+    if broken:
+        raise FunnelError(
+            f"not published: {'; '.join(broken[:5])}. What was published before stays.",
+            dataset="funnel_marts",
+            fix="backfill these days with everything they are made from; if it happens again, report it.",
+        )
+
+
+def _day_batches(lake: Lake, dataset: str, days: Sequence[dt.date]) -> pa.RecordBatchReader:
+    """Stream days one after the other, so that a year never has to fit in memory."""
+    schema = published_table(arrow_schema(CONTRACTS[dataset]).empty_table()).schema
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for day in days:
+            yield from published_table(lake.read(dataset, [day], require=False)).to_batches()
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _side_tables(
+    lake: Lake,
+    quarantine: Quarantine,
+    tables: Tables,
+    facts: Mapping[str, Mapping[dt.date, PartitionFacts]],
+) -> dict[str, Rows]:
+    now = dt.datetime.now(dt.UTC)
+    days = [
+        (name, day, found.content, found.rows, ", ".join(found.missing) or None, now)
+        for name, written in facts.items()
+        for day, found in written.items()
+    ]
+    quarantined = quarantine.rows().drop(columns="raw").astype({"line": "Int64"})
+    return {
+        "published_days": pa.Table.from_pydict(
+            dict(
+                zip(_PUBLISHED_DAYS.names, (list(values) for values in zip(*days, strict=True)), strict=False)
+            )
+            if days
+            else {name: [] for name in _PUBLISHED_DAYS.names},
+            schema=_PUBLISHED_DAYS,
+        ),
+        "quarantine": pa.Table.from_pandas(quarantined, schema=_QUARANTINE, preserve_index=False),
+        "icp_tiers": pa.Table.from_pandas(tables["icp_tiers"], schema=_ICP_TIERS, preserve_index=False),
+        "reconciliation": reconciliation.marts_table(lake, sorted(facts["funnel_marts"])[-RECONCILED_DAYS:]),
+    }

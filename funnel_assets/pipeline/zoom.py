@@ -1,0 +1,396 @@
+"""How ``zoom_attendance`` is made: files from the inbox are kept, told apart by content, and read by event day.
+
+What a day is made from is the set of kept files that concern it, so a file dropped twice changes nothing, a
+corrected re-export makes its days stale, and a file deleted from the inbox after it was taken loses nothing.
+A file that is no report goes to quarantine with the reason; the others go on.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from funnel_assets.config.settings import Settings
+from funnel_assets.config.source_model import Source
+from funnel_assets.config.sources import SourcesConfig
+from funnel_assets.config.tables import Tables
+from funnel_assets.contracts.base import CONTRACTS, conform
+from funnel_assets.domain.attendance import AttendanceResult, attendance_days, report_days
+from funnel_assets.domain.keys import email_keys, phone_keys
+from funnel_assets.domain.phone import normalize_phones
+from funnel_assets.errors import FunnelError
+from funnel_assets.pipeline.outcome import Outcome, write_days
+from funnel_assets.sources.zoom.errors import ReportRefused
+from funnel_assets.sources.zoom.reader import read_report
+from funnel_assets.sources.zoom.report import ZoomReport
+from funnel_assets.storage.lake import Lake, PartitionFacts, fingerprint
+from funnel_assets.storage.landing import Landing, Snapshot
+from funnel_assets.storage.quarantine import UNDATED, Quarantine
+
+log = logging.getLogger(__name__)
+
+DATASET = "zoom_attendance"
+# Raise when reading or joining reports changes what rows come out.
+RULES_VERSION = 1
+# A file is taken when it has not grown for this long: browsers and network copies write in bursts.
+SETTLE_SECONDS = 5.0
+# A cut-off file is given this long to be completed before it counts as broken.
+COMPLETE_SECONDS = 120.0
+_UNFINISHED_NAMES = (".crdownload", ".part", ".partial", ".tmp", ".download", "~")
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """A report file in the landing, and which event days it speaks of.
+
+    Attributes:
+        sha256: Of its bytes.
+        file: Name under which it was first dropped.
+        landed_at: When it was taken (UTC).
+        days: Local event days.
+        reason: Why it can't be used; None when it can.
+        detail: The same in words, with what to do.
+        rules: Version of the rules that said so.
+    """
+
+    sha256: str
+    file: str
+    landed_at: str
+    days: list[str]
+    reason: str | None
+    detail: str | None
+    rules: str
+
+    def concerns(self, day: dt.date) -> bool:
+        """Whether the file speaks of a day."""
+        return day.isoformat() in self.days
+
+
+@dataclass
+class Arrivals:
+    """What became of the files in the inbox at one look.
+
+    Attributes:
+        taken: Files new since the last look.
+        refused: Files that are no report, with the reason in words.
+        waiting: Files that are still being written.
+        known: Files taken before.
+    """
+
+    taken: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    waiting: list[str] = field(default_factory=list)
+    known: int = 0
+
+    @property
+    def told(self) -> list[str]:
+        """What happened, one sentence a file."""
+        return [f"Taken: {name}." for name in self.taken] + [
+            f"Quarantined: {name}. {why}" for name, why in self.refused.items()
+        ]
+
+    def summary(self) -> str:
+        """One sentence about the whole inbox."""
+        parts = [f"{self.known} file(s) known"]
+        for count, word in ((len(self.taken), "taken"), (len(self.refused), "quarantined")):
+            if count:
+                parts.append(f"{count} {word}")
+        if self.waiting:
+            parts.append(f"waiting for {', '.join(self.waiting[:3])} to be complete")
+        return "; ".join(parts) + "."
+
+
+class ZoomIngest:
+    """Takes report files in and makes days of ``zoom_attendance``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lake: Lake,
+        landing: Landing,
+        quarantine: Quarantine,
+        sources: Callable[[], SourcesConfig],
+        tables: Callable[[], Tables],
+    ) -> None:
+        self._settings = settings
+        self._lake = lake
+        self._landing = landing
+        self._quarantine = quarantine
+        self._sources = sources
+        self._tables = tables
+
+    # --- taking files in -----------------------------------------------------------------------------------
+
+    def take_in(self, *, wait: bool = False) -> Arrivals:
+        """Look at every inbox and keep each new file that is whole.
+
+        Args:
+            wait: Look a second time at files that may still be growing, instead of leaving them to the next look.
+        """
+        arrivals = Arrivals()
+        for source in self._sources().of(DATASET):
+            self._take_source(source, arrivals, wait)
+            self._write_refusals(source)
+        return arrivals
+
+    def _take_source(self, source: Source, arrivals: Arrivals, wait: bool) -> None:
+        known = {kept.sha256 for kept in self._kept(source)}
+        growing = []
+        for path in _files(Path(source.location)):
+            if time.time() - path.stat().st_mtime < SETTLE_SECONDS and not self._seen_before(source, path):
+                growing.append(path)
+            else:
+                self._take(source, path, known, arrivals)
+        if growing and wait:
+            time.sleep(1.0)
+        for path in growing:
+            if wait and self._seen_before(source, path):
+                self._take(source, path, known, arrivals)
+            else:
+                arrivals.waiting.append(path.name)
+
+    def _seen_before(self, source: Source, path: Path) -> bool:
+        """Whether the last look found the file at this very size; remembers what it finds now."""
+        memory = self._folder(source) / "seen.json"
+        seen = json.loads(memory.read_text()) if memory.exists() else {}
+        stat = path.stat()
+        now = [stat.st_size, stat.st_mtime]
+        before = seen.get(str(path))
+        if before != now:
+            seen = {name: facts for name, facts in seen.items() if Path(name).exists()} | {str(path): now}
+            _write_whole(memory, json.dumps(seen))
+        return before == now
+
+    def _take(self, source: Source, path: Path, known: set[str], arrivals: Arrivals) -> None:
+        try:
+            data = path.read_bytes()
+            stat = path.stat()
+        except FileNotFoundError:
+            return  # renamed or removed between the look and the read: the next look will see
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 in known:
+            arrivals.known += 1
+            return
+        now = dt.datetime.now(dt.UTC)
+        kept = self._judge(source, data, path.name, sha256, now)
+        if kept.reason == "truncated" and time.time() - stat.st_mtime < COMPLETE_SECONDS:
+            arrivals.waiting.append(path.name)
+            return
+        self._landing.put(DATASET, source.name, data, path.name, now, path.suffix.lstrip(".").lower() or "csv")
+        self._save(source, kept)
+        known.add(sha256)
+        if kept.reason is None:
+            arrivals.taken.append(path.name)
+        else:
+            arrivals.refused[path.name] = kept.detail or kept.reason
+
+    def _judge(self, source: Source, data: bytes, name: str, sha256: str, landed_at: dt.datetime) -> KeptFile:
+        """Find which days a file speaks of, or why it can't be used."""
+        days: list[str] = []
+        reason = detail = None
+        try:
+            report = self._report(source, data, name, landed_at)
+            days = [day.isoformat() for day in report_days(report, self._settings.timezone)]
+        except ReportRefused as refusal:
+            reason, detail = refusal.reason, f"{refusal.message} Next: {refusal.fix}"
+        except FunnelError as error:
+            reason, detail = "not_a_report", str(error)
+        return KeptFile(sha256, name, landed_at.isoformat(), days, reason, detail, self._file_rules(source))
+
+    def _report(self, source: Source, data: bytes, name: str, landed_at: dt.datetime) -> ZoomReport:
+        return read_report(data, file=name, timezone=source.timezone, landed_at=landed_at)
+
+    # --- what is kept --------------------------------------------------------------------------------------
+
+    def _folder(self, source: Source) -> Path:
+        return self._settings.staged / DATASET / source.name
+
+    def _file_rules(self, source: Source) -> str:
+        return fingerprint([RULES_VERSION, source.fingerprint(), self._settings.timezone])[:12]
+
+    def _save(self, source: Source, kept: KeptFile) -> None:
+        _write_whole(self._folder(source) / "files" / f"{kept.sha256}.json", json.dumps(asdict(kept)))
+
+    def _kept(self, source: Source) -> list[KeptFile]:
+        """Every kept file; judged again when the rules changed, from the landing alone."""
+        rules = self._file_rules(source)
+        found: dict[str, KeptFile] = {}
+        for snapshot in self._landing.snapshots(DATASET, source.name):
+            if snapshot.sha256 in found:
+                continue
+            path = self._folder(source) / "files" / f"{snapshot.sha256}.json"
+            kept = KeptFile(**json.loads(path.read_text())) if path.exists() else None
+            if kept is None or kept.rules != rules:
+                kept = self._judge(
+                    source, self._bytes(snapshot), snapshot.origin, snapshot.sha256, snapshot.fetched_at
+                )
+                self._save(source, kept)
+            found[snapshot.sha256] = kept
+        return sorted(found.values(), key=lambda kept: (kept.landed_at, kept.file))
+
+    def _bytes(self, snapshot: Snapshot) -> bytes:
+        return self._landing.path(snapshot).read_bytes()
+
+    def _write_refusals(self, source: Source) -> None:
+        rows = pd.DataFrame(
+            [(kept.file, None, kept.reason, kept.detail, None) for kept in self._kept(source) if kept.reason],
+            columns=["file", "line", "reason", "detail", "raw"],
+        )
+        self._quarantine.replace(DATASET, source.name, UNDATED, rows)
+
+    # --- making days ---------------------------------------------------------------------------------------
+
+    def make_days(self, days: Sequence[dt.date]) -> Outcome:
+        """Make days from every kept file that concerns them; a day without events is an empty partition."""
+        outcome = Outcome(DATASET)
+        try:
+            arrivals = self.take_in(wait=True)
+            tables = self._tables()
+            kept = {source: self._kept(source) for source in self._sources().of(DATASET)}
+            wanted = {day: self._inputs(kept, day, tables) for day in days}
+            known = self._lake.all_facts(DATASET)
+            outcome.done = {day: known[day] for day in days if day in known and known[day].inputs == wanted[day]}
+            todo = [day for day in days if day not in outcome.done]
+            if todo:
+                self._write(outcome, kept, todo, wanted, tables)
+        except FunnelError as error:
+            outcome.done.clear()
+            outcome.failed = dict.fromkeys(days, error.located(dataset=DATASET))
+            return outcome
+        outcome.notes["inbox"] = "\n".join([arrivals.summary(), *(f"- {told}" for told in arrivals.told)])
+        return outcome
+
+    def stale_days(self, days: Sequence[dt.date]) -> list[dt.date]:
+        """Days in the lake that were made from other files than are kept now."""
+        facts = self._lake.all_facts(DATASET, days)
+        return [day for day, wanted in self._wanted(list(facts)).items() if facts[day].inputs != wanted]
+
+    def days_to_make(self) -> dict[dt.date, str]:
+        """Event days up to yesterday whose kept files aren't in the lake yet, with a digest of those files."""
+        last = self._settings.yesterday()
+        days = {
+            dt.date.fromisoformat(day)
+            for source in self._sources().of(DATASET)
+            for kept in self._kept(source)
+            for day in kept.days
+        }
+        wanted = self._wanted([day for day in sorted(days) if self._settings.start_date <= day <= last])
+        return {
+            day: fingerprint(inputs)[:16]
+            for day, inputs in wanted.items()
+            if (facts := self._lake.facts(DATASET, day)) is None or facts.inputs != inputs
+        }
+
+    def _wanted(self, days: Sequence[dt.date]) -> dict[dt.date, dict[str, str]]:
+        tables = self._tables()
+        kept = {source: self._kept(source) for source in self._sources().of(DATASET)}
+        return {day: self._inputs(kept, day, tables) for day in days}
+
+    def _inputs(self, kept: dict[Source, list[KeptFile]], day: dt.date, tables: Tables) -> dict[str, str]:
+        # An empty day stays made from nothing: editing categories.csv doesn't make a year of them again.
+        files = {
+            f"file.{file.sha256[:12]}": file.rules
+            for found in kept.values()
+            for file in found
+            if file.reason is None and file.concerns(day)
+        }
+        if not files:
+            return {}
+        return files | {f"config.{name}": tables.fingerprint(name) for name in CONFIG}
+
+    def _write(
+        self,
+        outcome: Outcome,
+        kept: dict[Source, list[KeptFile]],
+        todo: Sequence[dt.date],
+        wanted: dict[dt.date, dict[str, str]],
+        tables: Tables,
+    ) -> None:
+        result = self._join(kept, set(todo), tables)
+        rows = result.rows.assign(
+            phone_key=phone_keys(result.rows["phone"]), email_key=email_keys(result.rows["email"])
+        )
+        counts = {day: {"rows_in": 0, "quarantined": 0} for day in todo}
+        outcomes = result.outcomes
+        for day in todo:
+            of_day = outcomes[outcomes["date"] == day]
+            counts[day] = {"rows_in": len(of_day), "quarantined": 0}
+        for source in kept:
+            for day, bad in self._bad_rows(result, kept[source], todo):
+                counts[day]["quarantined"] += len(bad)
+                counts[day]["rows_in"] += len(bad)
+                self._quarantine.replace(DATASET, source.name, str(day), bad)
+        write_days(self._lake, outcome, conform(rows, CONTRACTS[DATASET]), todo, inputs=wanted, counts=counts)
+        if len(result.totals):
+            outcome.notes["totals the reports state"] = _markdown(result.totals[result.totals["difference"] != 0])
+
+    def _bad_rows(
+        self, result: AttendanceResult, kept: Sequence[KeptFile], todo: Sequence[dt.date]
+    ) -> Iterator[tuple[dt.date, pd.DataFrame]]:
+        """Quarantined rows per day; a row stands under the first of its file's days that is made."""
+        first = {
+            file.file: next((day for day in sorted(todo) if file.concerns(day)), None) for file in kept
+        }
+        bad = result.quarantined
+        days = bad["file"].map(first)
+        for day in todo:
+            yield day, bad[days == day]
+
+    def _join(
+        self, kept: dict[Source, list[KeptFile]], days: set[dt.date], tables: Tables
+    ) -> AttendanceResult:
+        names = {day.isoformat() for day in days}
+        reports = []
+        for source, found in kept.items():
+            snapshots = {one.sha256: one for one in self._landing.snapshots(DATASET, source.name)}
+            for file in found:
+                if file.reason is None and names & set(file.days):
+                    landed_at = dt.datetime.fromisoformat(file.landed_at)
+                    reports.append(self._report(source, self._bytes(snapshots[file.sha256]), file.file, landed_at))
+        placeholders = frozenset(str(value) for value in tables["placeholders"]["value"])
+        return attendance_days(
+            reports,
+            categories=tables["categories"],
+            conductors=tables["conductors"],
+            normalise_phones=partial(normalize_phones, placeholders=placeholders),
+            timezone=self._settings.timezone,
+        )
+
+
+CONFIG = ("categories", "conductors", "placeholders")
+
+
+def _files(folder: Path) -> list[Path]:
+    """Files a person may have dropped, oldest name first; hidden and unfinished ones left out."""
+    if not folder.is_dir():
+        return []
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not any(part.startswith((".", "~$")) for part in path.relative_to(folder).parts)
+        and not path.name.lower().endswith(_UNFINISHED_NAMES)
+    ]
+
+
+def _write_whole(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    if frame.empty:
+        return "Every report's own totals agree with what was read."
+    lines = [" | ".join(map(str, frame.columns)), " | ".join("---" for _ in frame.columns)]
+    lines += [" | ".join("" if pd.isna(cell) else str(cell) for cell in row) for row in frame.itertuples(index=False)]
+    return "\n".join(f"| {line} |" for line in lines)

@@ -1,0 +1,189 @@
+"""What starts a run besides the clock: a dropped Zoom report, changed data, a missed day.
+
+All three compare what is there with what should be, so a tick that was missed, or made twice, changes nothing.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from funnel_assets.assets.base import LANDED_TAG, RESTATE_TAG
+from funnel_assets.jobs import DAILY_JOB
+from funnel_assets.pipeline.graph import NODES, readers
+from funnel_assets.resources import PipelineResource
+from funnel_assets.storage.lake import name_days
+
+ZOOM_SECONDS = 20
+KEEPER_SECONDS = 60
+MOST_RUNS_PER_TICK = 20
+MOST_ATTEMPTS = 3
+# A failed run is tried again by itself after these pauses; by then a person has seen the alert.
+PAUSES = (dt.timedelta(minutes=15), dt.timedelta(hours=2))
+
+CAUSE_TAG = "funnel/cause"
+ATTEMPT_TAG = "funnel/attempt"
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+PARTITION = "dagster/partition"
+
+_UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+
+
+def build_sensors(jobs: Sequence[dg.UnresolvedAssetJobDefinition]) -> list[dg.SensorDefinition]:
+    """Return the sensors; all are on from the start."""
+    daily = next(job for job in jobs if job.name == DAILY_JOB)
+    return [_zoom_inbox(daily), _keeper(daily)]
+
+
+def _zoom_inbox(job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="zoom_inbox",
+        job=job,
+        minimum_interval_seconds=ZOOM_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Takes Zoom reports from the inbox folder and makes their event's day and what depends on it.",
+    )
+    def zoom_inbox(
+        context: dg.SensorEvaluationContext, pipeline: PipelineResource
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        opened = pipeline.get()
+        arrivals = opened.zoom.take_in()
+        for told in arrivals.told:
+            context.log.info(told)
+        requested = 0
+        for day, digest in opened.zoom.days_to_make().items():
+            attempt = _next_attempt(context.instance, f"zoom {day} {digest}")
+            if attempt is None or requested >= MOST_RUNS_PER_TICK:
+                continue
+            requested += 1
+            yield dg.RunRequest(
+                run_key=f"zoom-{day}-{digest}-{attempt}",
+                partition_key=day.isoformat(),
+                asset_selection=_zoom_selection(opened.missing_on(day)),
+                tags={CAUSE_TAG: f"zoom {day} {digest}", ATTEMPT_TAG: str(attempt)},
+            )
+        if not requested:
+            yield dg.SkipReason(arrivals.summary())
+
+    return zoom_inbox
+
+
+def _zoom_selection(missing: Sequence[str]) -> list[dg.AssetKey]:
+    # What depends on Zoom, and whatever of the day was never made and is needed for it.
+    wanted = {"zoom_attendance"} | readers(["zoom_attendance"]) | {name for name in missing if NODES[name].is_source}
+    return [dg.AssetKey(name) for name in sorted(wanted | (readers(missing) if missing else set()))]
+
+
+def _keeper(job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="keeper",
+        job=job,
+        minimum_interval_seconds=KEEPER_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Makes days again whose sources or settings changed, and days that were missed, newest first.",
+    )
+    def keeper(
+        context: dg.SensorEvaluationContext, pipeline: PipelineResource
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if context.instance.get_runs_count(dg.RunsFilter(statuses=list(_UNFINISHED))):
+            yield dg.SkipReason("Waiting: a run is under way.")
+            return
+        opened = pipeline.get()
+        missing = opened.missing_days()
+        if missing:
+            request = _missed(context.instance, missing)
+            if request is not None:
+                yield request
+                return
+        plan = opened.stale_plan()
+        if plan:
+            request = _restate(context.instance, plan, opened.settings.yesterday())
+            if request is not None:
+                yield request
+                return
+        yield dg.SkipReason(
+            f"Still missing after {MOST_ATTEMPTS} tries or waiting to try again: {name_days(missing)}."
+            if missing
+            else "Everything is there and up to date."
+        )
+
+    return keeper
+
+
+def _missed(instance: dg.DagsterInstance, missing: Sequence[dt.date]) -> dg.RunRequest | None:
+    """Ask for the newest missed day; when it has been tried, for the next, the rest as ranges."""
+    newest, *rest = missing
+    attempt = _next_attempt(instance, f"missed {newest}")
+    if attempt is not None:
+        return dg.RunRequest(
+            run_key=f"missed-{newest}-{attempt}",
+            partition_key=newest.isoformat(),
+            tags={CAUSE_TAG: f"missed {newest}", ATTEMPT_TAG: str(attempt)},
+        )
+    if not rest:
+        return None
+    last = rest[0]
+    first = last
+    for day in rest[1:]:
+        if first - day != dt.timedelta(days=1):
+            break
+        first = day
+    cause = f"missed {first} to {last}"
+    attempt = _next_attempt(instance, cause)
+    if attempt is None:
+        return None
+    return dg.RunRequest(
+        run_key=f"{cause}-{attempt}",
+        tags={
+            RANGE_START: first.isoformat(),
+            RANGE_END: last.isoformat(),
+            CAUSE_TAG: cause,
+            ATTEMPT_TAG: str(attempt),
+        },
+    )
+
+
+def _restate(
+    instance: dg.DagsterInstance, plan: dict[str, list[dt.date]], last: dt.date
+) -> dg.RunRequest | None:
+    """Ask for one run over the whole span; in it each dataset makes just the days that are stale by then."""
+    first = min(min(days) for days in plan.values())
+    digest = hashlib.sha256(repr(sorted(plan.items())).encode()).hexdigest()[:16]
+    cause = f"restate {first} {digest}"
+    attempt = _next_attempt(instance, cause)
+    if attempt is None:
+        return None
+    return dg.RunRequest(
+        run_key=f"{cause}-{attempt}",
+        tags={
+            RANGE_START: first.isoformat(),
+            RANGE_END: last.isoformat(),
+            CAUSE_TAG: cause,
+            ATTEMPT_TAG: str(attempt),
+            RESTATE_TAG: "yes",
+            LANDED_TAG: "yes",
+        },
+    )
+
+
+def _next_attempt(instance: dg.DagsterInstance, cause: str) -> int | None:
+    """Which attempt at a cause is due now; None while one is under way, too early, or after the last."""
+    records = instance.get_run_records(dg.RunsFilter(tags={CAUSE_TAG: cause}), limit=MOST_ATTEMPTS + 1)
+    if any(record.dagster_run.status in _UNFINISHED for record in records):
+        return None
+    if len(records) >= MOST_ATTEMPTS:
+        return None
+    if records:
+        ended = max(record.end_time or 0.0 for record in records)
+        since = dt.datetime.now(dt.UTC) - dt.datetime.fromtimestamp(ended, dt.UTC)
+        if since < PAUSES[len(records) - 1]:
+            return None
+    return len(records) + 1
