@@ -158,7 +158,7 @@ def _compose(path: Path) -> yaml.Node:
             line=mark.line + 1 if mark else None,
             fix="indent with spaces, never tabs, and put values that hold ': ' or ' #' in quotes.",
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(
             f"This isn't valid YAML ({type(error).__name__}).",
             file=path.name,

@@ -67,6 +67,8 @@ def read_sheet(content: bytes, known: Collection[str]) -> Sheet:
 
 def clean(cell: str) -> str:
     """Trim a cell and drop what can't be seen: BOM, zero-width marks, no-break spaces, line breaks."""
+    if cell.isascii() and cell.isprintable():
+        return cell.strip()
     return " ".join(cell.translate(_INVISIBLE).splitlines()).strip()
 
 

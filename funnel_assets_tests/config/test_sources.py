@@ -1,9 +1,12 @@
 """sources.yaml: what it may say, and what is said about its mistakes."""
 
+import contextlib
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from funnel_assets.config.source_model import Auth, HttpOverrides, Source
 from funnel_assets.config.sources import SourcesConfig, load_sources
@@ -442,3 +445,21 @@ def test_location_is_shown_without_its_query(tmp_path: Path) -> None:
     config = load(tmp_path, one("kind: http_csv\nurl: https://x.example.com/a.csv?gid=7"))
     assert config.get("mine").shown_location == "https://x.example.com/a.csv"
     assert "gid=7" not in repr(config)
+
+
+EXAMPLE = default_file("sources.example.yaml")
+
+
+@given(at=st.integers(0, len(EXAMPLE)), gone=st.integers(0, 60), put=st.binary(max_size=12))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_damage_ends_in_an_answer_or_a_config_error(
+    tmp_path: Path, at: int, gone: int, put: bytes
+) -> None:
+    path = tmp_path / "sources.yaml"
+    path.write_bytes(EXAMPLE[:at] + put + EXAMPLE[at + gone :])
+    with contextlib.suppress(ConfigError):
+        load_sources(path, ENVIRON)
+
+
+def test_endless_nesting_ends_in_an_answer(tmp_path: Path) -> None:
+    assert "isn't valid YAML" in str(failure(tmp_path, "spend: " + "[" * 5000))

@@ -1,5 +1,6 @@
 """Config tables: files as spreadsheets save them, every mistake with file and line, fingerprints."""
 
+import contextlib
 import csv
 import datetime as dt
 import io
@@ -630,3 +631,20 @@ def test_fingerprint_ignores_order_and_format(
     assert {
         (row["source"], row["funnel"], row["valid_from"]) for row in rows(first["funnel_mapping"])
     } == set(records)
+
+
+@given(
+    name=st.sampled_from(["funnel_mapping", "stages", "overrides", "conductors"]),
+    at=st.integers(0, 600),
+    gone=st.integers(0, 40),
+    put=st.binary(max_size=12) | st.text(st.sampled_from('",;\t\n\r\x00é ')).map(str.encode),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_damage_ends_in_an_answer_or_a_config_error(
+    tmp_path: Path, name: str, at: int, gone: int, put: bytes
+) -> None:
+    for path in tmp_path.iterdir():
+        path.unlink()
+    content = default_file(f"{name}.csv")
+    with contextlib.suppress(ConfigError):
+        load(tmp_path, **{name: content[:at] + put + content[at + gone :]})
