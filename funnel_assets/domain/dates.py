@@ -42,6 +42,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2199
 """A year outside these is a slip of the keyboard (``0025``, ``20225``), not a date."""
 
 _DAY_US = 86_400_000_000
+_NO_MOMENT = np.iinfo(np.int64).min
 _EXCEL_EPOCH_DAYS = (dt.date(1899, 12, 30) - dt.date(1970, 1, 1)).days
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH_DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
@@ -96,12 +97,11 @@ def parse_local(series: pd.Series, *, formats: Sequence[str], timezone: str) -> 
     Raises:
         ConfigError: If a format or the time zone isn't understood.
     """
-    texts, places = distinct(tidy(series))
-    wall, read, in_utc, _ = _scan_all(texts, formats)
+    wall, read, in_utc, _ = _scan_all(tidy(series), formats)
     moments = _to_utc(wall, read & ~in_utc, timezone)
     moments[in_utc] = wall[in_utc]
-    missing = ~read | (moments == np.iinfo(np.int64).min)
-    return _spread_moments(moments, missing, places, series.index)
+    stamps = np.where(read, moments, _NO_MOMENT).view("datetime64[us]")
+    return pd.Series(pd.DatetimeIndex(stamps).tz_localize("UTC"), index=series.index)
 
 
 def parse_day(series: pd.Series, *, formats: Sequence[str], timezone: str, day_timezone: str) -> pd.Series:
@@ -112,14 +112,12 @@ def parse_day(series: pd.Series, *, formats: Sequence[str], timezone: str, day_t
     Returns:
         Column of ``datetime.date`` (dtype object), None where no format reads the cell.
     """
-    texts, places = distinct(tidy(series))
-    wall, read, in_utc, bare = _scan_all(texts, formats)
-    moments = _to_utc(wall, read & ~in_utc & ~bare, timezone)
+    wall, read, in_utc, bare = _scan_all(tidy(series), formats)
+    timed = read & ~bare
+    moments = _to_utc(wall, timed & ~in_utc, timezone)
     moments[in_utc] = wall[in_utc]
-    lost = moments == np.iinfo(np.int64).min
-    local = _local_wall(moments, day_timezone)
-    days = np.floor_divide(np.where(bare, wall, local), _DAY_US)
-    return _spread_days(days, read & (bare | ~lost), places, series.index)
+    wall[timed] = _local_wall(moments[timed], day_timezone)
+    return _as_dates(np.floor_divide(wall, _DAY_US), read, series.index)
 
 
 def local_day(moments: pd.Series, timezone: str) -> pd.Series:
@@ -127,18 +125,23 @@ def local_day(moments: pd.Series, timezone: str) -> pd.Series:
     missing = moments.isna().to_numpy()
     micros = moments.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
     days = np.floor_divide(_local_wall(np.where(missing, 0, micros), timezone), _DAY_US)
-    return _spread_days(days, ~missing, None, moments.index)
+    return _as_dates(days, ~missing, moments.index)
 
 
 def _scan_all(texts: pa.Array, formats: Sequence[str]) -> tuple[Ints, Bools, Bools, Bools]:
-    """Try the formats in order: wall-clock microseconds, which were read, which are UTC already, which are bare dates."""
+    """Try the formats in order.
+
+    Returns:
+        Wall-clock microseconds, which cells were read, which of them are UTC already, which are bare dates.
+    """
     size = len(texts)
     wall, read = np.zeros(size, np.int64), np.zeros(size, bool)
     in_utc, bare = np.zeros(size, bool), np.zeros(size, bool)
+    there = as_bools(texts.is_valid())
     for fmt in (*formats, *OFFSET_FORMATS):
-        if read.all():
+        left = np.flatnonzero(there & ~read)
+        if not len(left):
             break
-        left = np.flatnonzero(~read)
         scan = _scan(texts if len(left) == size else texts.take(pa.array(left)), fmt)
         hits = left[scan.read]
         wall[hits] = scan.wall_us[scan.read]
@@ -166,9 +169,11 @@ def _scan(texts: pa.Array, fmt: str) -> _Scan:
         result.place(np.flatnonzero(usual), *_wall_clock(parts, shaped))
         other = ~usual
     if other.any():
-        found = pc.extract_regex(texts.filter(pa.array(other)), pattern)
+        values, places = distinct(texts.filter(pa.array(other)))
+        found = pc.extract_regex(values, pattern)
         parts = {name: _PART_READERS.get(name, _number)(pc.struct_field(found, name)) for name in names}
-        result.place(np.flatnonzero(other), *_wall_clock(parts, as_bools(found.is_valid())))
+        wall, real = _wall_clock(parts, as_bools(found.is_valid()))
+        result.place(np.flatnonzero(other), wall[places.to_numpy()], real[places.to_numpy()])
     return result
 
 
@@ -245,17 +250,17 @@ def _pattern(fmt: str) -> tuple[str, tuple[str, ...]]:
     """Translate a format into a pattern whose groups are named by directive."""
     pieces: list[str] = []
     names: list[str] = []
-    for token in re.findall(r"%.|\s+|[^%\s]+|%$", fmt):
-        if token == "%%":
+    for piece in re.findall(r"%.|\s+|[^%\s]+|%$", fmt):
+        if piece == "%%":
             pieces.append("%")
-        elif token.startswith("%"):
-            group = _DIRECTIVES.get(token[1:])
+        elif piece.startswith("%"):
+            group = _DIRECTIVES.get(piece[1:])
             if group is None:
-                raise _bad_format(fmt, f"{token} isn't known")
+                raise _bad_format(fmt, f"{piece} isn't known")
             pieces.append(group)
             names += re.findall(r"\(\?P<(\w)>", group)
         else:
-            pieces.append(r"\s+" if token.isspace() else _escaped(token))
+            pieces.append(r"\s+" if piece.isspace() else _escaped(piece))
     if not {"d"} <= set(names) or not set(names) & {"Y", "y"} or not set(names) & {"m", "b"}:
         raise _bad_format(fmt, "it needs a year, a month and a day")
     if len(names) != len(set(names)):
@@ -357,9 +362,9 @@ def _zone(timezone: str) -> str:
 
 
 def _to_utc(wall_us: Ints, chosen: Bools, timezone: str) -> Ints:
-    """Return the UTC microseconds of local wall-clock ones; the smallest integer where there is none."""
+    """Return the UTC microseconds of the chosen local wall-clock ones."""
     _zone(timezone)
-    result = np.full(len(wall_us), np.iinfo(np.int64).min)
+    result = np.full(len(wall_us), _NO_MOMENT)
     local = pd.DatetimeIndex(wall_us[chosen].view("datetime64[us]"))
     first_of_two = np.ones(len(local), bool)
     moments = local.tz_localize(timezone, ambiguous=first_of_two, nonexistent="shift_forward")
@@ -373,24 +378,14 @@ def _local_wall(moments_us: Ints, timezone: str) -> Ints:
     return index.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
 
 
-def _spread_moments(moments: Ints, missing: Bools, places: pa.Array, index: pd.Index) -> pd.Series:
-    values = pa.array(np.where(missing, 0, moments), pa.int64(), mask=missing).take(places)
-    empty = as_bools(values.is_null())
-    stamps = values.fill_null(0).to_numpy(zero_copy_only=False).astype("datetime64[us]")
-    stamps[empty] = np.datetime64("NaT")
-    return pd.Series(pd.DatetimeIndex(stamps).tz_localize("UTC"), index=index)
-
-
-def _spread_days(days: Ints, known: Bools, places: pa.Array | None, index: pd.Index) -> pd.Series:
+def _as_dates(days: Ints, known: Bools, index: pd.Index) -> pd.Series:
     """Return day numbers as dates: one ``datetime.date`` object per distinct day."""
-    if places is not None:
-        spread = pa.array(np.where(known, days, 0), pa.int64(), mask=~known).take(places)
-        known = ~as_bools(spread.is_null())
-        days = spread.fill_null(0).to_numpy(zero_copy_only=False)
-    numbers, codes = np.unique(np.where(known, days, 0), return_inverse=True)
-    names = np.array([dt.date(1970, 1, 1) + dt.timedelta(days=int(n)) for n in numbers], dtype=object)
-    dates = names[codes] if len(names) else np.empty(0, object)
-    dates[~known] = None
+    dates = np.full(len(days), None, object)
+    if known.any():
+        first = int(days[known].min())
+        codes, numbers = pd.factorize(days[known] - first)
+        names = np.array([dt.date(1970, 1, 1) + dt.timedelta(days=first + int(n)) for n in numbers], object)
+        dates[known] = names[codes]
     return pd.Series(dates, index=index, dtype=object)
 
 

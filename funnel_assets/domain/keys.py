@@ -3,16 +3,18 @@
 Belongs here: hashing, and nothing about what is hashed. Never pandas' 64-bit hash: at millions of rows it collides.
 """
 
-import hashlib
 from collections.abc import Sequence
+from hashlib import blake2b, sha256
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from funnel_assets.domain.text import Ints, as_arrow, as_text, distinct, mapped
+from funnel_assets.domain.text import Ints, as_arrow, as_text, distinct
 
+PHONE_MARK, EMAIL_MARK = "p", "e"
+_KEY_DIGITS = 16
 _SEPARATOR = "\x1f"
 _ESCAPE = "\x1b"
 _MISSING = "\x1bn"
@@ -21,22 +23,31 @@ _CHUNK_ROWS = 100_000
 
 def phone_key(phone: str) -> str:
     """Return the pseudonym of a normalised phone: ``p`` and 16 hex digits."""
-    return "p" + hashlib.sha256(phone.encode()).hexdigest()[:16]
+    return PHONE_MARK + sha256(phone.encode()).hexdigest()[:_KEY_DIGITS]
 
 
 def email_key(email: str) -> str:
     """Return the pseudonym of a normalised e-mail address: ``e`` and 16 hex digits."""
-    return "e" + hashlib.sha256(email.encode()).hexdigest()[:16]
+    return EMAIL_MARK + sha256(email.encode()).hexdigest()[:_KEY_DIGITS]
 
 
 def phone_keys(phones: pd.Series) -> pd.Series:
     """Return the pseudonym of each phone; missing stays missing."""
-    return as_text(mapped(as_arrow(phones), phone_key), phones.index)
+    return _keys(phones, PHONE_MARK)
 
 
 def email_keys(emails: pd.Series) -> pd.Series:
     """Return the pseudonym of each e-mail address; missing stays missing."""
-    return as_text(mapped(as_arrow(emails), email_key), emails.index)
+    return _keys(emails, EMAIL_MARK)
+
+
+def _keys(values: pd.Series, mark: str) -> pd.Series:
+    texts, places = distinct(as_arrow(values))
+    digests = [sha256(content).hexdigest() for content in texts.cast(pa.large_binary()).to_pylist()]
+    cut = pc.utf8_slice_codeunits(pa.array(digests, pa.large_string()), 0, _KEY_DIGITS)
+    nothing = pa.scalar("", pa.large_string())
+    keys = pc.binary_join_element_wise(pa.scalar(mark, pa.large_string()), cut, nothing)
+    return as_text(keys.take(places), values.index)
 
 
 def row_hashes(columns: Sequence[pa.Array], salt: str = "") -> pa.Array:
@@ -49,24 +60,20 @@ def row_hashes(columns: Sequence[pa.Array], salt: str = "") -> pa.Array:
         columns: The row's cells, column by column.
         salt: Text that keeps equal rows of different origin apart.
     """
-    joined = pc.binary_join_element_wise(
-        *(_escaped(column) for column in columns),
-        pa.scalar(_SEPARATOR, pa.large_string()),
-        null_handling="replace",
-        null_replacement=_MISSING,
-    )
-    start = hashlib.blake2b(salt.encode(), digest_size=16)
-    hashes: list[pa.Array] = []
-    for first in range(0, len(joined), _CHUNK_ROWS):
-        part = joined.slice(first, _CHUNK_ROWS).cast(pa.large_binary())
-        hashes.append(pa.array([_digest(start, content) for content in part.to_pylist()], pa.large_string()))
+    cells = [_escaped(column) for column in columns]
+    first_cell = pa.scalar(salt, pa.large_string())
+    hashes = []
+    for first in range(0, len(cells[0]), _CHUNK_ROWS):
+        joined = pc.binary_join_element_wise(
+            first_cell,
+            *(column.slice(first, _CHUNK_ROWS) for column in cells),
+            pa.scalar(_SEPARATOR, pa.large_string()),
+            null_handling="replace",
+            null_replacement=_MISSING,
+        )
+        contents = joined.cast(pa.large_binary()).to_pylist()
+        hashes.append(pa.array([blake2b(c, digest_size=16).hexdigest() for c in contents], pa.large_string()))
     return pa.concat_arrays(hashes) if hashes else pa.array([], pa.large_string())
-
-
-def _digest(start: "hashlib._Hash", content: bytes) -> str:
-    state = start.copy()
-    state.update(content)
-    return state.hexdigest()
 
 
 def _escaped(column: pa.Array) -> pa.Array:

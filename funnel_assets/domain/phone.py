@@ -26,9 +26,10 @@ BUILT_IN_PLACEHOLDERS = frozenset(
 
 _LONGEST_NUMBER = 15
 _SHORTEST_REPEAT = 5
-_PLAIN_INDIAN = r"^(?:[+±]?91|0091|0)?(?P<national>[1-9][0-9]{9})$"
+_PLAIN_PREFIXES = ("", "0", "91", "+91", "±91", "0091")
 _FLOAT_TAIL = r"([0-9]{9})\.0+$"
-_FILLING = r"[\s()'’‘`\-]"
+_FILLING = (" ", "-", "'", "(", ")")
+_NON_DIGITS = re.compile(r"\D")
 _SCIENTIFIC = re.compile(r"['+\s]*\d+(?:[.,]\d+)?\s*[eE]\s*\+?\d{1,3}")
 _EXTENSION = re.compile(r"(?i)\s*(?:extension|extn|ext|x)[.:\s]*\d{1,6}\s*$")
 _BETWEEN_NUMBERS = re.compile(r"(?i)[/,;|&\n\r\t]|\b(?:or|and)\b")
@@ -75,11 +76,12 @@ def _banned(placeholders: frozenset[str]) -> frozenset[str]:
 
 def _read_distinct(texts: pa.Array, banned: frozenset[str]) -> tuple[pa.Array, pa.Array]:
     """Read distinct cells: plain Indian numbers at once, the others one by one."""
-    compact = pc.replace_substring_regex(texts, _FLOAT_TAIL, r"\1")
-    compact = pc.replace_substring_regex(compact, _FILLING, "")
-    national = pc.struct_field(pc.extract_regex(compact, _PLAIN_INDIAN), "national")
-    plain = national.is_valid()
-    placeholder = pc.is_in(national, pa.array(sorted(banned), pa.large_string()))
+    compact = _without_float_tail(texts)
+    for character in _FILLING:
+        compact = pc.replace_substring(compact, character, "")
+    national = pc.utf8_slice_codeunits(compact, -10)
+    plain = _is_plain(compact, national)
+    placeholder = pc.and_(plain, pc.is_in(national, pa.array(sorted(banned), pa.large_string())))
     phones = pc.if_else(
         pc.and_(plain, pc.invert(placeholder)),
         pc.binary_join_element_wise(_large(INDIA), national, _large("")),
@@ -92,6 +94,23 @@ def _read_distinct(texts: pa.Array, banned: frozenset[str]) -> tuple[pa.Array, p
         pc.replace_with_mask(phones, odd, pa.array([r.phone for r in readings], pa.large_string())),
         pc.replace_with_mask(statuses, odd, pa.array([r.status for r in readings], pa.large_string())),
     )
+
+
+def _without_float_tail(texts: pa.Array) -> pa.Array:
+    """Cut the ``.0`` that a spreadsheet puts behind a phone it took for a number."""
+    dotted = pc.ends_with(texts, ".0")
+    if not pc.any(dotted, min_count=0).as_py():
+        return texts
+    cut = pc.replace_substring_regex(texts.filter(dotted), _FLOAT_TAIL, r"\1")
+    return pc.replace_with_mask(texts, dotted, cut)
+
+
+def _is_plain(compact: pa.Array, national: pa.Array) -> pa.Array:
+    """Find ten digits that don't start with 0, alone or behind a prefix that can only mean India."""
+    digits = pc.and_(pc.ascii_is_decimal(national), pc.equal(pc.binary_length(national), 10))
+    digits = pc.and_(digits, pc.invert(pc.starts_with(national, "0")))
+    prefix = pc.utf8_slice_codeunits(compact, 0, -10)
+    return pc.and_(digits, pc.is_in(prefix, pa.array(_PLAIN_PREFIXES, pa.large_string())))
 
 
 def _large(text: str) -> pa.Scalar:
@@ -114,12 +133,14 @@ def _read(text: str, banned: frozenset[str]) -> PhoneReading:
 
 def _plain_characters(text: str) -> str:
     """Fold wide and typographic characters and the digits of other scripts to ASCII."""
+    if text.isascii():
+        return text.strip()
     folded = unicodedata.normalize("NFKC", text).replace("±", "+")
     return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in folded).strip()
 
 
 def _digit_count(text: str) -> int:
-    return sum(c.isdigit() for c in text)
+    return len(_NON_DIGITS.sub("", text))
 
 
 def _pieces(text: str) -> list[str]:
@@ -143,7 +164,7 @@ def _long_enough(pieces: list[str]) -> list[str]:
 
 
 def _read_number(piece: str, banned: frozenset[str]) -> PhoneReading:
-    digits = re.sub(r"\D", "", piece)
+    digits = _NON_DIGITS.sub("", piece)
     if not digits:
         return PhoneReading(None, "invalid" if any(c.isalnum() for c in piece) else "missing")
     before = piece[: piece.index(digits[0])]

@@ -7,9 +7,6 @@ A column is a ``large_string`` array in which a missing cell is null; work is do
 column of 1.5 million cells often holds far fewer.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -75,13 +72,17 @@ def tidy(values: pd.Series | pa.Array) -> pa.Array:
     marks, direction marks, and NUL, which PostgreSQL refuses. Joiners inside words (Indian scripts need them) stay.
     """
     cells = as_arrow(values)
-    if not pc.all(pc.string_is_ascii(cells), min_count=0).as_py():
+    is_ascii = pc.all(pc.string_is_ascii(cells), min_count=0).as_py()
+    if not is_ascii:
         cells = pc.replace_substring_regex(cells, _SPACES, " ")
         cells = pc.replace_substring_regex(cells, _INVISIBLE, "")
     if _holds_nul(cells):
         cells = pc.replace_substring(cells, "\x00", "")
-    cells = pc.utf8_trim_whitespace(cells)
-    return pc.if_else(pc.equal(pc.binary_length(cells), 0), pa.scalar(None, pa.large_string()), cells)
+    cells = pc.ascii_trim_whitespace(cells) if is_ascii else pc.utf8_trim_whitespace(cells)
+    empty = pc.equal(pc.binary_length(cells), 0)
+    if not pc.any(empty, min_count=0).as_py():
+        return cells
+    return pc.if_else(empty, pa.scalar(None, pa.large_string()), cells)
 
 
 def _holds_nul(cells: pa.Array) -> bool:
@@ -102,18 +103,3 @@ def distinct(values: pa.Array) -> tuple[pa.Array, pa.Array]:
     """
     encoded = pc.dictionary_encode(values)
     return encoded.dictionary, encoded.indices
-
-
-def mapped(values: pa.Array, function: Callable[[str], Any], type_: pa.DataType | None = None) -> pa.Array:
-    """Apply a Python function to each distinct value and spread the results; missing stays missing."""
-    texts, places = distinct(values)
-    results = pa.array([function(text) for text in texts.to_pylist()], type_ or pa.large_string())
-    return results.take(places)
-
-
-def any_of(masks: Sequence[Bools], size: int) -> Bools:
-    """Return where at least one mask holds."""
-    found = np.zeros(size, bool)
-    for mask in masks:
-        found |= mask
-    return found

@@ -212,7 +212,7 @@ def find_unreadable_date(
     """Find rows with something in a date column that none of the source's formats reads."""
     sheet, sample = cells.sheet[name], dt.datetime(2025, 3, 22, 19, 13, 27)
     written = " or ".join(
-        {f: None for f in (fmt if "%" not in fmt else sample.strftime(fmt) for fmt in context.formats)}
+        dict.fromkeys(fmt if "%" not in fmt else sample.strftime(fmt) for fmt in context.formats)
     )
     findings.add_cells(
         ~cells.missing(name) & ~known,
