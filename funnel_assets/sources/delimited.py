@@ -8,10 +8,12 @@ exactly one physical line, which also makes the line numbers right. Else Python'
 each row's line, and gets back in step after a stray quote.
 """
 
+import contextlib
 import csv
 import io
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +32,8 @@ DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SAMPLE_BYTES = 1 << 18
 _HEADER_WITHIN_ROWS = 60
-_CHUNK_ROWS = 50_000
+_FAST_BLOCK_BYTES = 1 << 23
+_SLOW_BLOCK_BYTES = 1 << 16
 _TEXT = pa.large_string()
 # The functions of this module are made at run time, where no type checker sees them.
 pc: Any = pyarrow.compute
@@ -81,7 +84,9 @@ def read_csv(
         )
     decoded = to_utf8(data, encoding, file=file)
     layout = _find_layout(decoded.data, delimiter, hints, file)
-    rows = _read_fast(decoded.data, layout) or _read_slow(decoded.data, layout, file)
+    start = _offset_of_line(decoded.data, layout.first_line)
+    body = decoded.data[start:]
+    rows = _read_fast(body, layout, layout.first_line) or _read_slow(body, layout, file)
     dialect = Dialect("csv", decoded.encoding, layout.delimiter, layout.header_line)
     notes = decoded.notes
     if layout.header_line > 1:
@@ -180,7 +185,7 @@ def _layout(records: list[_Record], delimiter: str, wanted: set[str]) -> _Layout
 
 @dataclass
 class Rows:
-    """Rows as Arrow columns (blank cells null) and their lines, what was set aside, and how many were blank."""
+    """Rows as Arrow columns and their lines, what was set aside, and how many lines were blank."""
 
     columns: list[pa.ChunkedArray]
     lines: np.ndarray
@@ -188,37 +193,34 @@ class Rows:
     blank: int = 0
 
 
-def _read_fast(data: bytes, layout: _Layout) -> Rows | None:
-    """Read with Arrow; None when the file needs the careful reader."""
+def _read_fast(data: bytes, layout: _Layout, first_line: int) -> Rows | None:
+    """Read whole lines below the header with Arrow; None when they need the careful reader."""
     quoted = b'"' in data
     if layout.row_width < layout.named or (layout.row_width == 1 and quoted):
         return None
     if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         return None
-    start = _offset_of_line(data, layout.first_line)
-    if start >= len(data):
-        return Rows([pa.chunked_array([], _TEXT)] * layout.width, np.empty(0, np.int64), [])
-    table = _parse_fast(data, start, layout, quoted)
+    table = _parse_fast(data, layout, quoted)
     if table is None:
         return None
-    numbered = _lines_of_rows(data, start, layout.first_line, table.num_rows)
+    numbered = _lines_of_rows(data, first_line, table.num_rows)
     if numbered is None or _is_open(_last_line(data), layout.delimiter):
         return None
-    columns = [blank_to_null(column) for column in table.columns]
-    if any(column.null_count < len(column) for column in columns[layout.width :]):
+    if any(column.null_count < len(column) for column in map(blank_to_null, table.columns[layout.width :])):
         return None
     missing = pa.chunked_array([pa.nulls(table.num_rows, _TEXT)])
     lines, blank = numbered
-    return Rows((columns + [missing] * layout.width)[: layout.width], lines, [], blank)
+    return Rows((table.columns + [missing] * layout.width)[: layout.width], lines, [], blank)
 
 
-def _parse_fast(data: bytes, start: int, layout: _Layout, quoted: bool) -> pa.Table | None:
+def _parse_fast(data: bytes, layout: _Layout, quoted: bool) -> pa.Table | None:
     names = [f"f{number}" for number in range(layout.row_width)]
-    body = pa.BufferReader(pa.py_buffer(memoryview(data)[start:]))
     try:
         return arrow_csv.read_csv(
-            body,
-            read_options=arrow_csv.ReadOptions(column_names=names, block_size=1 << 23),
+            pa.BufferReader(data),
+            read_options=arrow_csv.ReadOptions(
+                column_names=names, block_size=_FAST_BLOCK_BYTES, use_threads=len(data) > _FAST_BLOCK_BYTES
+            ),
             parse_options=arrow_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=quoted),
             convert_options=arrow_csv.ConvertOptions(
                 check_utf8=False,
@@ -242,16 +244,16 @@ def _offset_of_line(data: bytes, line: int) -> int:
     return offset
 
 
-def _lines_of_rows(data: bytes, start: int, first_line: int, rows: int) -> tuple[np.ndarray, int] | None:
+def _lines_of_rows(data: bytes, first_line: int, rows: int) -> tuple[np.ndarray, int] | None:
     """Return each row's line and the number of empty lines; None unless every row is exactly one line.
 
     Arrow leaves empty lines out. A row over several lines makes fewer rows than there are filled lines, and
     nothing makes more: equal numbers prove one line each.
     """
-    count = data.count(b"\n", start) + (not data.endswith(b"\n"))
+    count = data.count(b"\n") + (not data.endswith(b"\n"))
     if count == rows:
         return np.arange(first_line, first_line + rows, dtype=np.int64), 0
-    body = np.frombuffer(data, np.uint8, offset=start)
+    body = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(body == 10)
     if len(ends) < count:
         ends = np.append(ends, len(body))
@@ -278,134 +280,167 @@ def blank_to_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
 # --- the careful reader ---------------------------------------------------------------------------
 
 
-class _Lines:
-    """Physical lines that know their number and can be taken back.
-
-    Attributes:
-        number: Of the last line given out.
-        record: Lines given out since it was last emptied.
-        exhausted: True once a line was asked for past the end. The csv module asks for more only inside an open
-            quote, so a row that comes with it was never closed.
-    """
-
-    def __init__(self, lines: Iterable[str], skip: int = 0) -> None:
-        self._lines = iter(lines)
-        self._returned: list[str] = []
-        self.number = 0
-        self.record: list[str] = []
-        self.exhausted = False
-        for _ in range(skip):
-            next(self)
-        self.record = []
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        if self._returned:
-            line = self._returned.pop()
-        else:
-            found = next(self._lines, None)
-            if found is None:
-                self.exhausted = True
-                raise StopIteration
-            line = found
-        self.number += 1
-        self.record.append(line)
-        return line
-
-    def take_back_all_but_first(self) -> None:
-        back = self.record[1:]
-        self._returned += reversed(back)
-        self.number -= len(back)
-        self.record = self.record[:1]
-        self.exhausted = False
-
-
 def _is_open(line: str, delimiter: str) -> bool:
-    """Tell whether a line ends inside a quote."""
-    lines = _Lines([line])
-    next(csv.reader(lines, delimiter=delimiter), None)
-    return lines.exhausted
+    """Tell whether lines end inside a quote."""
+    asked_for_more = False
+
+    def lines() -> Iterator[str]:
+        nonlocal asked_for_more
+        yield from io.StringIO(line, newline="")
+        # The csv module asks for a line after the last one only while a quote is open.
+        asked_for_more = True
+
+    with contextlib.suppress(csv.Error):
+        next(csv.reader(lines(), delimiter=delimiter), None)
+    return asked_for_more
 
 
 @dataclass
 class _Reading:
-    """The careful reader's state."""
+    """The careful reader's state: what it has kept and what it has set aside."""
 
     layout: _Layout
-    lines: _Lines
     file: str | None
     rows: list[list[str]] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     ragged: list[RaggedRow] = field(default_factory=list)
-    chunks: list[list[pa.Array]] = field(default_factory=list)
+    parts: list[Rows] = field(default_factory=list)
     blank: int = 0
-
-    def keep(self, cells: list[str], line: int) -> None:
-        self.rows.append(cells)
-        self.numbers.append(line)
-        if len(self.rows) == _CHUNK_ROWS:
-            self.flush()
 
     def flush(self) -> None:
         if self.rows:
-            self.chunks.append([pa.array(column, _TEXT) for column in zip(*self.rows, strict=True)])
-            self.rows = []
+            columns = [pa.chunked_array([pa.array(cells, _TEXT)]) for cells in zip(*self.rows, strict=True)]
+            self.parts.append(Rows(columns, np.array(self.numbers, dtype=np.int64), []))
+            self.rows, self.numbers = [], []
 
 
 def _read_slow(data: bytes, layout: _Layout, file: str | None) -> Rows:
-    text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
-    lines = _Lines(text, layout.first_line - 1)
-    state = _Reading(layout, lines, file)
-    reader = csv.reader(lines, delimiter=layout.delimiter)
-    width = layout.width
-    while True:
-        lines.record = []
-        begin = lines.number + 1
+    """Read with Python's csv module, block by block; a clean block still goes to Arrow.
+
+    A row that is open at the end of a block waits there for the next block's lines.
+    """
+    state = _Reading(layout, file)
+    waiting: list[str] = []
+    number, position = layout.first_line, 0
+    while position < len(data) or waiting:
+        end = _end_of_block(data, position)
+        block = data[position:end]
+        clean = _read_fast(block, layout, number) if block and not waiting else None
+        if clean is not None:
+            state.parts.append(clean)
+            number += len(clean.lines) + clean.blank
+        else:
+            lines = waiting + list(io.StringIO(block.decode(), newline=""))
+            waiting = _read_odd(state, lines, number, final=not block)
+            number += len(lines) - len(waiting)
+            state.flush()
+        position = end
+    return Rows(
+        [
+            pa.chunked_array([chunk for part in state.parts for chunk in part.columns[at].chunks], _TEXT)
+            for at in range(layout.width)
+        ],
+        np.concatenate([part.lines for part in state.parts] or [np.empty(0, np.int64)]),
+        state.ragged,
+        state.blank + sum(part.blank for part in state.parts),
+    )
+
+
+def _end_of_block(data: bytes, position: int) -> int:
+    wanted = position + _SLOW_BLOCK_BYTES
+    end = data.rfind(b"\n", position, wanted) if wanted < len(data) else len(data)
+    end = data.find(b"\n", wanted) if end < 0 else end
+    return len(data) if end < 0 else min(end + 1, len(data))
+
+
+@dataclass(frozen=True)
+class _Span:
+    """One record as the csv module saw it.
+
+    Attributes:
+        lines: The block's lines.
+        begin: Index of the record's first line.
+        end: Index after its last line.
+        line: Physical line of its beginning.
+        cells: Its cells; None where the module gave up (a cell of more than 128 KB: a quote that never closes).
+        is_open: True when the block ends inside a quote of it.
+    """
+
+    lines: list[str]
+    begin: int
+    end: int
+    line: int
+    cells: list[str] | None
+    is_open: bool
+
+
+def _read_odd(state: _Reading, lines: list[str], number: int, *, final: bool) -> list[str]:
+    """Read a block row by row; returns the lines of a row that is still open at its end."""
+    resume = 0
+    while resume < len(lines):
+        for span in _odd_spans(state, lines, resume, number):
+            if span.is_open and not final:
+                return lines[span.begin :]
+            resume = _take(state, span)
+            if resume != span.end:
+                break
+        else:
+            return []
+    return []
+
+
+def _odd_spans(state: _Reading, lines: list[str], begin: int, number: int) -> Iterator[_Span]:
+    """Keep the rows that fit the header, and yield the others in their turn."""
+    width, delimiter, rows, numbers = (state.layout.width, state.layout.delimiter, state.rows, state.numbers)
+    reader = csv.reader(itertools.islice(lines, begin, None), delimiter=delimiter)
+    start = begin
+    while start < len(lines):
         try:
             cells = next(reader)
-        except StopIteration:
-            break
         except csv.Error:
-            # The module refuses a cell of more than 128 KB: a quote that never closes swallowed all that.
-            _set_aside(state, begin, "unclosed_quote", [])
-            continue
-        if lines.exhausted or len(cells) != width:
-            _odd_row(state, begin, cells)
+            yield _Span(lines, start, len(lines), number + start, None, False)
+            return
+        end = begin + reader.line_num
+        is_open = end == len(lines) and _is_open("".join(lines[start:end]), delimiter)
+        if len(cells) == width and not is_open:
+            rows.append(cells)
+            numbers.append(number + start)
         else:
-            state.keep(cells, begin)
-    state.flush()
-    parts = zip(*state.chunks, strict=True) if state.chunks else [()] * width
-    columns = [blank_to_null(pa.chunked_array(list(part), _TEXT)) for part in parts]
-    return Rows(columns, np.array(state.numbers, dtype=np.int64), state.ragged, state.blank)
+            yield _Span(lines, start, end, number + start, cells, is_open)
+        start = end
 
 
-def _odd_row(state: _Reading, begin: int, cells: list[str]) -> None:
-    """Decide on a row that isn't exactly as wide as the header, or that ends the file inside a quote."""
-    layout, lines = state.layout, state.lines
-    if lines.exhausted:
-        if not _fits_alone(state, lines.record[-1]) or len(lines.record) == 1:
-            raise _cut_off(state, begin, "inside a quoted cell")
-        _set_aside(state, begin, "unclosed_quote", cells)
-    elif not any(cell.strip() for cell in cells):
+def _take(state: _Reading, span: _Span) -> int:
+    """Keep a record or set it aside; returns the index of the line to go on from."""
+    layout, cells, last = state.layout, span.cells, span.lines[span.end - 1]
+    if cells is None:
+        return _set_aside(state, span, "unclosed_quote")
+    if span.is_open:
+        if span.end - span.begin == 1 or not _fits_alone(state, last):
+            raise _cut_off(state, span.line, "inside a quoted cell")
+        return _set_aside(state, span, "unclosed_quote")
+    if not any(cell.strip() for cell in cells):
         state.blank += 1
-    elif len(cells) < layout.named:
-        if not lines.record[-1].endswith(("\n", "\r")):
-            raise _cut_off(state, begin, f"after {len(cells)} of {layout.named} cells")
-        _set_aside(state, begin, "too_few_fields", cells)
-    elif any(cell.strip() for cell in cells[layout.width :]):
-        _set_aside(state, begin, "too_many_fields", cells)
-    else:
-        state.keep((cells + [""] * layout.width)[: layout.width], begin)
+        return span.end
+    if len(cells) < layout.named:
+        if not last.endswith(("\n", "\r")):
+            raise _cut_off(state, span.line, f"after {len(cells)} of {layout.named} cells")
+        return _set_aside(state, span, "too_few_fields")
+    if any(cell.strip() for cell in cells[layout.width :]):
+        return _set_aside(state, span, "too_many_fields")
+    state.rows.append((cells + [""] * layout.width)[: layout.width])
+    state.numbers.append(span.line)
+    return span.end
 
 
 def _fits_alone(state: _Reading, line: str) -> bool:
     """Tell whether a physical line would be a whole row by itself."""
     if not line.endswith(("\n", "\r")):
         return False
-    cells = next(csv.reader([line], delimiter=state.layout.delimiter), [])
-    return len(cells) > 1 and state.layout.named <= len(cells) <= state.layout.width
+    with contextlib.suppress(csv.Error):
+        cells = next(csv.reader([line], delimiter=state.layout.delimiter), [])
+        return len(cells) > 1 and state.layout.named <= len(cells) <= state.layout.width
+    return False
 
 
 def _cut_off(state: _Reading, line: int, where: str) -> SourceBroken:
@@ -417,27 +452,26 @@ def _cut_off(state: _Reading, line: int, where: str) -> SourceBroken:
     )
 
 
-def _set_aside(state: _Reading, begin: int, reason: str, cells: list[str]) -> None:
+def _set_aside(state: _Reading, span: _Span, reason: str) -> int:
     """Put a row into quarantine, and get back in step where it swallowed rows after it.
 
     A stray quote makes one cell of all lines up to the next quote. When any of those lines is a whole row by
     itself, only the first line is set aside and reading goes on with the second.
     """
-    lines, width = state.lines, state.layout.width
-    if any(_fits_alone(state, line) for line in lines.record[1:]) or reason == "unclosed_quote":
-        if len(lines.record) > 1:
-            reason = "unclosed_quote"
-        lines.take_back_all_but_first()
-        cells = [lines.record[0].rstrip("\r\n")]
+    swallowed = span.lines[span.begin + 1 : span.end]
+    cells, end = span.cells or [], span.end
+    if reason == "unclosed_quote" or any(_fits_alone(state, line) for line in swallowed):
+        reason, end = "unclosed_quote", span.begin + 1
+        cells = [span.lines[span.begin].rstrip("\r\n")]
+    delimiter = _DELIMITER_NAMES.get(state.layout.delimiter, "delimiter")
+    counts = f"The row has {len(cells)} cells and the header {state.layout.width}"
     detail = {
-        "unclosed_quote": "A quote opens in this line and isn't closed where a cell ends: correct it at the origin.",
-        "too_few_fields": f"The row has {len(cells)} cells and the header {width}: correct it at the origin.",
-        "too_many_fields": (
-            f"The row has {len(cells)} cells and the header {width}: a cell with a "
-            f"{_DELIMITER_NAMES.get(state.layout.delimiter, 'delimiter')} in it needs quotes at the origin."
-        ),
+        "unclosed_quote": "A quote opens in this line and closes nowhere near: correct it at the origin.",
+        "too_few_fields": f"{counts}: correct it at the origin.",
+        "too_many_fields": f"{counts}: a cell with a {delimiter} in it needs quotes at the origin.",
     }[reason]
-    state.ragged.append(RaggedRow(begin, reason, detail, row_text(cells)))
+    state.ragged.append(RaggedRow(span.line, reason, detail, row_text(cells)))
+    return end
 
 
 # --- the table ------------------------------------------------------------------------------------
@@ -447,12 +481,12 @@ def assemble(
     header: Sequence[str], rows: Rows, dialect: Dialect, notes: Sequence[str] = (), *, whole: bool = True
 ) -> RawTable:
     """Make the table of a format that has a header row: blank rows and nameless blank columns left out."""
-    empty = np.ones(len(rows.lines), dtype=bool)
-    for column in rows.columns:
+    columns, lines = [blank_to_null(column) for column in rows.columns], rows.lines
+    empty = np.ones(len(lines), dtype=bool)
+    for column in columns:
         if not empty.any():
             break
         empty &= column.is_null().to_numpy()
-    columns, lines = rows.columns, rows.lines
     if empty.any():
         keep = pa.array(~empty)
         columns, lines = [column.filter(keep) for column in columns], lines[~empty]

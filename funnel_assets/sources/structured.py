@@ -49,7 +49,7 @@ def read_workbook(data: bytes, *, sheet: str | None, file: str | None, hints: Se
     header = [cell.strip() for cell in filled[position][1]]
     body = filled[position + 1 :]
     columns = [
-        blank_to_null(pa.chunked_array([pa.array(cells, _TEXT)]))
+        pa.chunked_array([pa.array(cells, _TEXT)])
         for cells in (zip(*(cells for _, cells in body), strict=True) if body else [()] * len(header))
     ]
     lines = np.array([number for number, _ in body], dtype=np.int64)
