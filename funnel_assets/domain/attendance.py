@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -85,7 +85,7 @@ _SET_ASIDE = {
     "host_or_panelist": "This person held the event and isn't counted as attending. Nothing to do.",
     "registration_cancelled": "The registration was cancelled and isn't counted. Nothing to do.",
     "registration_denied": "The registration was denied and isn't counted. Nothing to do.",
-    "registration_pending": "The registration waits for approval. If it should count, approve it in Zoom and export again.",
+    "registration_pending": "The registration waits for approval. Approve it in Zoom, then export again.",
     "no_identity": "The row holds neither e-mail, phone nor name. Export the report again if it should count.",
 }
 
@@ -485,32 +485,40 @@ class _Events:
 
 
 def _resolve(table: pd.DataFrame, events: _Events) -> pd.DataFrame:
-    """Rows to people: fills ``outcome`` and ``reason`` of ``table`` and returns the attendance rows."""
+    """Rows to people: fills ``outcome``, ``reason`` and ``date`` of ``table`` and returns the attendance rows."""
     _set_aside_unregistered(table)
-    groups: dict[tuple[str, dt.date], list[pd.DataFrame]] = {}
+    keys = sorted(events.members, key=lambda member: (member[1], member[0]))
+    long = _by_event_day(table, events, {key: number for number, key in enumerate(keys)})
+    if long.empty:
+        return _no_rows()
+    long = _without_staff(long, table, [events.staff(*key) for key in keys])
+    long = _with_person(long, table)
+    if long.empty:
+        return _no_rows()
+    facts = [events.facts(*key) for key in keys]
+    return _people_rows(long, facts, [day for _, day in keys])
+
+
+def _by_event_day(
+    table: pd.DataFrame, events: _Events, numbers: dict[tuple[str, dt.date], int]
+) -> pd.DataFrame:
+    """Rows once for every event day they speak of: a visit for its own day, an absence for each day of the event.
+
+    Columns added: event (number of the event day), row (index in ``table``).
+    """
     table["date"] = pd.Series(None, index=table.index, dtype=object)
+    parts = []
     for number, (source, days) in enumerate(zip(events.used, events.days, strict=True)):
         rows = table[(table["source"] == number) & (table["outcome"] == LOADED)]
-        if not days:
+        if not days or rows.empty:
             continue
         table.loc[rows.index, "date"] = rows["day"].where(rows["day"].notna(), days[0])
         for day in days:
             joined_elsewhere = rows["day"].notna() & (rows["day"] != day)
             untimed_elsewhere = (rows["attended"] == "Y") & rows["day"].isna() & (day != days[0])
-            groups.setdefault((source.identity, day), []).append(
-                rows[~(joined_elsewhere | untimed_elsewhere)]
-            )
-    results = []
-    for (identity, day), parts in sorted(groups.items(), key=lambda item: (item[0][1], item[0][0])):
-        group = pd.concat(parts)
-        group = _without_staff(group, table, *events.staff(identity, day))
-        group = _with_person(group, table)
-        if len(group):
-            results.append(_people_rows(group, events.facts(identity, day), day))
-    if not results:
-        return _no_rows()
-    rows = pd.concat(results, ignore_index=True)
-    return rows.sort_values(["date", "attendance_id"], ignore_index=True)
+            part = rows[~(joined_elsewhere | untimed_elsewhere)]
+            parts.append(part.assign(event=numbers[source.identity, day], row=part.index))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def _set_aside_unregistered(table: pd.DataFrame) -> None:
@@ -528,19 +536,24 @@ def _set_aside(table: pd.DataFrame, index: pd.Index, reason: str) -> None:
 
 
 def _without_staff(
-    group: pd.DataFrame, table: pd.DataFrame, emails: set[str], names: set[str]
+    long: pd.DataFrame, table: pd.DataFrame, staff: list[tuple[set[str], set[str]]]
 ) -> pd.DataFrame:
-    by_email = group["email"].isin(emails)
-    by_name = group["email"].isna() & group["user_name"].map(
-        lambda name: any(key in names for key in name_spellings(name))
-    ).astype(bool)
-    staff = (by_email | by_name).to_numpy()
-    _set_aside(table, group.index[staff], "host_or_panelist")
-    return group[~staff]
+    """Leave out hosts and panelists who also stand among the attendees: by e-mail, else by full name."""
+    emails = {(number, email) for number, (known, _) in enumerate(staff) for email in known}
+    by_email = [pair in emails for pair in zip(long["event"], long["email"], strict=True)]
+    held = np.array(by_email, dtype=bool)
+    for row in np.flatnonzero((long["email"].isna() & long["user_name"].notna()).to_numpy()):
+        names = staff[long.at[row, "event"]][1]
+        held[row] = bool(names) and any(key in names for key in name_spellings(long.at[row, "user_name"]))
+    _set_aside(table, pd.Index(long.loc[held, "row"]), "host_or_panelist")
+    return long[~held]
 
 
-def _with_person(group: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Add ``person``: the phone where there is one, else the e-mail, else a name that can only be one person's."""
+def _with_person(long: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Add ``person``: the phone where there is one, else the e-mail, else a name that can only be one person's.
+
+    All rows of one e-mail share the phone that was given first.
+    """
     order = [
         "registration_time",
         "join_time",
@@ -551,21 +564,21 @@ def _with_person(group: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         "line",
         "file",
     ]
-    group = group.sort_values(order, na_position="last")
-    email, phone = group["email"], group["phone"]
-    own_phone = pd.DataFrame({"email": email, "phone": phone}).dropna().drop_duplicates("email")
-    shared = email.map(own_phone.set_index("email")["phone"])
-    person = pd.Series(None, index=group.index, dtype=object)
-    person = person.mask(email.notna(), "e:" + email.astype(object))
-    person = person.mask(phone.notna() & email.isna(), "p:" + phone.astype(object))
-    person = person.mask(shared.notna(), "p:" + shared.astype(object))
-    group["person"] = person
-    group["names"] = _spellings(group)
-    _match_names(group)
-    nobody = group["person"].isna()
-    _set_aside(table, group.index[nobody], "no_identity")
-    group = group[~nobody]
-    return _match_across_reports(group)
+    long = long.sort_values(["event", *order], na_position="last", ignore_index=True)
+    email, phone = long["email"].astype(object), long["phone"].astype(object)
+    address = (long["event"].astype(str) + " " + email).where(email.notna())
+    own_phone = pd.DataFrame({"address": address, "phone": phone}).dropna().drop_duplicates("address")
+    shared = address.map(own_phone.set_index("address")["phone"])
+    person = pd.Series(None, index=long.index, dtype=object)
+    person = person.mask(email.notna(), "e:" + email)
+    person = person.mask(phone.notna() & email.isna(), "p:" + phone)
+    long["person"] = person.mask(shared.notna(), "p:" + shared)
+    _match_names(long)
+    nobody = long["person"].isna()
+    _set_aside(table, pd.Index(long.loc[nobody, "row"]), "no_identity")
+    long = long[~nobody].reset_index(drop=True)
+    _match_across_reports(long)
+    return long
 
 
 def _spellings(group: pd.DataFrame) -> pd.Series:
@@ -578,173 +591,181 @@ def _spellings(group: pd.DataFrame) -> pd.Series:
     return pd.Series(spellings, index=group.index, dtype=object)
 
 
-def _match_names(group: pd.DataFrame) -> None:
+def _match_names(long: pd.DataFrame) -> None:
     """Give rows with neither e-mail nor phone to the one person with their full name, or to a person of their own.
 
     A name of one word ("Rahul", "iPhone") proves nothing: such rows unite only with each other, and only where their
     times don't overlap, as with someone who dropped out and came back.
     """
-    unknown = group.index[group["person"].isna()]
-    if not len(unknown):
-        return
-    owners: dict[str, set[str]] = {}
-    for person, names in zip(group["person"], group["names"], strict=True):
-        if person is not None and person == person:
-            for name in names:
+    unknown = long["person"].isna()
+    for _, group in long[long["event"].isin(long.loc[unknown, "event"].unique())].groupby("event"):
+        nameless = group["person"].isna()
+        spelled = dict(zip(group.index, _spellings(group), strict=True))
+        owners: dict[str, set[str]] = {}
+        for index, person in group.loc[~nameless, "person"].items():
+            for name in spelled[index]:
                 owners.setdefault(name, set()).add(person)
-    overlapping = _overlapping_names(group.loc[unknown])
-    for index in unknown:
-        names = group.at[index, "names"]
-        found = {p for name in names if " " in name for p in owners.get(name, ())}
-        if len(found) == 1:
-            group.at[index, "person"] = found.pop()
-        elif names and (" " in names[0] or names[0] not in overlapping):
-            group.at[index, "person"] = f"n:{names[0]}"
-        elif names:
-            group.at[index, "person"] = (
-                f"r:{names[0]}:{group.at[index, 'join_time']}:{group.at[index, 'line']}"
-            )
+        overlapping = _overlapping_names(group[nameless], spelled)
+        for index in group.index[nameless]:
+            names = spelled[index]
+            found = {p for name in names if " " in name for p in owners.get(name, ())}
+            if len(found) == 1:
+                long.at[index, "person"] = found.pop()
+            elif names and (" " in names[0] or names[0] not in overlapping):
+                long.at[index, "person"] = f"n:{names[0]}"
+            elif names:
+                visit = (
+                    f"{long.at[index, 'join_time']} {long.at[index, 'leave_time']} {long.at[index, 'line']}"
+                )
+                long.at[index, "person"] = f"r:{names[0]}:{visit}"
 
 
-def _overlapping_names(rows: pd.DataFrame) -> set[str]:
+def _overlapping_names(rows: pd.DataFrame, spelled: Mapping[Hashable, tuple[str, ...]]) -> set[str]:
     found: set[str] = set()
     latest: dict[str, pd.Timestamp] = {}
     timed = rows[rows["join_time"].notna()].sort_values(["join_time", "leave_time"])
-    for names, join, leave in zip(timed["names"], timed["join_time"], timed["leave_time"], strict=True):
-        if not names:
+    for index, join, leave in zip(timed.index, timed["join_time"], timed["leave_time"], strict=True):
+        if not spelled[index]:
             continue
-        if names[0] in latest and join < latest[names[0]]:
-            found.add(names[0])
-        latest[names[0]] = max(latest.get(names[0], leave), leave)
+        name = spelled[index][0]
+        if name in latest and join < latest[name]:
+            found.add(name)
+        latest[name] = max(latest.get(name, leave), leave)
     return found
 
 
-def _match_across_reports(group: pd.DataFrame) -> pd.DataFrame:
+def _match_across_reports(long: pd.DataFrame) -> None:
     """Unite a registrant who seems absent with an unregistered visitor of the same full name under another address.
 
-    Only where the registration is from a registration report, each side is the only one of that name, and their
-    phones don't contradict each other.
+    Only where a registration report exists, each side is the only one of that name, and their phones don't contradict
+    each other.
     """
-    if group["is_registration"].all() or not group["is_registration"].any():
-        return group
-    came = set(group.loc[group["attended"] == "Y", "person"])
-    listed = set(group.loc[group["is_registration"] | group["registration_time"].notna(), "person"])
-    sides: tuple[dict[str, set[str]], dict[str, set[str]]] = ({}, {})
-    for person, names in zip(group["person"], group["names"], strict=True):
-        for side, wanted in (
-            (0, person in listed and person not in came),
-            (1, person in came and person not in listed),
-        ):
-            if wanted:
-                for name in names:
-                    if " " in name:
-                        sides[side].setdefault(name, set()).add(person)
+    came = long["attended"] == "Y"
+    listed = long["is_registration"] | long["registration_time"].notna()
+    by_person = pd.DataFrame(
+        {"event": long["event"], "person": long["person"], "came": came, "listed": listed}
+    )
+    flags = by_person.groupby(["event", "person"]).any()
+    absent = flags[flags["listed"] & ~flags["came"]]
+    visiting = flags[flags["came"] & ~flags["listed"]]
+    reported = set(long.loc[long["is_registration"], "event"])
+    both = set(absent.index.get_level_values(0)) & set(visiting.index.get_level_values(0)) & reported
+    for _, group in long[long["event"].isin(both)].groupby("event"):
+        sides = (set(absent.loc[[group["event"].iloc[0]]].droplevel(0).index), set())
+        sides[1].update(visiting.loc[[group["event"].iloc[0]]].droplevel(0).index)
+        same = _certain_namesakes(group, *sides)
+        if same:
+            long.loc[group.index, "person"] = group["person"].map(
+                lambda person, same=same: same.get(person, person)
+            )
+
+
+def _certain_namesakes(group: pd.DataFrame, absent: set[str], visiting: set[str]) -> dict[str, str]:
+    """Visitor to registrant, where a full name belongs to exactly these two persons of the event."""
     everyone: dict[str, set[str]] = {}
-    for person, names in zip(group["person"], group["names"], strict=True):
+    for person, names in zip(group["person"], _spellings(group), strict=True):
         for name in names:
-            everyone.setdefault(name, set()).add(person)
+            if " " in name:
+                everyone.setdefault(name, set()).add(person)
     same: dict[str, str] = {}
-    for name in sorted(set(sides[0]) & set(sides[1])):
-        absent, visitor = sides[0][name], sides[1][name]
-        if len(absent) == len(visitor) == 1 and everyone[name] == absent | visitor:
-            (registered,), (guest,) = absent, visitor
-            if guest in same or registered in same.values():
-                continue
-            if not (guest.startswith("p:") and registered.startswith("p:")):
-                same[guest] = registered
-    group["person"] = group["person"].map(lambda person: same.get(person, person))
-    return group
+    for name in sorted(everyone):
+        registrant, guest = everyone[name] & absent, everyone[name] & visiting
+        if len(registrant) != 1 or len(guest) != 1 or len(everyone[name]) != 2:
+            continue
+        (one,), (other,) = registrant, guest
+        if (
+            other not in same
+            and one not in same.values()
+            and not (one.startswith("p:") and other.startswith("p:"))
+        ):
+            same[other] = one
+    return same
 
 
-def _people_rows(group: pd.DataFrame, facts: dict[str, object], day: dt.date) -> pd.DataFrame:
-    """Aggregate one event day's rows to one row per person."""
-    group = _mark_registered(group)
-    evidence = bool(group["is_registered"].any())
-    by = group.groupby("person", sort=True)
-    first = by[["first_name", "last_name", "email", "phone_raw", "registration_source"]].first()
-    attended = by["attended"].agg(lambda values: bool((values == "Y").any()))
-    registered = by["is_registered"].any()
-    walked_in = (
-        attended
-        & ~registered
-        & (evidence | by["section"].agg(lambda values: bool((values == "other").all())))
+def _people_rows(long: pd.DataFrame, facts: list[dict[str, object]], days: list[dt.date]) -> pd.DataFrame:
+    """Aggregate rows to one row per person per event day."""
+    long = _with_flags(long)
+    long["who"] = long.groupby(["event", "person"], sort=True).ngroup()
+    by = long.groupby("who")
+    texts = ["event", "person", "first_name", "last_name", "email", "phone_raw", "registration_source"]
+    rows = by[texts].first()
+    flags = by[["came", "is_registered", "is_other"]].agg(
+        {"came": "any", "is_registered": "any", "is_other": "all"}
     )
-    visits = group[group["attended"] == "Y"].sort_values(
-        ["join_time", "leave_time", "user_name", "line", "file"]
-    )
-    seen = visits.groupby("person", sort=True)
-    rows = first
-    shown = seen["user_name"].first().reindex(rows.index)
-    full = (rows["first_name"].fillna("") + " " + rows["last_name"].fillna("")).str.strip().replace("", None)
-    rows["user_name"] = shown.fillna(by["user_name"].first()).fillna(full)
-    rows["attended"] = np.where(attended, "Y", "N")
-    rows["attendance_type"] = np.where(walked_in, "walk_in", np.where(attended, "attended", "no_show"))
-    rows["phone"] = [key[2:] if key.startswith("p:") else None for key in rows.index]
-    rows["phone_status"] = _phone_status(group).reindex(rows.index)
+    walked_in = flags["came"] & ~flags["is_registered"] & (by["has_evidence"].first() | flags["is_other"])
+    visits = long[long["came"]].sort_values(["who", "join_time", "leave_time", "user_name", "line", "file"])
+    seen = visits.groupby("who")
+    full = (rows["first_name"].fillna("") + " " + rows["last_name"].fillna("")).str.strip()
+    shown = seen["user_name"].first().reindex(rows.index).fillna(by["user_name"].first())
+    rows["user_name"] = shown.fillna(full.where(full != ""))
+    rows["attended"] = np.where(flags["came"], "Y", "N")
+    rows["attendance_type"] = np.where(walked_in, "walk_in", np.where(flags["came"], "attended", "no_show"))
+    rows["phone"] = rows["person"].str[2:].where(rows["person"].str.startswith("p:"))
+    rows["phone_status"] = _phone_status(long)
     rows["registration_time"] = by["registration_time"].min()
     rows["country"] = seen["country"].first().reindex(rows.index).fillna(by["country"].first())
     rows["join_time"] = seen["join_time"].min().reindex(rows.index)
     rows["leave_time"] = seen["leave_time"].max().reindex(rows.index)
-    rows[["time_in_session_minutes", "rejoin_count"]] = _time_in_session(visits, facts["lasted"]).reindex(
-        rows.index, fill_value=0
-    )
-    rows["source_file"] = by[["is_registration", "file"]].min()["file"]
-    attendance_files = group[~group["is_registration"]].groupby("person")["file"].min()
-    rows["source_file"] = attendance_files.reindex(rows.index).fillna(rows["source_file"])
-    return _finish(rows, facts, day)
+    limits = np.array([float(str(fact["lasted"])) for fact in facts])
+    times = _time_in_session(visits).reindex(rows.index, fill_value=0)
+    longest = np.ceil(limits[rows["event"].to_numpy(dtype=int)])
+    rows["time_in_session_minutes"] = np.minimum(times["minutes"].to_numpy(dtype=float), longest)
+    rows["rejoin_count"] = times["rejoins"]
+    attendance_file = long[~long["is_registration"]].groupby("who")["file"].min()
+    rows["source_file"] = attendance_file.reindex(rows.index).fillna(by["file"].min())
+    return _finish(rows, facts, days)
 
 
-def _mark_registered(group: pd.DataFrame) -> pd.DataFrame:
-    """Registered is who a registration list or a registration time names, unless the status says otherwise.
+def _with_flags(long: pd.DataFrame) -> pd.DataFrame:
+    """Add came, is_other, is_registered and has_evidence (of the event: whether anything tells who registered).
 
-    In an attendee report without any registration column, of an event without a registration report, everyone listed
-    counts as registered: nothing tells walk-ins apart.
+    Registered is who a registration list, time or approval names. In an attendee report without any registration
+    column, of an event without a registration report, everyone listed counts as registered: nothing tells walk-ins
+    apart.
     """
-    status = group["approval"]
-    listed = group["registration_time"].notna() | (group["section"] == "registrant") | (status == "approved")
+    status = long["approval"]
+    listed = long["registration_time"].notna() | (long["section"] == "registrant") | (status == "approved")
     listed &= status.isna() | (status == "approved")
-    if not listed.any():
-        listed = (group["section"] == "attendee") & status.isna()
-    group = group.copy()
-    group["is_registered"] = listed
-    return group
+    told = listed.groupby(long["event"]).transform("any")
+    listed |= ~told & (long["section"] == "attendee") & status.isna()
+    return long.assign(
+        is_registered=listed,
+        has_evidence=told,
+        came=long["attended"] == "Y",
+        is_other=long["section"] == "other",
+    )
 
 
-def _phone_status(group: pd.DataFrame) -> pd.Series:
-    """Status of the phone that counts, else of the first one typed."""
-    valued = group[group["phone_raw"].notna()]
-    good = valued[valued["phone"].notna() & ("p:" + valued["phone"].astype(object) == valued["person"])]
-    status = good.groupby("person")["phone_status"].first()
-    other = group.groupby("person")["phone_status"].first()
-    typed = valued.groupby("person")["phone_status"].first()
-    return status.reindex(other.index).fillna(typed.reindex(other.index)).fillna(other)
+def _phone_status(long: pd.DataFrame) -> pd.Series:
+    """Status of the phone that counts, else of the first one typed, else of the empty cell."""
+    typed = long[long["phone_raw"].notna()]
+    good = typed[typed["phone"].notna() & ("p:" + typed["phone"].astype(object) == typed["person"])]
+    status = long.groupby("who")["phone_status"].first()
+    for rows in (typed, good):
+        found = rows.groupby("who")["phone_status"].first()
+        status = found.reindex(status.index).fillna(status)
+    return status
 
 
-def _time_in_session(visits: pd.DataFrame, lasted: object) -> pd.DataFrame:
+def _time_in_session(visits: pd.DataFrame) -> pd.DataFrame:
     """Whole minutes as the union of a person's visits, and how often they came back.
 
     A single visit keeps the minutes its report states (Zoom rounds up); a report that gives only totals is taken at
-    its word. Nobody stays longer than the event lasted.
+    its word.
     """
     timed = visits[visits["join_time"].notna() & visits["leave_time"].notna()]
-    timed = timed.drop_duplicates(["person", "join_time", "leave_time"])
-    spans = timed[~timed["is_span"]].sort_values(["person", "join_time", "leave_time"])
-    seconds = union_seconds(spans["person"], spans["join_time"], spans["leave_time"])
-    minutes = np.ceil(seconds / 60)
-    count = spans.groupby("person").size()
-    stated = spans[spans["minutes"].notna()].groupby("person")["minutes"].first()
+    timed = timed.drop_duplicates(["who", "join_time", "leave_time"])
+    spans = timed[~timed["is_span"].astype(bool)].sort_values(["who", "join_time", "leave_time"])
+    minutes = np.ceil(union_seconds(spans["who"], spans["join_time"], spans["leave_time"]) / 60)
+    count = spans.groupby("who").size()
+    stated = spans[spans["minutes"].notna()].groupby("who")["minutes"].first()
     single = count.index[count == 1].intersection(stated.index)
     minutes.loc[single] = stated.loc[single].round()
-    totals = visits[visits["is_span"] | (visits["join_time"].isna() & visits["minutes"].notna())]
-    totals = totals.drop_duplicates(["person", "join_time", "leave_time", "minutes", "line"])
-    minutes = minutes.add(np.ceil(totals.groupby("person")["minutes"].sum()), fill_value=0)
-    limit = float(lasted) if isinstance(lasted, int | float) else math.inf
-    minutes = minutes.fillna(0).clip(lower=0, upper=np.ceil(limit))
-    visits_count = timed.groupby("person").size().reindex(minutes.index, fill_value=1)
-    result = pd.DataFrame(
-        {"time_in_session_minutes": minutes, "rejoin_count": (visits_count - 1).clip(lower=0)}
-    )
-    return result.astype("Int64")
+    totals = visits[visits["is_span"].astype(bool) | (visits["join_time"].isna() & visits["minutes"].notna())]
+    totals = totals.drop_duplicates(["who", "join_time", "leave_time", "minutes", "line"])
+    minutes = minutes.add(np.ceil(totals.groupby("who")["minutes"].sum()), fill_value=0).fillna(0)
+    rejoins = (timed.groupby("who").size() - 1).reindex(minutes.index, fill_value=0)
+    return pd.DataFrame({"minutes": minutes.clip(lower=0), "rejoins": rejoins})
 
 
 def union_seconds(key: pd.Series, start: pd.Series, end: pd.Series) -> pd.Series:
@@ -763,23 +784,22 @@ def union_seconds(key: pd.Series, start: pd.Series, end: pd.Series) -> pd.Series
     return covered.groupby(key).sum() / 1_000_000
 
 
-def _finish(rows: pd.DataFrame, facts: dict[str, object], day: dt.date) -> pd.DataFrame:
-    """Add what the whole event shares, the identity of each row, and the column order."""
-    rows = rows.reset_index()
-    rows["date"] = day
-    rows["webinar_date"] = day
-    for name in ("webinar_id", "webinar_name", "event_type", "category", "conductor"):
-        rows[name] = pd.Series([facts[name]] * len(rows), dtype="str")
-    rows["bootcamp_day"] = pd.array([facts["bootcamp_day"]] * len(rows), dtype="Int64")
-    seed = f"{facts['webinar_id']}\x1f{day}\x1f"
+def _finish(rows: pd.DataFrame, facts: list[dict[str, object]], days: list[dt.date]) -> pd.DataFrame:
+    """Add what the whole event shares, the identity of each row, types and column order."""
+    event = rows["event"].to_numpy(dtype=int)
+    rows["date"] = np.array(days, dtype=object)[event]
+    rows["webinar_date"] = rows["date"]
+    for name in ("webinar_id", "webinar_name", "event_type", "category", "conductor", "bootcamp_day"):
+        rows[name] = pd.Series([fact[name] for fact in facts], dtype=object).take(event).to_numpy()
     rows["attendance_id"] = [
-        hashlib.sha256((seed + person).encode()).hexdigest()[:32] for person in rows["person"]
+        hashlib.sha256(f"{number}\x1f{day}\x1f{person}".encode()).hexdigest()[:32]
+        for number, day, person in zip(rows["webinar_id"], rows["date"], rows["person"], strict=True)
     ]
     rows["user_id"] = rows["phone"]
-    touched = rows["registration_time"].fillna(rows["join_time"])
-    start = pd.Timestamp(facts["starts_at"]) if facts["starts_at"] is not None else pd.NaT  # type: ignore[arg-type]
-    rows["touched_at"] = touched.fillna(start)
-    return _typed(rows)
+    starts = pd.Series([fact["starts_at"] for fact in facts], dtype="datetime64[us, UTC]").take(event)
+    starts.index = rows.index
+    rows["touched_at"] = rows["registration_time"].fillna(rows["join_time"]).fillna(starts)
+    return _typed(rows).sort_values(["date", "attendance_id"], ignore_index=True)
 
 
 def _typed(rows: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ _DAY = re.compile(r"Day[\s\-_]*([12])(?!\d)", re.IGNORECASE)
 _DAY_WORD = re.compile(r"\bDay[\s\-_]*[12](?!\d)", re.IGNORECASE)
 _BOOTCAMP = re.compile(r"boot[\s\-_]*camp", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"[(（\[]([^)）\]]*)[)）\]]")
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
 _SATURDAY, _SUNDAY = 5, 6
 
 
@@ -96,6 +97,8 @@ def name_key(text: object) -> str:
     """A name or topic reduced to what its spellings share: lower case, one space between words, no punctuation."""
     if not isinstance(text, str):
         return ""
+    if text.isascii():
+        return " ".join(_NOT_WORD.sub(" ", text.lower()).split())
     lowered = unicodedata.normalize("NFKC", text).casefold()
     kept = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in lowered)
     return " ".join(kept.split())
