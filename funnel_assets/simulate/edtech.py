@@ -9,9 +9,11 @@ people to sales through its CRM and sells with instalments (SPEC 4 to 6, seed 00
 
 import dataclasses
 import datetime as dt
+import json
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -141,6 +143,19 @@ class World:
         funnel = sale_state(self.story.sales, self._closing)["funnel"].to_numpy()
         return config_files(self.story, self.exports.sale_ids, funnel)
 
+    def about(self) -> dict[str, Any]:
+        """Return the arguments and dates of the world, as in ``answer_key/world.json``."""
+        return {
+            "world": "edtech",
+            "start_date": self.start_date.isoformat(),
+            "end_date": self.end_date.isoformat(),
+            "days": self.story.calendar.days,
+            "scale": self.scale,
+            "seed": self.story.seed,
+            "faults": dataclasses.asdict(self.faults),
+            "closing_at": self.closing_at.isoformat(),
+        }
+
     def answer_key(self) -> dict[str, pa.Table]:
         """Return the truth tables at the closing moment, by name."""
         return AnswerKey(self.story, self.exports, self.shelf, self._closing).tables()
@@ -195,6 +210,8 @@ def write_world(world: World, out: Path) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, path, compression="zstd")
         written.append(path)
+    about = json.dumps(world.about(), indent=2, sort_keys=True) + "\n"
+    written.append(_write(out / "answer_key" / "world.json", about.encode()))
     _remove_strangers(out, written)
     return written
 

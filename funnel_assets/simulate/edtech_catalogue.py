@@ -174,13 +174,31 @@ def funnel_mapping_rows(calendar: Calendar) -> list[tuple[str, str, str, str, st
         for source in (campaign.source, campaign.crm_source):
             if index == MASTERCLASS:
                 rows[source.casefold(), "1"] = (source, funnel, "active", "", before)
-                rows[source.casefold(), "2"] = (source, "Bootcamp", "active", calendar.remap_day.isoformat(), "")
+                rows[source.casefold(), "2"] = (
+                    source,
+                    "Bootcamp",
+                    "active",
+                    calendar.remap_day.isoformat(),
+                    "",
+                )
             elif index == INFLUENCER:
-                rows[source.casefold(), "1"] = (source, funnel, "deprecated", "", calendar.retire_day.isoformat())
+                rows[source.casefold(), "1"] = (
+                    source,
+                    funnel,
+                    "deprecated",
+                    "",
+                    calendar.retire_day.isoformat(),
+                )
             else:
                 rows[source.casefold(), "1"] = (source, funnel, "active", "", "")
     for source in ATTENDED_SOURCES:
-        rows[source.casefold(), "1"] = (source, "Bootcamp" if "Bootcamp" in source else "Webinar", "active", "", "")
+        rows[source.casefold(), "1"] = (
+            source,
+            "Bootcamp" if "Bootcamp" in source else "Webinar",
+            "active",
+            "",
+            "",
+        )
     for source, funnel in (
         ("zoom_webinar", "Webinar"),
         ("zoom_bootcamp", "Bootcamp"),

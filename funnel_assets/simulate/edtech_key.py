@@ -499,7 +499,8 @@ class AnswerKey:
         add(_rows(sales[sales["line"].notna()]), "final_funnel", money)
         spend = self.spend().to_pandas()
         add(_rows(spend[spend["shown"]]), "funnel", {"spend_paise": "cost_paise"})
-        whole = pd.concat([part for part in parts if len(part)])
+        measures = {name: 0 for part in parts for name in part.columns}
+        whole = pd.concat([part for part in parts if len(part)]).reindex(columns=list(measures))
         whole = whole.groupby(["date", "funnel"], as_index=False).sum().fillna(0)
         for name in whole.columns[2:]:
             whole[name] = whole[name].astype("int64")

@@ -58,6 +58,7 @@ class ZoomFile:
         events: Numbers of the events it covers.
         layout: Name of the layout.
         dropped_at: Wall-clock second at which it lies in the inbox.
+        generated_at: When Zoom made it, as written in it; a copy has its original's.
         export: 1 for the first export, 2 for the corrected one.
         copy_of: Name of the file with the same bytes, if it is a second download.
         cut: Whether it ends in the middle of a line.
@@ -68,6 +69,7 @@ class ZoomFile:
     events: tuple[int, ...]
     layout: str
     dropped_at: int
+    generated_at: int
     export: int
     copy_of: str = ""
     cut: bool = False
@@ -126,6 +128,7 @@ class ZoomShelf:
         self._story = story
         self._writers = writers
         self._faults = faults
+        self._recent: dict[int, list[_Guest]] = {}
 
     @cached_property
     def files(self) -> list[ZoomFile]:
@@ -145,13 +148,17 @@ class ZoomShelf:
     def _registration_files(self, draw: Draws, event: ZoomEvent) -> list[ZoomFile]:
         early, wait = draw.chance(1, share(22))[0], int(draw.between(1, 1200, 9000)[0])
         name = _file_name("registration", event)
-        last = ZoomFile(
-            name, "registration", (event.number,), LAYOUTS[event.layout], event.end + wait, 2 if early else 1
-        )
+        last = self._file(name, "registration", (event.number,), event, event.end + wait, 2 if early else 1)
         if not early:
             return [last]
-        first = dataclasses.replace(last, dropped_at=event.start - 3 * 3600, export=1)
+        before = event.start - 3 * 3600
+        first = dataclasses.replace(last, dropped_at=before, generated_at=before - 60, export=1)
         return [first, dataclasses.replace(last, name=_numbered(name))]
+
+    def _file(
+        self, name: str, kind: str, covered: tuple[int, ...], event: ZoomEvent, dropped_at: int, export: int
+    ) -> ZoomFile:
+        return ZoomFile(name, kind, covered, LAYOUTS[event.layout], dropped_at, dropped_at - 60, export)
 
     def _attendee_files(self, draw: Draws, event: ZoomEvent) -> list[ZoomFile]:
         kind = "participants" if event.layout == 6 else "attendee"
@@ -161,13 +168,15 @@ class ZoomShelf:
         if event.layout == 8 and event.kind == "bootcamp":
             covered = (self._first_day(event).number, event.number)
         name = _file_name(kind, event)
-        first = ZoomFile(name, kind, covered, LAYOUTS[event.layout], event.end + wait, 1)
+        first = self._file(name, kind, covered, event, event.end + wait, 1)
         if not corrected:
             return [first]
-        again = int(draw.between(1, DAY // 2, 3 * DAY)[0])
+        again = first.dropped_at + int(draw.between(1, DAY // 2, 3 * DAY)[0])
         return [
             first,
-            dataclasses.replace(first, name=_numbered(name), dropped_at=first.dropped_at + again, export=2),
+            dataclasses.replace(
+                first, name=_numbered(name), dropped_at=again, generated_at=again - 60, export=2
+            ),
         ]
 
     def _first_day(self, event: ZoomEvent) -> ZoomEvent:
@@ -203,16 +212,24 @@ class ZoomShelf:
             if file.kind == "registration":
                 seen_at = event.end if final else event.start - 3 * 3600
                 rows += _registration_report(
-                    event, [g for g in guests if 0 <= g.reg_at <= seen_at], file.dropped_at
+                    event, [g for g in guests if 0 <= g.reg_at <= seen_at], file.generated_at
                 )
             else:
                 shown = guests if final else [g for g in guests if not g.missing_first]
                 write = _meeting_report if file.kind == "participants" else _attendee_report
-                rows += write(event, shown, file.dropped_at)[0 if position == 0 else 2 :]
+                rows += write(event, shown, file.generated_at)[0 if position == 0 else 2 :]
         body = _encode(rows, events[0].layout, file.kind)
         return body[: len(body) * 6 // 10] if file.cut else body
 
     def _guests(self, event: ZoomEvent) -> list[_Guest]:
+        """Everyone at an event; the last few are kept, since an event's files are asked for one after the other."""
+        if event.number not in self._recent:
+            self._recent[event.number] = self._typed_guests(event)
+            while len(self._recent) > 6:
+                self._recent.pop(next(iter(self._recent)), None)
+        return self._recent[event.number]
+
+    def _typed_guests(self, event: ZoomEvent) -> list[_Guest]:
         """Everyone at an event, with their data as they typed it on registering."""
         rows = self.attendance_of(event.number)
         person = rows["person"].to_numpy(dtype=np.int64)
@@ -565,12 +582,14 @@ def _encode(rows: list[Row], layout: int, kind: str) -> bytes:
     width = max(len(row) for row in rows) if layout == 1 else 0
     lines = []
     for row in rows:
-        cells = [_cell(value, delimiter) for value in row]
-        if width > len(cells):
-            cells += [""] * (width - len(cells))
-        elif len(cells) == 1 and layout == 4:
-            cells += [""]
-        lines.append(delimiter.join(cells))
+        line = delimiter.join(row)
+        if line.count(delimiter) != max(len(row) - 1, 0) or '"' in line or "\n" in line:
+            line = delimiter.join([_cell(value, delimiter) for value in row])
+        if width > len(row):
+            line += delimiter * (width - max(len(row), 1))
+        elif len(row) == 1 and layout == 4:
+            line += delimiter
+        lines.append(line)
     if layout == 3:
         return ("\ufeff" + "\r\n".join(lines) + "\r\n").encode("utf-16-le")
     text = "\n".join(lines) + "\n"
