@@ -161,6 +161,7 @@ def parse_cell(cell: str, column: Column) -> Value:
         BadCell: With what is wrong and what is allowed.
     """
     text = cell or column.default or ""
+    text = dict(column.value_aliases).get(text.lower(), text)
     if not text:
         if column.required:
             allowed = f"; allowed: {', '.join(column.allowed)}" if column.allowed else ""

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from funnel_assets.config.mistakes import Mistakes, quoted, suggestion
 from funnel_assets.config.table_cells import ParsedTable, Row
-from funnel_assets.config.table_specs import ALWAYS, HEALTH, PRIORITIES
+from funnel_assets.config.table_specs import HEALTH, PRIORITIES
 
 Tables = Mapping[str, ParsedTable]
 Problem = tuple[int, str]
@@ -41,8 +41,9 @@ def _note(table: ParsedTable, problems: Iterator[Problem], mistakes: Mistakes) -
 
 def _key_problems(table: ParsedTable, key: tuple[str, ...]) -> Iterator[Problem]:
     groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    column, *others = key
     for row in table.rows:
-        if all(row.text(column) for column in key):
+        if others or row.text(column):
             groups[row.key(key)].append(row)
     for rows in groups.values():
         if table.spec.period:
@@ -136,15 +137,14 @@ def _stage_problems(tables: Tables) -> Iterator[Problem]:
         other = ranks.setdefault(_rank(first), stage)
         if other != stage:
             yield row.line, f"{stage} and {other} have the same rank {_rank(first)}"
-        is_always = row.text("activity") == ALWAYS
-        if is_always == (row.values["minimum"] is not None):
+        if bool(row.text("activity")) != (row.values["minimum"] is not None):
             yield row.line, "minimum must be empty for always, and a number for every other activity"
     yield from _requirement_problems(table, firsts)
     lowest = min(firsts.values(), key=_rank)
-    if not any(r.text("stage") == lowest.text("stage") and r.text("activity") == ALWAYS for r in table.rows):
+    if not any(r.text("stage") == lowest.text("stage") and not r.text("activity") for r in table.rows):
         yield (
             lowest.line,
-            f"the lowest stage, {lowest.text('stage')}, needs a row with activity {ALWAYS}: "
+            f"the lowest stage, {lowest.text('stage')}, needs a row with activity always: "
             "everyone is in a stage",
         )
 
@@ -175,18 +175,12 @@ def _track_problems(tables: Tables) -> Iterator[Problem]:
 
 
 def _playbook_problems(tables: Tables) -> Iterator[Problem]:
-    if "stages" not in tables:
-        return
     table = tables["playbooks"]
-    lowest = min(tables["stages"].rows, key=_rank).text("stage")
-    covered = {row.text("health") for row in table.rows if row.text("stage_at_least") == lowest}
-    for health in HEALTH:
-        if health not in covered:
-            yield (
-                table.header_line,
-                f"there is no row for health {health} and stage_at_least {lowest}; "
-                "every contact needs a playbook",
-            )
+    if not any(not row.text("health") and not row.text("stage_at_least") for row in table.rows):
+        yield (
+            table.header_line,
+            "there is no row with health and stage_at_least both empty: the playbook of everyone else",
+        )
 
 
 def _override_problems(tables: Tables) -> Iterator[Problem]:
@@ -203,6 +197,9 @@ def _override_problems(tables: Tables) -> Iterator[Problem]:
     for place, row in enumerate(table.rows):
         allowed = spelled.get(row.text("field"))
         value = row.text("value")
+        start, end = _bounds(row, ("effective_on", "expires_on"))
+        if end <= start:
+            yield row.line, f"expires_on {end} must be after effective_on {start}"
         if allowed is None:
             continue
         if value.lower() in allowed:

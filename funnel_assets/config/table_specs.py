@@ -10,20 +10,20 @@ from typing import Literal
 STAGES = ("Lead", "MQL", "SQL", "Opportunity", "Customer")
 HEALTH = ("Active", "Stale", "Dormant")
 PRIORITIES = ("high", "medium", "low")
-ALWAYS = "always"
 ACTIVITIES = (
     "view",
     "click",
     "download",
-    "demo_booked",
-    "follow_up",
+    "form_submit",
     "registration",
     "attendance",
-    "minutes",
-    "form_submission",
-    "deal_closed",
+    "minute",
+    "demo_booked",
+    "follow_up",
     "paid_sale",
+    "deal_closed",
 )
+_ACTIVITY_ALIASES = (("form_submission", "form_submit"), ("minutes", "minute"))
 OVERRIDABLE = (
     "current_stage",
     "engagement_health",
@@ -31,6 +31,8 @@ OVERRIDABLE = (
     "next_playbook",
     "sales_priority",
     "owner_department",
+    "track_frequency",
+    "track_channels",
 )
 
 
@@ -45,6 +47,7 @@ class Column:
         required: Whether every row needs a value; a column that isn't required may be left out of the file.
         default: Value of an empty cell; the column may be left out too.
         allowed: The values it may hold; the frame has this spelling, whatever the case in the file.
+        value_aliases: ``(written, meant)``: other spellings of values; meant empty stands for no value.
         minimum: Smallest allowed integer.
         aliases: Other names for it in the header.
         refers_to: ``(table, column)`` that must hold the value; the frame has the spelling used there.
@@ -59,6 +62,7 @@ class Column:
     required: bool = True
     default: str | None = None
     allowed: tuple[str, ...] = ()
+    value_aliases: tuple[tuple[str, str], ...] = ()
     minimum: int | None = None
     aliases: tuple[str, ...] = ()
     refers_to: tuple[str, str] | None = None
@@ -80,11 +84,14 @@ class TableSpec:
         name: File name without ``.csv``.
         description: What a row does, for people.
         columns: In the order of the template.
-        keys: Each may appear once, ignoring case; rows with an empty key column don't count.
+        keys: Each may appear once, ignoring case; where the key is one column, rows without it don't count.
         period: First and last day of validity, both inclusive and open when empty; then a key may come back
             as long as its periods don't overlap.
         one_of: At least one of these columns needs a value.
         may_be_empty: Whether a header without rows is fine.
+        order: Columns that the frame is sorted by first; ``-`` in front for the highest first. Allowed values sort
+            as they are listed, references as the rank of the stage they refer to, an empty value as the lowest
+            rank or after every listed value.
     """
 
     name: str
@@ -94,6 +101,7 @@ class TableSpec:
     period: tuple[str, str] | None = None
     one_of: tuple[str, ...] = ()
     may_be_empty: bool = True
+    order: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -182,7 +190,12 @@ _SPECS = (
         "scoring",
         "Points of the intent score for each time someone does something.",
         (
-            Column("activity", "What was done; minutes: each minute in an event", allowed=ACTIVITIES),
+            Column(
+                "activity",
+                "What was done; minute: each minute in an event",
+                allowed=ACTIVITIES,
+                value_aliases=_ACTIVITY_ALIASES,
+            ),
             Column("points", "Points each time; may be negative", kind="integer"),
         ),
         keys=(("activity",),),
@@ -196,12 +209,14 @@ _SPECS = (
             Column("rank", "Order of the stages, 1 the lowest", kind="integer", minimum=1),
             Column(
                 "activity",
-                "Activity that is counted; always: holds for everyone",
-                allowed=(*ACTIVITIES, ALWAYS),
+                "Activity that is counted; always or empty: holds for everyone",
+                required=False,
+                allowed=ACTIVITIES,
+                value_aliases=(*_ACTIVITY_ALIASES, ("always", "")),
             ),
             Column(
                 "minimum",
-                "How often it must have happened; empty only for always",
+                "How often it must have happened; empty for always",
                 kind="integer",
                 required=False,
                 minimum=1,
@@ -217,6 +232,7 @@ _SPECS = (
         ),
         keys=(("stage", "activity"),),
         may_be_empty=False,
+        order=("rank", "activity"),
     ),
     TableSpec(
         "nurture_tracks",
@@ -232,19 +248,30 @@ _SPECS = (
     ),
     TableSpec(
         "playbooks",
-        "Next playbook by health and stage: of the rows with its health, the highest stage reached.",
+        "Next playbook: of the rows that fit, the one with the highest stage; then one that names the health.",
         (
-            Column("health", "Days since the last engagement: to 14, to 45, longer", allowed=HEALTH),
-            Column("stage_at_least", "Lowest stage the row is for", refers_to=("stages", "stage")),
+            Column(
+                "health",
+                "Active to 14 days since the last engagement, Stale to 45, then Dormant; empty: any",
+                required=False,
+                allowed=HEALTH,
+            ),
+            Column(
+                "stage_at_least",
+                "Lowest stage the row is for; empty: any",
+                required=False,
+                refers_to=("stages", "stage"),
+            ),
             Column("playbook", "Name of the playbook", vocabulary="playbook"),
             Column("priority", "Priority for sales", allowed=PRIORITIES),
         ),
         keys=(("health", "stage_at_least"),),
         may_be_empty=False,
+        order=("-stage_at_least", "health"),
     ),
     TableSpec(
         "overrides",
-        "Sets a field of one person by hand, from one day to another.",
+        "Sets a field of one person by hand; of two rows that hold, the later effective_on wins.",
         (
             Column("person", "Phone, e-mail or person_id", identifier=True),
             Column("field", "What is set", allowed=OVERRIDABLE),
@@ -252,10 +279,14 @@ _SPECS = (
             _REASON,
             _AUTHOR,
             Column("effective_on", "First day", kind="date"),
-            Column("expires_on", "Last day; empty: until taken out", kind="date", required=False),
+            Column(
+                "expires_on",
+                "First day on which it no longer holds; empty: holds until taken out",
+                kind="date",
+                required=False,
+            ),
         ),
-        keys=(("person", "field"),),
-        period=("effective_on", "expires_on"),
+        keys=(("person", "field", "effective_on"),),
     ),
     TableSpec(
         "icp_tiers",

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from funnel_assets.config.mistakes import Mistakes, suggestion
-from funnel_assets.config.table_cells import ParsedTable, Row, parse_table
+from funnel_assets.config.table_cells import ParsedTable, Row, Value, parse_table
 from funnel_assets.config.table_rules import check_tables
 from funnel_assets.config.table_specs import SPECS, TableSpec
 
@@ -32,7 +32,7 @@ class Tables:
 
     Attributes:
         frames: Name -> frame with the columns of its spec (string, int64, date32; Arrow-backed), trimmed,
-            sorted by content, so that nothing can depend on the order of rows in the file.
+            sorted by the spec's order and content, so that nothing can depend on the order of rows in the file.
         fingerprints: Name -> hash of the frame's content.
         files: Name -> the file it was read from; None for the packaged default.
     """
@@ -44,6 +44,10 @@ class Tables:
     def __getitem__(self, name: str) -> pd.DataFrame:
         """Return one table."""
         return self.frames[name]
+
+    def rows(self, name: str) -> list[dict[str, Value]]:
+        """Return one table as plain Python rows, None where a cell is empty."""
+        return pa.Table.from_pandas(self.frames[name], preserve_index=False).to_pylist()
 
     def fingerprint(self, *names: str) -> str:
         """Return a hash of the content of the named tables; order and format of the files don't matter."""
@@ -63,7 +67,8 @@ def load_tables(config_dir: Path) -> Tables:
     parsed = {name: _parse(spec, files[name], mistakes) for name, spec in SPECS.items()}
     check_tables(parsed, mistakes)
     mistakes.raise_if_any(fix=_FIX)
-    rows = {name: _sorted_rows(table) for name, table in parsed.items()}
+    ranks = {row.text("stage"): _number(row.values["rank"]) for row in parsed["stages"].rows}
+    rows = {name: _sorted_rows(table, ranks) for name, table in parsed.items()}
     return Tables(
         frames=MappingProxyType({name: _frame(SPECS[name], rows[name]) for name in SPECS}),
         fingerprints=MappingProxyType({name: _fingerprint(SPECS[name], rows[name]) for name in SPECS}),
@@ -141,9 +146,31 @@ def _parse(spec: TableSpec, path: Path | None, mistakes: Mistakes) -> ParsedTabl
     return parse_table(content, spec, mistakes, is_default=False)
 
 
-def _sorted_rows(table: ParsedTable) -> list[Row]:
-    names = table.spec.names
-    return sorted(table.rows, key=lambda row: (row.key(names), [row.text(name) for name in names]))
+def _sorted_rows(table: ParsedTable, ranks: Mapping[str, int]) -> list[Row]:
+    """Sort by the spec's order, then by content: the order in the file never counts."""
+    spec = table.spec
+
+    def place(row: Row) -> tuple[list[int], tuple[str, ...], list[str]]:
+        ordered = [_place(row, spec, name, ranks) for name in spec.order]
+        return ordered, row.key(spec.names), [row.text(name) for name in spec.names]
+
+    return sorted(table.rows, key=place)
+
+
+def _place(row: Row, spec: TableSpec, name: str, ranks: Mapping[str, int]) -> int:
+    column = spec.column(name.removeprefix("-"))
+    text = row.text(column.name)
+    if column.allowed:
+        place = column.allowed.index(text) if text else len(column.allowed)
+    elif column.refers_to:
+        place = ranks.get(text, 0)
+    else:
+        place = _number(row.values[column.name])
+    return -place if name.startswith("-") else place
+
+
+def _number(value: Value) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _frame(spec: TableSpec, rows: list[Row]) -> pd.DataFrame:

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from funnel_assets.config.table_specs import SPECS, STAGES
+from funnel_assets.config.table_specs import ACTIVITIES, OVERRIDABLE, SPECS, STAGES
 from funnel_assets.config.tables import Tables, default_file, load_tables, write_defaults
 from funnel_assets.contracts.marketing import STAGES as CONTRACT_STAGES
+from funnel_assets.domain import scoring
 from funnel_assets.errors import ConfigError
 
 MAPPING = "source,funnel,status,valid_from,valid_to\n"
@@ -39,6 +40,11 @@ def load(folder: Path, **files: str | bytes) -> Tables:
 
 def rows(frame: pd.DataFrame) -> list[dict[str, object]]:
     return pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
+
+
+def shuffled(content: str) -> str:
+    header, *lines = content.splitlines()
+    return "\n".join([header, *reversed(lines)]) + "\n"
 
 
 def failure(folder: Path, **files: str | bytes) -> ConfigError:
@@ -70,8 +76,8 @@ def test_default_scoring_is_the_specs() -> None:
         "follow_up": 15,
         "registration": 10,
         "attendance": 20,
-        "form_submission": 5,
-        "minutes": 0,
+        "form_submit": 5,
+        "minute": 0,
     }
 
 
@@ -82,7 +88,7 @@ def test_default_stages_are_the_specs() -> None:
         for row in rows(stages)
     }
     assert rules == {
-        ("Lead", 1, "always", None, None),
+        ("Lead", 1, None, None, None),
         ("MQL", 2, "download", 1, None),
         ("MQL", 2, "attendance", 1, None),
         ("SQL", 3, "demo_booked", 1, None),
@@ -92,8 +98,17 @@ def test_default_stages_are_the_specs() -> None:
     }
 
 
-def test_stages_are_those_of_the_contract() -> None:
+def test_words_are_those_of_contract_and_domain() -> None:
     assert STAGES == CONTRACT_STAGES
+    assert set(ACTIVITIES) == set(scoring.ACTIVITIES)
+    assert set(OVERRIDABLE) == set(scoring.OVERRIDE_FIELDS)
+
+
+def test_domain_takes_the_default_rules() -> None:
+    tables = load_tables(Path("nowhere"))
+    scoring.Rules(
+        **{name: tables.rows(name) for name in ("scoring", "stages", "nurture_tracks", "playbooks")}
+    )
 
 
 def test_write_defaults_writes_what_is_absent_and_never_overwrites(tmp_path: Path) -> None:
@@ -220,8 +235,47 @@ def test_dropping_a_stage_drops_its_rows_from_packaged_tables(tmp_path: Path) ->
     assert "Customer" not in set(tables["playbooks"]["stage_at_least"])
 
 
+def test_stages_come_by_rank_and_playbooks_by_how_much_they_ask(tmp_path: Path) -> None:
+    tables = load(
+        tmp_path,
+        stages=shuffled(default_file("stages.csv").decode()),
+        playbooks=shuffled(default_file("playbooks.csv").decode()),
+    )
+    assert [(row["rank"], row["activity"]) for row in tables.rows("stages")] == [
+        (1, None),
+        (2, "download"),
+        (2, "attendance"),
+        (3, "demo_booked"),
+        (4, "follow_up"),
+        (5, "paid_sale"),
+        (5, "deal_closed"),
+    ]
+    assert [(row["health"], row["stage_at_least"]) for row in tables.rows("playbooks")] == [
+        ("Active", "SQL"),
+        ("Stale", "SQL"),
+        ("Active", "MQL"),
+        ("Stale", None),
+        ("Dormant", None),
+        (None, None),
+    ]
+
+
+def test_other_names_of_activities(tmp_path: Path) -> None:
+    tables = load(tmp_path, scoring="activity,points\nForm_Submission,5\nminutes,0\n")
+    assert [row["activity"] for row in tables.rows("scoring")] == ["form_submit", "minute"]
+
+
+def test_overrides_may_follow_and_overlap(tmp_path: Path) -> None:
+    row = "p1,sales_priority,{},why,asha,{},\n"
+    tables = load(
+        tmp_path, overrides=OVERRIDES + row.format("high", "1/3/2026") + row.format("low", "2/3/2026")
+    )
+    assert len(tables["overrides"]) == 2
+
+
 # Mistakes
 
+OTHERS = ",,Education,low\n"
 STAGES_HEADER = "stage,rank,activity,minimum,requires_stage,owner_department,reason\n"
 LEAD = "Lead,1,always,,,Marketing,Known\n"
 OVERRIDES = "person,field,value,reason,author,effective_on,expires_on\n"
@@ -421,11 +475,17 @@ LINKS = "action,person_a,person_b,reason,author\n"
         ),
         pytest.param(
             "playbooks",
-            "health,stage_at_least,playbook,priority\nActive,Lead,Education,low\nStale,SQL,Call,high\n"
-            "Dormant,Lead,Call,low\n",
+            "health,stage_at_least,playbook,priority\nActive,,Education,low\n",
             1,
-            "there is no row for health Stale and stage_at_least Lead; every contact needs a playbook",
+            "there is no row with health and stage_at_least both empty: the playbook of everyone else",
             id="contact without a playbook",
+        ),
+        pytest.param(
+            "playbooks",
+            "health,stage_at_least,playbook,priority\n" + OTHERS + ",,Call,high\n",
+            3,
+            "is on line 2 already; it may appear once",
+            id="two playbooks for everyone else",
         ),
         pytest.param(
             "overrides",
@@ -443,10 +503,17 @@ LINKS = "action,person_a,person_b,reason,author\n"
         ),
         pytest.param(
             "overrides",
-            OVERRIDES + "p1,sales_priority,high,why,a,01/03/2026,\nP1,sales_priority,low,why,a,01/04/2026,\n",
+            OVERRIDES + "p1,sales_priority,high,why,a,01/03/2026,\nP1,sales_priority,low,why,a,1-Mar-26,\n",
             3,
-            "person 'P1' and field 'sales_priority' is on line 2 too",
-            id="two overrides at once",
+            "person 'P1' and field 'sales_priority' and effective_on '2026-03-01' is on line 2 already",
+            id="two overrides from one day",
+        ),
+        pytest.param(
+            "overrides",
+            OVERRIDES + "p1,sales_priority,high,why,a,01/03/2026,01/03/2026\n",
+            2,
+            "expires_on 2026-03-01 must be after effective_on 2026-03-01",
+            id="override that never holds",
         ),
         pytest.param(
             "icp_tiers", "field,value,tier\nindustry,Banking,Top\n", 2, "allowed: High, Mid, Low", id="tier"
@@ -510,7 +577,7 @@ def test_no_phone_or_email_in_messages(tmp_path: Path) -> None:
     row = "{},current_stage,Lead,why,asha,2026-03-01,\n"
     text = OVERRIDES + 2 * row.format("asha.k@example.com") + 2 * row.format("9812345670")
     message = str(failure(tmp_path, overrides=text))
-    assert "is on line 2 too" in message
+    assert "is on line 2 already" in message
     assert "asha.k" not in message
     assert "9812345670" not in message
 
