@@ -35,6 +35,7 @@ from dagster._core.storage.local_compute_log_manager import LocalComputeLogManag
 from dagster._core.storage.root import LocalArtifactStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
+from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -45,7 +46,7 @@ log = logging.getLogger(__name__)
 URL_VARIABLE = "FUNNEL_DAGSTER_POSTGRES_URL"
 EVENT_BATCH_SIZE = "1000"
 _CONNECTIONS_KEPT = 4
-_LOST_CONNECTION_TRIES = 6
+_LOST_CONNECTION_TRIES = 5
 _EVENT_COLUMNS = ("run_id", "event", "dagster_event_type", "timestamp", "step_key", "asset_key", "partition")
 
 _engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
@@ -141,19 +142,24 @@ def _forget_parents_connections() -> None:
 
 
 def again_when_connection_lost(work: Callable[[], _T]) -> _T:
-    """Run ``work``; when the server went away under it, run it again, for about 6 s.
+    """Run ``work``; when the server went away under it, run it again, for about half a minute.
 
-    ``work`` must be one transaction. Should the answer to its commit be what was lost, it is stored twice:
-    for an event log a repeated event is harmless, a missing one isn't.
+    ``dagster-postgres`` waits 6 s for a connection and not at all for a broken one; a server that recovers from
+    a crash needs longer. ``work`` must be one transaction. Should the answer to its commit be what was lost, it
+    is stored twice: for an event log a repeated event is harmless, a missing one isn't.
     """
     for attempt in range(1, _LOST_CONNECTION_TRIES):
         try:
             return work()
+        except DagsterPostgresException:
+            pass  # no connection, after some seconds of trying
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
-            log.warning("The connection to Dagster's database was lost; trying again")
-            time.sleep(0.1 * 2**attempt)
+        log.warning(
+            "Dagster's database went away; trying again (%s of %s)", attempt, _LOST_CONNECTION_TRIES - 1
+        )
+        time.sleep(0.1 * 2**attempt)
     return work()
 
 
