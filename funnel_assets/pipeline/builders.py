@@ -4,15 +4,19 @@ Belongs here: which frames and which columns. Does not belong here: any rule.
 """
 
 import datetime as dt
+import re
 from typing import Any
 
 import narwhals as nw
 import pyarrow as pa
 
+from funnel_assets.config.tables import Tables
 from funnel_assets.domain.engagement import engagement_summary
 from funnel_assets.domain.identity import identity_links
+from funnel_assets.domain.keys import email_key, phone_key
 from funnel_assets.domain.leads import dedup_leads
-from funnel_assets.domain.marts import funnel_marts
+from funnel_assets.domain.marts import Parts, funnel_marts
+from funnel_assets.domain.phone import normalize_phone
 from funnel_assets.domain.sales import assigned_leads, sales_enriched
 from funnel_assets.domain.scoring import Rules, scored_contacts
 from funnel_assets.pipeline.compute import Builder, Frames
@@ -65,17 +69,50 @@ def _scored_contacts(frames: Frames) -> Any:
     return scored_contacts(
         frames.read("engagement_summary", "scored_contacts"),
         sales.filter(nw.col("is_paid")).select("person_id", "date").to_native(),
-        Rules(
-            scoring=frames.config("scoring"),
-            stages=frames.config("stages"),
-            nurture_tracks=frames.config("nurture_tracks"),
-            playbooks=frames.config("playbooks"),
-        ),
-        frames.config("overrides"),
+        rules_of(frames.tables),
+        frames.engine.frame(overrides_of(frames.tables)),
         first=frames.first,
         last=frames.last,
         materialize=frames.engine.materialize,
     )
+
+
+def rules_of(tables: Tables) -> Rules:
+    """Return the rule files as the domain takes them."""
+    return Rules(
+        scoring=tables.rows("scoring"),
+        stages=tables.rows("stages"),
+        nurture_tracks=tables.rows("nurture_tracks"),
+        playbooks=tables.rows("playbooks"),
+    )
+
+
+def overrides_of(tables: Tables) -> pa.Table:
+    """Return overrides.csv under person ids. A person is named there by phone, e-mail or person id."""
+    rows = [row | {"person_id": person_id_of(row["person"])} for row in tables.rows("overrides")]
+    return pa.Table.from_pylist(rows, schema=_OVERRIDES)
+
+
+def person_id_of(named: str) -> str:
+    """Return the person id for a phone, an e-mail or a person id as people write them."""
+    if _PERSON_ID.fullmatch(named):
+        return named
+    if "@" in named:
+        return email_key(named.strip().lower())
+    phone = normalize_phone(named, placeholders=frozenset()).phone
+    return phone_key(phone) if phone else named
+
+
+_PERSON_ID = re.compile(r"[pe][0-9a-f]{16}|a.+")
+_OVERRIDES = pa.schema(
+    [
+        ("person_id", pa.string()),
+        ("field", pa.string()),
+        ("value", pa.string()),
+        ("effective_on", pa.date32()),
+        ("expires_on", pa.date32()),
+    ]
+)
 
 
 def _assigned_leads(frames: Frames) -> Any:
@@ -106,13 +143,15 @@ def _sales_enriched(frames: Frames) -> Any:
 
 def _funnel_marts(frames: Frames) -> Any:
     return funnel_marts(
-        frames.read("dedup_leads", "funnel_marts"),
-        frames.read("zoom_attendance", "funnel_marts"),
-        _links(frames, "funnel_marts"),
-        frames.read("assigned_leads", "funnel_marts"),
-        frames.read("sales_enriched", "funnel_marts"),
-        frames.read("spend", "funnel_marts"),
-        frames.engine.frame(present_parts(frames)),
+        Parts(
+            dedup_leads=frames.read("dedup_leads", "funnel_marts"),
+            zoom_attendance=frames.read("zoom_attendance", "funnel_marts"),
+            links=_links(frames, "funnel_marts"),
+            assigned_leads=frames.read("assigned_leads", "funnel_marts"),
+            sales_enriched=frames.read("sales_enriched", "funnel_marts"),
+            spend=frames.read("spend", "funnel_marts"),
+            present=frames.engine.frame(present_parts(frames)),
+        ),
         first=frames.first,
         last=frames.last,
         materialize=frames.engine.materialize,

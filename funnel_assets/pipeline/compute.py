@@ -82,8 +82,16 @@ def make_days(
     outcome = Outcome(dataset)
     config = {name: tables.fingerprint(name) for name in node.config}
     ready = _ready(node, days, outcome, contents)
-    for first, last in consecutive(ready):
-        for part_first, part_last, result in _halving(first, last, builder, engine, lake, tables, start):
+
+    def compute(first: dt.date, last: dt.date) -> pa.Table:
+        with engine() as opened:
+            return opened.collect(builder(Frames(opened, lake, tables, first, last, start)))
+
+    wanted = {day: contents.inputs(node, day, config) for day in ready}
+    known = lake.all_facts(dataset, ready)
+    outcome.done = {day: facts for day, facts in known.items() if facts.inputs == wanted[day]}
+    for first, last in consecutive([day for day in ready if day not in outcome.done]):
+        for part_first, part_last, result in _halving(first, last, compute):
             part = days_between(part_first, part_last)
             if isinstance(result, FunnelError):
                 outcome.failed[part_first] = result.located(dataset=dataset, day=part_first)
@@ -93,7 +101,7 @@ def make_days(
                 outcome,
                 result,
                 part,
-                inputs={day: contents.inputs(node, day, config) for day in part},
+                inputs=wanted,
                 missing={day: contents.missing(node, day) for day in part},
             )
     contents.forget(dataset)
@@ -121,34 +129,39 @@ def _ready(node: Node, days: Sequence[dt.date], outcome: Outcome, contents: Cont
 
 
 def _halving(
-    first: dt.date,
-    last: dt.date,
-    builder: Builder,
-    engine: Callable[[], Engine],
-    lake: Lake,
-    tables: Tables,
-    start: dt.date,
+    first: dt.date, last: dt.date, compute: Callable[[dt.date, dt.date], pa.Table]
 ) -> Iterator[tuple[dt.date, dt.date, pa.Table | FunnelError]]:
+    """Compute a range; if it fails, its halves, until the days that can't be made stand alone.
+
+    A fault that isn't any one day's (the first and the last day alone fail the same way) fails the range at once.
+    """
+    result = _tried(first, last, compute)
+    if not isinstance(result, FunnelError) or first == last:
+        yield first, last, result
+        return
+    ends = [_tried(day, day, compute) for day in (first, last)]
+    if all(isinstance(end, FunnelError) and end.message == result.message for end in ends):
+        for day in days_between(first, last):
+            yield day, day, result
+        return
+    middle = first + (last - first) // 2
+    yield from _halving(first, middle, compute)
+    yield from _halving(middle + dt.timedelta(days=1), last, compute)
+
+
+def _tried(
+    first: dt.date, last: dt.date, compute: Callable[[dt.date, dt.date], pa.Table]
+) -> pa.Table | FunnelError:
     try:
-        with engine() as opened:
-            frames = Frames(opened, lake, tables, first, last, start)
-            yield first, last, opened.collect(builder(frames))
+        return compute(first, last)
     except FunnelError as error:
-        failure: FunnelError = error
+        return error
     except Exception as error:  # whatever it is, only the days that can't be made may fail
         log.exception("Computing %s to %s failed.", first, last)
-        failure = FunnelError(
+        return FunnelError(
             f"the computation failed: {type(error).__name__}.",
             fix="look at the run's log for the cause; this may be a defect of the software.",
         )
-    else:
-        return
-    if first == last:
-        yield first, last, failure
-        return
-    middle = first + (last - first) // 2
-    for part in ((first, middle), (middle + dt.timedelta(days=1), last)):
-        yield from _halving(*part, builder, engine, lake, tables, start)
 
 
 def consecutive(days: Sequence[dt.date]) -> list[tuple[dt.date, dt.date]]:

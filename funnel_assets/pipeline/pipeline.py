@@ -12,6 +12,7 @@ from funnel_assets.config.sources import SourcesConfig, load_sources
 from funnel_assets.config.tables import Tables, load_tables
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.domain.anomaly import usual_range
+from funnel_assets.errors import FunnelError
 from funnel_assets.masking import mask_email, mask_phone
 from funnel_assets.pipeline import reconciliation
 from funnel_assets.pipeline.builders import BUILDERS
@@ -88,7 +89,10 @@ class Pipeline:
         if not days:
             return Outcome(dataset)
         log.info("%s: making %d day(s), %s to %s", dataset, len(days), min(days), max(days))
-        outcome = self._made(dataset, days, fetch)
+        try:
+            outcome = self._made(dataset, days, fetch)
+        except FunnelError as error:
+            outcome = Outcome(dataset, failed=dict.fromkeys(days, error.located(dataset=dataset)))
         log.info(
             "%s: %d day(s) in the lake, %d changed, %d failed",
             dataset,

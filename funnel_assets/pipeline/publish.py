@@ -121,7 +121,7 @@ def published_table(table: pa.Table) -> pa.Table:
         values = table[name]
         if name.endswith(MINOR_UNITS):
             # Shifting the decimal point is exact; dividing would not have to be.
-            whole = pc.cast(values, pa.decimal128(18, 0))
+            whole = pc.cast(values, pa.decimal128(19, 0))
             values = pc.multiply(whole, pa.scalar(_CENT, pa.decimal128(3, 2)))
             values = pc.cast(values, pa.decimal128(24, 2))
         arrays.append(values)

@@ -1,0 +1,332 @@
+"""The ``funnel`` command: what a person types (SPEC 2).
+
+Belongs here: options, words and tables on the screen, exit codes. Does not belong here: work.
+"""
+
+import datetime as dt
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from funnel_assets.config.settings import Settings, load_settings
+from funnel_assets.errors import FunnelError, UsageError
+
+EXIT_FAILED, EXIT_USAGE = 1, 2
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="The daily funnel: sheets, Zoom reports and CRM dumps in, trusted numbers out.",
+)
+quarantine_app = typer.Typer(no_args_is_help=True, help="Rows and files that couldn't be used, and reading them again.")
+app.add_typer(quarantine_app, name="quarantine")
+
+screen = Console()
+errors = Console(stderr=True)
+
+Day = Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], help="Local day, YYYY-MM-DD.")]
+
+
+def main() -> None:
+    """Run the command; an expected error is one message and an exit code, never a traceback."""
+    try:
+        app()
+    except UsageError as error:
+        errors.print(f"[bold red]Not possible:[/] {error}", highlight=False)
+        sys.exit(EXIT_USAGE)
+    except FunnelError as error:
+        errors.print(f"[bold red]Failed:[/] {error}", highlight=False, markup=True)
+        sys.exit(EXIT_FAILED)
+
+
+def _settings() -> Settings:
+    logging.basicConfig(
+        level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=errors, show_path=False)]
+    )
+    logging.getLogger("funnel_assets").setLevel(logging.INFO)
+    return load_settings()
+
+
+def _checked(settings: Settings, day: dt.datetime) -> dt.date:
+    local = day.date()
+    if not settings.start_date <= local <= settings.yesterday():
+        raise UsageError(
+            f"{local} isn't between {settings.start_date} (FUNNEL_START_DATE) and {settings.yesterday()} (yesterday).",
+            fix="choose a day in between; earlier ones need an earlier FUNNEL_START_DATE.",
+        )
+    return local
+
+
+@app.command()
+def run(
+    date: Annotated[
+        dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Local day; yesterday unless given.")
+    ] = None,
+) -> None:
+    """Make one day of every dataset and publish it.
+
+    Example: `funnel run --date 2026-03-22`
+    """
+    from funnel_assets import launch
+
+    settings = _settings()
+    launch.prepare(settings)
+    day = settings.yesterday() if date is None else _checked(settings, date)
+    _finish(launch.run_days(day, day), f"{day}")
+
+
+@app.command()
+def backfill(
+    since: Annotated[dt.datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First local day.")],
+    until: Annotated[dt.datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last local day.")],
+) -> None:
+    """Make every day of a span, all datasets, as one run: each source is read once.
+
+    Example: `funnel backfill --from 2026-03-01 --to 2026-03-31`
+    """
+    from funnel_assets import launch
+
+    settings = _settings()
+    launch.prepare(settings)
+    first, last = _checked(settings, since), _checked(settings, until)
+    if first > last:
+        raise UsageError(f"--from {first} is after --to {last}.", fix="swap the two days.")
+    _finish(launch.run_days(first, last), f"{first} to {last}")
+
+
+def _finish(succeeded: bool, what: str) -> None:
+    if not succeeded:
+        errors.print(
+            f"[bold red]Failed:[/] {what}: not every day was made; the messages above name which and why. What was "
+            "made is kept and published.",
+            highlight=False,
+        )
+        raise typer.Exit(EXIT_FAILED)
+    screen.print(f"Done: {what}.")
+
+
+@app.command()
+def restate() -> None:
+    """Make again every day whose sources, Zoom files or config changed, from what has landed.
+
+    The keeper sensor does the same by itself while `make ui` is up. Example: `funnel restate`
+    """
+    from funnel_assets import launch
+
+    settings = _settings()
+    launch.prepare(settings)
+    plan = launch.restate(settings)
+    screen.print("Nothing is stale." if not plan else f"Restated: {', '.join(sorted(plan))}.")
+
+
+@app.command()
+def demo(
+    days: Annotated[int, typer.Option(help="Days of the sample world, where one has to be made.")] = 120,
+) -> None:
+    """From nothing to the funnel on screen: what `make run` does.
+
+    Makes a sample world if there is no `sources.yaml`, runs the history and yesterday, and prints the month so far.
+    Example: `funnel demo`
+    """
+    from funnel_assets import showcase
+
+    showcase.run(_settings(), screen, days)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI, on this machine only.")] = 3000,
+) -> None:
+    """Start the Dagster UI and daemon; Ctrl-C stops all that was started.
+
+    Example: `funnel ui --port 3001`
+    """
+    from funnel_assets import launch, showcase
+
+    settings = _settings()
+    launch.prepare(settings)
+    with showcase.sample_sources(settings, screen):
+        process = launch.start_ui(settings, port=port)
+        screen.print(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C stops it)")
+
+        def stop(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGTERM, stop)
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            launch.end(process)
+            code = 0
+    raise typer.Exit(EXIT_FAILED if code else 0)
+
+
+@app.command()
+def export(
+    out: Annotated[Path | None, typer.Option(help="Folder; `$FUNNEL_HOME/exports` unless given.")] = None,
+) -> None:
+    """Write the published tables and views as CSV and Parquet, without personal data.
+
+    Example: `funnel export --out /tmp/numbers`
+    """
+    from funnel_assets import exports, launch
+    from funnel_assets.pipeline.pipeline import Pipeline
+
+    settings = _settings()
+    server = launch.prepare(settings)
+    written = exports.write(Pipeline(settings, server).warehouse, out or settings.exports)
+    screen.print(f"{len(written)} files in {out or settings.exports}")
+
+
+@app.command()
+def explain(
+    person: Annotated[str, typer.Argument(help="Phone, e-mail or person id.")],
+    date: Annotated[
+        dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="As known at the end of this day.")
+    ] = None,
+    show_personal: Annotated[bool, typer.Option("--show-personal", help="Show phones, e-mails and names.")] = False,
+) -> None:
+    """Everything known about one person: records, touches, assignments, sales and state by day.
+
+    Example: `funnel explain 9876543210`
+    """
+    from funnel_assets import explanation
+    from funnel_assets.pipeline.pipeline import Pipeline
+
+    settings = _settings()
+    until = date.date() if date else settings.yesterday()
+    found = explanation.explain(Pipeline(settings), person, until, screen, show_personal=show_personal)
+    if not found:
+        errors.print("Nobody of that phone, e-mail or id is in the lake.")
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def report() -> None:
+    """Write the funnel as one HTML page to open in a browser.
+
+    Example: `funnel report`
+    """
+    from funnel_assets import launch
+    from funnel_assets.pipeline.pipeline import Pipeline
+    from funnel_assets.report import page
+
+    settings = _settings()
+    server = launch.prepare(settings)
+    screen.print(f"Report: {page.write(Pipeline(settings, server).warehouse, settings)}")
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    dataset: Annotated[str | None, typer.Option(help="Only this dataset.")] = None,
+    limit: Annotated[int, typer.Option(help="Most rows to show.")] = 50,
+) -> None:
+    """Show what couldn't be used: file, line, why, and what to do.
+
+    Example: `funnel quarantine list --dataset zoom_attendance`
+    """
+    from funnel_assets import tables
+    from funnel_assets.pipeline.pipeline import Pipeline
+
+    rows = Pipeline(_settings()).quarantine.rows(None if dataset is None else [dataset])
+    if rows.empty:
+        screen.print("Nothing is in quarantine.")
+        return
+    screen.print(tables.quarantine(rows.head(limit)))
+    if len(rows) > limit:
+        screen.print(f"{len(rows) - limit} more; see them all with --limit {len(rows)}.")
+
+
+@quarantine_app.command("replay")
+def quarantine_replay() -> None:
+    """Read everything that landed again, after a mended file or config; rows go to the days they belong to.
+
+    Example: `funnel quarantine replay`
+    """
+    from funnel_assets import launch
+
+    settings = _settings()
+    launch.prepare(settings)
+    plan = launch.restate(settings)
+    screen.print("Nothing changed." if not plan else f"Made again: {', '.join(sorted(plan))}.")
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    world: Annotated[str, typer.Option(help="edtech or saas.")] = "edtech",
+    days: Annotated[int, typer.Option(help="Days of the world.")] = 120,
+    end_date: Annotated[
+        dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Its last day; yesterday unless given.")
+    ] = None,
+    scale: Annotated[float, typer.Option(help="1 is about 400 leads a day.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
+) -> None:
+    """Write a synthetic world with its answer key: the same arguments give the same bytes.
+
+    Example: `funnel simulate --world edtech --days 30 --out /tmp/world`
+    """
+    from funnel_assets.simulate.edtech import build_edtech, write_world
+
+    if world != "edtech":
+        raise UsageError(f"there is no world {world!r}.", fix="use --world edtech.")
+    settings = _settings()
+    last = end_date.date() if end_date else settings.yesterday()
+    written = write_world(build_edtech(days, last, scale, seed, None), out)
+    screen.print(f"{len(written)} files in {out}")
+
+
+@app.command("serve-sources")
+def serve_sources(
+    world: Annotated[Path | None, typer.Option(help="Folder of a written world; else one is made.")] = None,
+    days: Annotated[int, typer.Option(help="Days of the world that is made.")] = 120,
+    end_date: Annotated[
+        dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Its last day; yesterday unless given.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8765,
+    seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
+) -> None:
+    """Serve the sample world over HTTP: sheets, CRM (behind a token), spend, events and Zoom files.
+
+    Example: `funnel serve-sources --port 8765`
+    """
+    from funnel_assets.simulate.edtech import build_edtech
+    from funnel_assets.simulate.serve import serve, serve_forever
+
+    settings = _settings()
+    last = end_date.date() if end_date else settings.yesterday()
+    made = world if world is not None else build_edtech(days, last, 1.0, seed, None)
+    serve_forever(serve(made, port=port))
+
+
+@app.command("db-url")
+def db_url() -> None:
+    """Print the URL of the warehouse, password included, for psql or a BI tool; starts the server if need be.
+
+    Example: `psql "$(funnel db-url)"`
+    """
+    from funnel_assets.storage.postgres import ensure_server
+
+    settings = _settings()
+    typer.echo(ensure_server(settings.home, url=settings.postgres_url).libpq_url())
+
+
+@app.command()
+def stop() -> None:
+    """Stop the embedded database server. Example: `funnel stop`"""
+    from funnel_assets.storage.postgres import stop_server
+
+    settings = _settings()
+    screen.print("Stopped." if stop_server(settings.home) else "It wasn't running.")
+
+
+if __name__ == "__main__":
+    main()
