@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from funnel_assets.domain.text import Ints, as_arrow, as_text, distinct
+from funnel_assets.domain.text import Ints, as_arrow, as_text, distinct, holds_byte
 
 PHONE_MARK, EMAIL_MARK = "p", "e"
 _KEY_DIGITS = 16
@@ -78,7 +78,7 @@ def row_hashes(columns: Sequence[pa.Array], salt: str = "") -> pa.Array:
 
 def _escaped(column: pa.Array) -> pa.Array:
     column = as_arrow(column)
-    if not pc.any(pc.match_substring_regex(column, r"[\x1b\x1f]"), min_count=0).as_py():
+    if not holds_byte(column, ord(_ESCAPE), ord(_SEPARATOR)):
         return column
     column = pc.replace_substring(column, _ESCAPE, _ESCAPE + _ESCAPE)
     return pc.replace_substring(column, _SEPARATOR, _ESCAPE + "s")

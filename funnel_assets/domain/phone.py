@@ -16,7 +16,7 @@ import phonenumbers
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from funnel_assets.domain.text import MISSING_WORDS, as_text, distinct, tidy
+from funnel_assets.domain.text import MISSING_WORDS, as_text, distinct, holds_byte, tidy
 
 INDIA = "91"
 BUILT_IN_PLACEHOLDERS = frozenset(
@@ -78,7 +78,8 @@ def _read_distinct(texts: pa.Array, banned: frozenset[str]) -> tuple[pa.Array, p
     """Read distinct cells: plain Indian numbers at once, the others one by one."""
     compact = _without_float_tail(texts)
     for character in _FILLING:
-        compact = pc.replace_substring(compact, character, "")
+        if holds_byte(compact, ord(character)):
+            compact = pc.replace_substring(compact, character, "")
     national = pc.utf8_slice_codeunits(compact, -10)
     plain = _is_plain(compact, national)
     placeholder = pc.and_(plain, pc.is_in(national, pa.array(sorted(banned), pa.large_string())))

@@ -22,6 +22,8 @@ MISSING_WORDS = frozenset(
 """What people and programs write into a cell that has no value (compared in lower case)."""
 
 _TEXT_DTYPE = pd.StringDtype("pyarrow", na_value=np.nan)
+# The first bytes of these characters in UTF-8; the letters of Indian scripts start with another one.
+_LEADING_BYTES = (0xC2, 0xE1, 0xE2, 0xE3, 0xEF)
 _SPACES = r"[\x{00A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
 _INVISIBLE = r"[\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{FEFF}]"
 
@@ -73,10 +75,10 @@ def tidy(values: pd.Series | pa.Array) -> pa.Array:
     """
     cells = as_arrow(values)
     is_ascii = pc.all(pc.string_is_ascii(cells), min_count=0).as_py()
-    if not is_ascii:
+    if not is_ascii and holds_byte(cells, *_LEADING_BYTES):
         cells = pc.replace_substring_regex(cells, _SPACES, " ")
         cells = pc.replace_substring_regex(cells, _INVISIBLE, "")
-    if _holds_nul(cells):
+    if holds_byte(cells, 0):
         cells = pc.replace_substring(cells, "\x00", "")
     cells = pc.ascii_trim_whitespace(cells) if is_ascii else pc.utf8_trim_whitespace(cells)
     empty = pc.equal(pc.binary_length(cells), 0)
@@ -85,9 +87,14 @@ def tidy(values: pd.Series | pa.Array) -> pa.Array:
     return pc.if_else(empty, pa.scalar(None, pa.large_string()), cells)
 
 
-def _holds_nul(cells: pa.Array) -> bool:
+def holds_byte(cells: pa.Array, *wanted: int) -> bool:
+    """Return whether one of the given bytes may occur in a column: a cheap look before costlier work."""
     data = cells.buffers()[2]
-    return data is not None and not np.frombuffer(data, np.uint8).all()
+    if data is None or not len(cells):
+        return False
+    ends = np.frombuffer(cells.buffers()[1], np.int64)
+    used = np.frombuffer(data, np.uint8)[ends[cells.offset] : ends[cells.offset + len(cells)]]
+    return any(bool((used == byte).any()) for byte in wanted)
 
 
 def without_missing_words(values: pa.Array) -> pa.Array:

@@ -66,8 +66,8 @@ class Cleaned:
 
     Attributes:
         rows: Exactly the contract's columns and ``line``, sorted by the contract's key.
-        quarantine: ``line``, ``reason``, ``detail`` (masked, what to do), ``raw`` (JSON text of the row), ``day`` (None where
-            unknown), on the labels of the table.
+        quarantine: ``line``, ``reason``, ``detail`` (masked, what to do), ``raw`` (JSON text of the row), ``day`` (None
+            where unknown), on the labels of the table.
         notes: How many cells of loaded rows were read with a loss or a change worth knowing, by kind.
     """
 
@@ -88,9 +88,10 @@ class Parser:
         dataset: Its name.
         columns: Field of the contract to column name in the source.
         required: Column names without which the source is broken as a whole.
-        index_rows: ``(table, context)`` to a frame on the table's labels: ``line``, ``day`` (local date or None), ``row_hash``
-            (32 hex digits), ``fate``, ``reason``, ``detail``. ``quarantine`` here means that no day is known; rows with a
-            day that turn out unusable are quarantined by ``clean_rows``. Doesn't depend on the order of rows.
+        index_rows: ``(table, context)`` to a frame on the table's labels: ``line``, ``day`` (local date or None),
+            ``row_hash`` (32 hex digits), ``fate``, ``reason``, ``detail``. ``quarantine`` here means that no day is
+            known; rows with a day that turn out unusable are quarantined by ``clean_rows``. Doesn't depend on the
+            order of rows.
         clean_rows: ``(rows of the table, the same rows of the index, context)`` to `Cleaned`.
         money: Columns whose sums must reconcile: name in the source to field of the contract.
     """
@@ -210,7 +211,7 @@ def find_unreadable_date(
     findings: Findings, cells: Cells, name: str, known: Bools, context: SourceContext
 ) -> None:
     """Find rows with something in a date column that none of the source's formats reads."""
-    sheet, sample = cells.sheet[name], dt.datetime(2025, 3, 22, 19, 13, 27)
+    sheet, sample = cells.sheet[name], dt.datetime(2025, 3, 22, 19, 13, 27, tzinfo=dt.UTC)
     written = " or ".join(
         dict.fromkeys(fmt if "%" not in fmt else sample.strftime(fmt) for fmt in context.formats)
     )
@@ -329,22 +330,23 @@ def finish(
     dataset: str,
     table: pd.DataFrame,
     index: pd.DataFrame,
-    fields: Mapping[str, pd.Series | np.ndarray],
+    fields: dict[str, pd.Series],
     findings: Findings,
     notes: Mapping[str, Bools] | None = None,
 ) -> Cleaned:
-    """Split cleaned rows into those to load, sorted by the contract's key, and those in quarantine."""
+    """Split cleaned rows into those to load, sorted by the contract's key, and those in quarantine.
+
+    Takes the fields out of ``fields`` one by one, so that a large dump isn't held twice.
+    """
     contract = CONTRACTS[dataset]
     bad = findings.found
     keep = (index["fate"] == LOAD).to_numpy() & ~bad
     names = [facts.name for facts in columns(contract)]
-    frame = pd.DataFrame(
-        {name: fields[name] for name in names} | {"line": index["line"].to_numpy()}, index=table.index
-    )
-    if not keep.all():
-        frame = frame[keep]
-    order = np.asarray(pc.sort_indices(as_arrow(frame[contract.key[0]])))
-    rows = frame.take(order).reset_index(drop=True)
+    kept = np.flatnonzero(keep)
+    keys = as_arrow(fields[contract.key[0]]).take(pa.array(kept))
+    order = kept[pc.sort_indices(keys).to_numpy()]
+    arrays = {name: fields.pop(name).array.take(order) for name in names}
+    rows = pd.DataFrame(arrays | {"line": index["line"].to_numpy()[order]}, copy=False)
     counted = {name: int((found & keep).sum()) for name, found in (notes or {}).items()}
     return Cleaned(
         rows, _quarantined(table[bad], index[bad], findings), {k: n for k, n in counted.items() if n}

@@ -1,7 +1,8 @@
 """Product and marketing events (SPEC 4.6; seeds 000 and 003).
 
-Of several rows with one ``event_id`` the first wins: the earliest, then by content hash, so that the order of rows never
-decides. An event without an id is known by its content. One without a usable e-mail or phone is loaded and stands alone.
+Of several rows with one ``event_id`` the first wins: the earliest, then by content hash, so that the order of rows
+never decides. An event without an id is known by its content. One without a usable e-mail or phone is loaded and
+stands alone.
 """
 
 import numpy as np
@@ -25,7 +26,7 @@ from funnel_assets.domain.parsing.base import (
     repeats,
 )
 from funnel_assets.domain.phone import normalize_phones
-from funnel_assets.domain.text import as_arrow, as_text, constant
+from funnel_assets.domain.text import Bools, as_arrow, as_text, constant
 
 DATASET = "engagement_events"
 COLUMNS = {
@@ -65,6 +66,14 @@ def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext)
         "event_type_missing",
         f'The column "{COLUMNS["event_type"]}" is empty, so nothing can be counted. Fill it in at the source.',
     )
+    fields, notes = _read(cells, index, context)
+    return finish(DATASET, table, index, fields, findings, notes)
+
+
+def _read(
+    cells: Cells, index: pd.DataFrame, context: SourceContext
+) -> tuple[dict[str, pd.Series], dict[str, Bools]]:
+    """Read every column, and where a phone or e-mail was lost."""
     phones = normalize_phones(cells.series("phone"), placeholders=context.placeholders)["phone"]
     emails = normalize_emails(cells.series("email"), placeholders=context.placeholders)
     fields = {
@@ -84,7 +93,7 @@ def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext)
         "email_unusable": emails.isna().to_numpy() & ~cells.missing("email"),
         "nobody": phones.isna().to_numpy() & emails.isna().to_numpy(),
     }
-    return finish(DATASET, table, index, fields, findings, notes)
+    return fields, notes
 
 
 def _happened(cells: Cells, context: SourceContext) -> pd.Series:

@@ -22,7 +22,7 @@ from funnel_assets.domain.parsing.base import (
     sheet_columns,
 )
 from funnel_assets.domain.phone import normalize_phones
-from funnel_assets.domain.text import as_arrow, as_text, constant
+from funnel_assets.domain.text import Bools, as_arrow, as_text, constant
 
 DATASET = "raw_leads"
 COLUMNS = sheet_columns(DATASET)
@@ -41,8 +41,15 @@ def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
 
 def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
     """Read the cells of rows of an index."""
-    cells = Cells(table, COLUMNS)
-    findings = Findings(cells.size).carry(index)
+    findings = Findings(len(table)).carry(index)
+    fields, notes = _read(Cells(table, COLUMNS), index, context)
+    return finish(DATASET, table, index, fields, findings, notes)
+
+
+def _read(
+    cells: Cells, index: pd.DataFrame, context: SourceContext
+) -> tuple[dict[str, pd.Series], dict[str, Bools]]:
+    """Read every column, and where a phone or e-mail was lost."""
     phones = normalize_phones(cells.series("phone"), placeholders=context.placeholders)
     emails = normalize_emails(cells.series("email"), placeholders=context.placeholders)
     fields = {
@@ -61,7 +68,7 @@ def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext)
     notes = {"email_unusable": emails.isna().to_numpy() & ~cells.missing("email")}
     for status in ("placeholder", "invalid", "scientific"):
         notes[f"phone_{status}"] = (phones["phone_status"] == status).to_numpy()
-    return finish(DATASET, table, index, fields, findings, notes)
+    return fields, notes
 
 
 def _created(cells: Cells, context: SourceContext) -> pd.Series:

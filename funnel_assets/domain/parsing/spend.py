@@ -1,8 +1,8 @@
 """Lines of the advertising spend sheet (SPEC 4.5; seed 001 Phase 3, 43 columns).
 
 Exports repeat lines that are truly spent twice, so identical rows are separate lines, told apart by an ordinal. A line
-without a readable cost is quarantined; blank impressions or clicks are none counted. Amounts with more than two decimals
-are rounded half to even, and counted in the notes (see ``domain.money``).
+without a readable cost is quarantined; blank impressions or clicks are none counted. Amounts with more than two
+decimals are rounded half to even, and counted in the notes (see ``domain.money``).
 """
 
 import pandas as pd
