@@ -1,0 +1,131 @@
+-- Everything about a person in one row, kept ready: finding each person's latest state among a million rows takes
+-- longer than a reader should wait. Refreshed in the transaction that publishes, so it is never older than the tables.
+SET LOCAL work_mem = '128MB';
+
+CREATE MATERIALIZED VIEW funnel.contact_facts AS
+WITH state AS (
+    SELECT DISTINCT ON (person_id)
+        person_id, date AS state_date, intent_score, intent_index, current_stage, previous_stage, stage_reason,
+        engagement_health, nurture_track, track_frequency, track_channels, next_playbook, sales_priority,
+        owner_department, override_applied, first_touch_channel, last_engaged_at
+    FROM funnel.scored_contacts
+    ORDER BY person_id, date DESC
+),
+stage_began AS (
+    SELECT person_id, max(date) AS stage_since_date
+    FROM funnel.scored_contacts
+    WHERE current_stage IS DISTINCT FROM previous_stage
+    GROUP BY person_id
+),
+touch AS (
+    SELECT DISTINCT ON (person_id)
+        person_id, date AS first_touch_date, origin_touch_at AS first_touch_at, identified_by, city,
+        coalesce(nullif(lower(btrim(origin_source)), ''), '(none)') AS lead_source,
+        coalesce(nullif(lower(btrim(origin_medium)), ''), '(none)') AS lead_medium,
+        coalesce(nullif(lower(btrim(origin_campaign)), ''), '(none)') AS lead_campaign,
+        origin_funnel AS lead_funnel
+    FROM funnel.dedup_leads
+    ORDER BY person_id, date
+),
+-- Running counts only grow, so the largest is the latest.
+engagement AS (
+    SELECT
+        person_id,
+        max(total_clicks) AS clicks, max(total_views) AS views, max(total_downloads) AS downloads,
+        max(total_demos_booked) AS demos_booked, max(total_follow_ups) AS follow_ups,
+        max(total_registrations) AS registrations, max(total_attendances) AS attendances,
+        max(total_minutes) AS minutes, max(total_form_submissions) AS form_submissions,
+        max(total_deals_closed) AS deals_closed,
+        max(last_engaged_at) AS last_engaged_at,
+        min(date) FILTER (WHERE attendances > 0) AS first_attended_date
+    FROM funnel.engagement_summary
+    GROUP BY person_id
+),
+handover AS (
+    SELECT person_id, min(date) AS first_assigned_date FROM funnel.assigned_leads GROUP BY person_id
+),
+bought AS (
+    SELECT
+        person_id, min(date) AS first_sale_date, count(*) AS sales,
+        sum(total_amount_inr) AS gross_revenue_inr, sum(net_amount_inr) AS net_revenue_inr
+    FROM funnel.sales_enriched
+    WHERE is_paid
+    GROUP BY person_id
+),
+-- Events carry no person: the phone is the person, else the phone last seen with the e-mail, else the e-mail.
+told AS (
+    SELECT event_id, event_at, nullif(btrim(company), '') AS company, nullif(btrim(industry), '') AS industry,
+        phone_key, email_key
+    FROM funnel.engagement_events
+    WHERE company IS NOT NULL OR industry IS NOT NULL
+),
+asked AS (
+    SELECT DISTINCT email_key FROM told WHERE phone_key IS NULL AND email_key IS NOT NULL
+),
+sighting AS (
+    SELECT DISTINCT ON (email_key) email_key, seen.phone_key
+    FROM (
+        SELECT email_key, phone_key, created_at AS seen_at FROM funnel.raw_leads
+        UNION ALL
+        SELECT email_key, phone_key, touched_at FROM funnel.zoom_attendance
+        UNION ALL
+        SELECT email_key, phone_key, event_at FROM funnel.engagement_events
+    ) AS seen
+    JOIN asked USING (email_key)
+    WHERE seen.phone_key IS NOT NULL
+    ORDER BY email_key, seen_at DESC, seen.phone_key DESC
+),
+firm AS (
+    SELECT DISTINCT ON (owner) owner AS person_id, company, industry
+    FROM (
+        SELECT coalesce(told.phone_key, sighting.phone_key) AS owner, company, industry, event_at, event_id
+        FROM told
+        LEFT JOIN sighting ON told.phone_key IS NULL AND sighting.email_key = told.email_key
+        UNION ALL
+        -- Before its phone was known, the e-mail was a person of its own.
+        SELECT email_key, company, industry, event_at, event_id FROM told WHERE phone_key IS NULL
+    ) AS owned
+    WHERE owner IS NOT NULL AND (company IS NOT NULL OR industry IS NOT NULL)
+    ORDER BY owner, industry IS NULL, event_at DESC, event_id
+),
+tier AS (
+    SELECT
+        lower(btrim(field)) AS field, lower(btrim(value)) AS value,
+        min(CASE tier WHEN 'High' THEN 1 WHEN 'Mid' THEN 2 WHEN 'Low' THEN 3 END) AS rank
+    FROM funnel.icp_tiers
+    GROUP BY 1, 2
+)
+SELECT
+    person_id, touch.identified_by, firm.company, firm.industry, touch.city,
+    coalesce(touch.lead_source, 'unknown') AS lead_source,
+    coalesce(touch.lead_medium, 'unknown') AS lead_medium,
+    coalesce(touch.lead_campaign, 'unknown') AS lead_campaign,
+    touch.lead_funnel, touch.first_touch_date, touch.first_touch_at, state.first_touch_channel,
+    state.current_stage, state.previous_stage, state.stage_reason, stage_began.stage_since_date, state.state_date,
+    state.intent_score, state.intent_index, state.engagement_health, state.nurture_track, state.track_frequency,
+    state.track_channels, state.next_playbook, state.sales_priority, state.owner_department, state.override_applied,
+    greatest(state.last_engaged_at, engagement.last_engaged_at) AS last_activity_at,
+    engagement.clicks, engagement.views, engagement.downloads, engagement.demos_booked, engagement.follow_ups,
+    engagement.registrations, engagement.attendances, engagement.minutes, engagement.form_submissions,
+    engagement.deals_closed, engagement.first_attended_date, handover.first_assigned_date,
+    bought.first_sale_date, coalesce(bought.sales, 0) AS sales, bought.gross_revenue_inr, bought.net_revenue_inr,
+    CASE least(by_industry.rank, by_company.rank, by_city.rank)
+        WHEN 1 THEN 'High' WHEN 2 THEN 'Mid' WHEN 3 THEN 'Low' ELSE 'Unknown'
+    END AS icp_tier
+FROM state
+FULL JOIN touch USING (person_id)
+FULL JOIN bought USING (person_id)
+LEFT JOIN stage_began USING (person_id)
+LEFT JOIN engagement USING (person_id)
+LEFT JOIN handover USING (person_id)
+LEFT JOIN firm USING (person_id)
+LEFT JOIN tier AS by_industry ON by_industry.field = 'industry' AND by_industry.value = lower(firm.industry)
+LEFT JOIN tier AS by_company ON by_company.field = 'company' AND by_company.value = lower(firm.company)
+LEFT JOIN tier AS by_city ON by_city.field = 'city' AND by_city.value = lower(btrim(touch.city));
+
+CREATE UNIQUE INDEX contact_facts_person ON funnel.contact_facts (person_id);
+
+ANALYZE funnel.contact_facts;
+
+COMMENT ON MATERIALIZED VIEW funnel.contact_facts IS
+    'One row per person: contacts, leads and buyers, with state, origin, engagement and purchases. Made anew with every publish; read crm_contacts instead.';

@@ -1,0 +1,9 @@
+CREATE OR REPLACE VIEW funnel.vw_intent_by_source AS
+SELECT lead_source, sum(intent_points) / sum(users) AS avg_intent
+FROM funnel.state_facts
+GROUP BY lead_source;
+
+COMMENT ON VIEW funnel.vw_intent_by_source IS 'Average intent score of contacts by the source of their first touch.';
+COMMENT ON COLUMN funnel.vw_intent_by_source.lead_source IS
+    'Source of the first known touch, lower case; (none) when the touch had none, unknown without a touch';
+COMMENT ON COLUMN funnel.vw_intent_by_source.avg_intent IS 'Average intent score, points';
