@@ -6,8 +6,10 @@ its column or is a misfit that the caller sets apart.
 """
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -26,18 +28,24 @@ _TIME = (
 _FAMILIES = {
     "ymd": r"^(?P<y>\d{4})(?P<sep>[-/.年])\s?(?P<a>\d{1,2})[-/.月]\s?(?P<b>\d{1,2})日?[\sT,]*" + _TIME + "$",
     "numeric": r"^(?P<a>\d{1,2})(?P<sep>[-/.])\s?(?P<b>\d{1,2})[-/.]\s?(?P<y>\d{4}|\d{2}),?\s+" + _TIME + "$",
-    "month_day": r"^(?P<a>[\p{L}\p{M}]+)(?P<sep>\.?)\s+(?P<b>\d{1,2}),?\s+(?P<y>\d{4}),?\s+" + _TIME + "$",
-    "day_month": r"^(?P<b>\d{1,2})(?P<sep>\.?)[\s-]+(?:DE\s+)?(?P<a>[\p{L}\p{M}]+)\.?,?[\s-]+(?:DE\s+)?"
+    "month_day": r"^(?P<a>[^\s\d.,:/+-]+)(?P<sep>\.?)\s+(?P<b>\d{1,2}),?\s+(?P<y>\d{4}),?\s+" + _TIME + "$",
+    "day_month": r"^(?P<b>\d{1,2})(?P<sep>\.?)[\s-]+(?:DE\s+)?(?P<a>[^\s\d.,:/+-]+)\.?,?[\s-]+(?:DE\s+)?"
     + r"(?P<y>\d{4}),?\s+"
     + _TIME
     + "$",
 }
+_SEPARATORS = pa.array(["", "-", "/", ".", "年"])
 _FAMILY_NAMES = tuple(_FAMILIES)
 _NUMERIC = _FAMILY_NAMES.index("numeric")
 # The share of a column that may be written in another style before the file counts as mixed.
 _MINORITY = 0.02
 _EPOCH_YEARS = (2000, 2100)
 _SECOND_US = 1_000_000
+_DAY_US = 86_400 * _SECOND_US
+# Up to this many distinct dates Python's regular expressions are quicker than compiling Arrow's.
+_FEW = 256
+_NAT = np.iinfo(np.int64).min
+_GROUPS = ("y", "sep", "a", "b", "ap0", "h", "mi", "s", "ap1", "z")
 
 
 @dataclass(frozen=True)
@@ -99,25 +107,40 @@ def _match_families(
     plain: pa.Array, family: np.ndarray, parts: dict[str, np.ndarray], labels: Labels
 ) -> None:
     todo = np.arange(len(plain))
-    order = sorted(
-        range(len(_FAMILY_NAMES)),
-        key=lambda i: not pc.match_substring_regex(plain[:1], _FAMILIES[_FAMILY_NAMES[i]])[0].as_py(),
-    )
+    first = plain[0].as_py()
+    order = sorted(range(len(_FAMILY_NAMES)), key=lambda i: _family(i).match(first) is None)
     for index in order:
         if not len(todo):
             return
         values = plain if len(todo) == len(plain) else plain.take(pa.array(todo))
-        found = pc.extract_regex(values, pattern=_FAMILIES[_FAMILY_NAMES[index]])
-        hit = found.is_valid().to_numpy(zero_copy_only=False)
+        found, hit = _extract(values, index)
         if not hit.any():
             continue
         where = todo[hit]
-        _fill(found.filter(pa.array(hit)), where, index, family, parts, labels)
+        _fill(found, where, index, family, parts, labels)
         todo = todo[~hit]
 
 
+@cache
+def _family(index: int) -> re.Pattern[str]:
+    return re.compile(_FAMILIES[_FAMILY_NAMES[index]], re.ASCII)
+
+
+def _extract(values: pa.Array, index: int) -> tuple[dict[str, pa.Array], np.ndarray]:
+    """Named parts of the values that match one family, and which values those are."""
+    if len(values) <= _FEW:
+        matches = [_family(index).match(value) for value in values.to_pylist()]
+        hit = np.array([match is not None for match in matches], dtype=bool)
+        rows = [match.groupdict("") for match in matches if match]
+        return {name: pa.array([row[name] for row in rows], pa.string()) for name in _GROUPS}, hit
+    found = pc.extract_regex(values, pattern=_FAMILIES[_FAMILY_NAMES[index]])
+    hit = found.is_valid().to_numpy(zero_copy_only=False)
+    found = found.filter(pa.array(hit))
+    return {name: found.field(name) for name in _GROUPS}, hit
+
+
 def _fill(
-    found: pa.StructArray,
+    found: dict[str, pa.Array],
     where: np.ndarray,
     index: int,
     family: np.ndarray,
@@ -125,7 +148,7 @@ def _fill(
     labels: Labels,
 ) -> None:
     def text(name: str) -> pa.Array:
-        return found.field(name)
+        return found[name]
 
     def number(name: str) -> np.ndarray:
         cell = text(name)
@@ -152,8 +175,7 @@ def _fill(
     parts["seconds"][where] = clock * 3600 + minute * 60 + second_of
     offset, has_zone = _offsets(text("z"))
     parts["offset"][where] = offset
-    separators = {value: i for i, value in enumerate(sorted(pc.unique(text("sep")).to_pylist()))}
-    sep = np.array([separators[value] for value in text("sep").to_pylist()]) if len(separators) > 1 else 0
+    sep = pc.fill_null(pc.index_in(text("sep"), value_set=_SEPARATORS), 0).to_numpy(zero_copy_only=False)
     shape = index + 8 * twelve + 16 * (width["s"] > 0) + 32 * has_zone + 64 * (width["y"] == 2) + 128 * sep
     parts["shape"][where] = shape + 4096 * _odd_padding(width, {"a": first, "b": second, "h": hour}, named)
     family[where] = np.where(good & (year >= _EPOCH_YEARS[0]) & (year < _EPOCH_YEARS[1]), index, -1)
@@ -197,7 +219,6 @@ def _offsets(zones: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 def readings(cells: Cells, order: str) -> np.ndarray:
     """Local microseconds since 1970 of the distinct texts under one order; int64 minimum where impossible."""
-    nothing = np.iinfo(np.int64).min
     month, day = cells.first, cells.second
     if order == "day_first":
         month = np.where(cells.numeric, cells.second, cells.first)
@@ -209,7 +230,7 @@ def readings(cells: Cells, order: str) -> np.ndarray:
     days = start + day - 1
     good &= days < after
     local = (days * 86_400 + cells.seconds - cells.offset) * _SECOND_US
-    return np.where(good, local, nothing)
+    return np.where(good, local, _NAT)
 
 
 def check_styles(columns: Mapping[str, Cells]) -> dict[str, np.ndarray]:
@@ -220,6 +241,9 @@ def check_styles(columns: Mapping[str, Cells]) -> dict[str, np.ndarray]:
             through a spreadsheet, where half of the dates may have swapped day and month.
     """
     follows: dict[str, np.ndarray] = {}
+    everywhere = np.concatenate(
+        [cells.shape[cells.codes[cells.codes >= 0]] for cells in columns.values()] or [[]]
+    )
     for name, cells in columns.items():
         good = cells.family >= 0
         shapes, inverse = np.unique(cells.shape, return_inverse=True)
@@ -229,11 +253,17 @@ def check_styles(columns: Mapping[str, Cells]) -> dict[str, np.ndarray]:
         if not counts.sum():
             follows[name] = good
             continue
-        main = int(counts.argmax())
+        # Of two styles equally frequent in a column, the one that the other columns use is the file's.
+        main = max(
+            range(len(shapes)), key=lambda i: (counts[i], np.count_nonzero(everywhere == shapes[i]), -i)
+        )
         minority = int(counts.sum() - counts[main])
         if minority > max(1, counts.sum() * _MINORITY):
             example = sorted(
-                {str(cells.texts[np.flatnonzero(inverse == i)[0]]) for i in np.argsort(-counts)[:2]}
+                {
+                    str(cells.texts[np.flatnonzero(inverse == i)[0]])
+                    for i in np.argsort(-counts, kind="stable")[:2]
+                }
             )
             raise ReportRefused(
                 f"Dates under {name!r} are written in two styles: {' and '.join(example)}.",
@@ -260,7 +290,6 @@ def decide_order(
     Raises:
         ReportRefused: ``dates_ambiguous`` with both readings, ``dates_mixed`` when neither order holds.
     """
-    nothing = np.iinfo(np.int64).min
     fails = dict.fromkeys(ORDERS, 0)
     total = 0
     differs: tuple[str, int, int] | None = None
@@ -272,9 +301,9 @@ def decide_order(
         weight = np.bincount(cells.codes[cells.codes >= 0], minlength=len(cells.texts)) * numeric
         total += int(weight.sum())
         for order in ORDERS:
-            fails[order] += int(weight[(values[order] == nothing)].sum())
-        apart = numeric & (values[ORDERS[0]] != values[ORDERS[1]]) & (values[ORDERS[0]] != nothing)
-        apart &= values[ORDERS[1]] != nothing
+            fails[order] += int(weight[(values[order] == _NAT)].sum())
+        apart = numeric & (values[ORDERS[0]] != values[ORDERS[1]]) & (values[ORDERS[0]] != _NAT)
+        apart &= values[ORDERS[1]] != _NAT
         if differs is None and apart.any():
             at = int(np.flatnonzero(apart)[0])
             differs = (cells.texts[at], int(values[ORDERS[0]][at]), int(values[ORDERS[1]][at]))
@@ -313,48 +342,38 @@ def _day(local_us: int) -> str:
     return f"{moment.day} {moment:%B %Y}"
 
 
-def to_utc(cells: Cells, order: str, timezone: str, follows: np.ndarray | None = None) -> pd.Series:
-    """Rows as UTC instants (``datetime64[us, UTC]``); NaT where empty, impossible or against the column's
-    style.
+def to_utc(cells: Cells, order: str, timezone: str, follows: np.ndarray | None = None) -> np.ndarray:
+    """Rows as UTC microseconds since 1970; int64 minimum where empty, impossible or against the column's style.
 
-    A local time that the clock skipped or showed twice becomes NaT too: it has no single meaning.
+    A local time that the clock skipped or showed twice is impossible too: it has no single meaning.
     """
-    nothing = np.iinfo(np.int64).min
     local = readings(cells, order)
     if follows is not None:
-        local = np.where(follows, local, nothing)
+        local = np.where(follows, local, _NAT)
     zoned = (cells.shape // 32) % 2 == 1
-    values = np.append(_localise(local, zoned, timezone), nothing)
-    return pd.Series(values[cells.codes].view("datetime64[us]")).dt.tz_localize("UTC")
+    utc = np.where(zoned, local, _localised(local, timezone))
+    return np.append(utc, _NAT)[cells.codes]
 
 
-def _localise(local: np.ndarray, zoned: np.ndarray, timezone: str) -> np.ndarray:
+def _localised(local: np.ndarray, timezone: str) -> np.ndarray:
+    known = local[local != _NAT]
+    if not len(known):
+        return local
+    offset = _only_offset(timezone, int(known.min()) // _DAY_US, int(known.max()) // _DAY_US)
+    if offset is not None:
+        return np.where(local == _NAT, _NAT, local - offset)
     naive = pd.Series(local.view("datetime64[us]"))
-    fixed = _fixed_offset(naive, timezone)
-    nothing = np.iinfo(np.int64).min
-    if fixed is not None:
-        utc = np.where(local == nothing, nothing, local - fixed)
-    else:
-        aware = naive.dt.tz_localize(ZoneInfo(timezone), ambiguous="NaT", nonexistent="NaT").dt.tz_convert(
-            "UTC"
-        )
-        utc = aware.dt.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64)
-    return np.where(zoned, local, utc)
+    aware = naive.dt.tz_localize(ZoneInfo(timezone), ambiguous="NaT", nonexistent="NaT").dt.tz_convert("UTC")
+    return aware.dt.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64)
 
 
-def _fixed_offset(naive: pd.Series, timezone: str) -> int | None:
-    """Offset in microseconds where the zone keeps one clock over all these dates; else None."""
-    known = naive.dropna()
-    if known.empty:
-        return 0
+@lru_cache(maxsize=512)
+def _only_offset(timezone: str, first_day: int, last_day: int) -> int | None:
+    """Offset in microseconds where the zone keeps one clock over these days since 1970; else None."""
+    if last_day - first_day > 5000:
+        return None
     zone = ZoneInfo(timezone)
-    days = pd.date_range(
-        known.min().normalize() - pd.Timedelta(days=2), known.max() + pd.Timedelta(days=2), freq="D"
-    )
-    if len(days) > 5000:
-        return None
-    offsets = {day.to_pydatetime().replace(tzinfo=zone).utcoffset() for day in days}
-    if len(offsets) != 1:
-        return None
+    epoch = dt.datetime(1970, 1, 1, tzinfo=zone)
+    offsets = {(epoch + dt.timedelta(days=day)).utcoffset() for day in range(first_day - 2, last_day + 3)}
     offset = offsets.pop()
-    return int(offset.total_seconds()) * _SECOND_US if offset is not None else None
+    return None if offsets or offset is None else int(offset.total_seconds()) * _SECOND_US

@@ -20,7 +20,6 @@ from funnel_assets.sources.zoom.layout import Block
 
 TIME_COLUMNS = ("registration_time", "join_time", "leave_time")
 TEXT_COLUMNS = (
-    "attended",
     "user_name",
     "first_name",
     "last_name",
@@ -29,7 +28,6 @@ TEXT_COLUMNS = (
     "approval",
     "country",
     "registration_source",
-    "role",
 )
 _EMPTY = pa.array(["", "-", "--", "---", "—", "–", "N/A", "n/a"])
 _EMAIL = r"^[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s.,;<>]{2,}$"
@@ -250,8 +248,11 @@ def _phone_share(column: pa.Array) -> float:
     filled = len(column) - column.null_count
     if not filled:
         return 0.0
+    numbered = np.count_nonzero(_bool(pc.match_substring_regex(column, r"\d")))
     shaped = pc.match_substring_regex(column, r"^[\s'’±]*(\+|0|91|[6-9])[\d\s().\-]{8,18}$")
-    return float(np.count_nonzero(_bool(shaped))) / filled
+    phones = float(np.count_nonzero(_bool(shaped)))
+    # "NA" and "no" are answers to a phone question too; a lone number among remarks doesn't make it one.
+    return phones / numbered if phones >= filled / 2 else 0.0
 
 
 def _check_alignment(
@@ -308,7 +309,6 @@ def _only(count: int, row: int) -> np.ndarray:
     return mask
 
 
-def text_series(column: pa.Array | None, count: int) -> pd.Series:
+def text_series(column: pa.Array) -> pd.Series:
     """A pandas ``str`` column; missing where the file has nothing."""
-    values = column if column is not None else pa.nulls(count, pa.string())
-    return pd.Series(pd.array(values, dtype="str"))
+    return pd.Series(pd.array(column, dtype="str"))

@@ -9,12 +9,13 @@ import io
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 LABELS_FILE = "labels.csv"
 
 
+@lru_cache(maxsize=20_000)
 def key(text: str) -> str:
     """Reduce a label to what all its spellings share.
 

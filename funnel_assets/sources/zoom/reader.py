@@ -9,16 +9,26 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from funnel_assets.masking import mask_text
 from funnel_assets.sources.zoom.dates import Cells, check_styles, decide_order, readings, take_apart, to_utc
 from funnel_assets.sources.zoom.errors import ReportRefused
-from funnel_assets.sources.zoom.fit import People, fit, minutes_of, text_series
+from funnel_assets.sources.zoom.fit import (
+    TEXT_COLUMNS,
+    TIME_COLUMNS,
+    People,
+    fit,
+    minutes_of,
+    text_series,
+)
 from funnel_assets.sources.zoom.labels import Labels, load_labels
 from funnel_assets.sources.zoom.layout import UNKNOWN_SECTION, Block, Layout, lay_out
 from funnel_assets.sources.zoom.report import Kind, ZoomReport, ZoomSession
@@ -31,6 +41,7 @@ _MINUTES_APART = 5.0
 _NAT = np.iinfo(np.int64).min
 _MINUTE_US = 60_000_000
 _DAY_US = 1440 * _MINUTE_US
+_YES_NO = np.array(["N", "Y", None], dtype=object)
 _DETAILS = {
     "misaligned": "The cell under {column} is not what belongs there. Correct it, drop the file again.",
     "missing_field": "The row is shorter than its header and {column} is missing. Export the report again.",
@@ -93,10 +104,9 @@ def _read(
     facts = _facts(layout, blocks)
     fact_cells = _fact_cells(facts, labels)
     order = _order(blocks, fact_cells, facts, labels, date_order)
-    people, refused = _people(blocks, order, timezone, labels, kind)
+    read = _read_blocks(blocks, order, timezone, kind)
     sessions = _sessions(facts, fact_cells, order, timezone, labels)
-    people, outside = _outside_event(people, blocks, sessions)
-    quarantined = _quarantine([*refused, *outside], records, layout, blocks)
+    _check_near_event(read, sessions)
     name_id, file_day = _from_name(file)
     report = ZoomReport(
         file=file,
@@ -107,8 +117,8 @@ def _read(
         sessions=sessions,
         generated_at=_moment(fact_cells, "generated_at", 0, order, timezone),
         totals=_totals(facts),
-        people=people,
-        quarantined=quarantined,
+        people=_frame(read),
+        quarantined=_quarantine(blocks, records, layout),
         has_registration=any({"registration_time", "approval"} & set(block.block.names) for block in blocks),
         timezone=timezone,
         dates=order,
@@ -239,29 +249,64 @@ def _rows(cells: Cells, order: str) -> np.ndarray:
     return np.append(readings(cells, order), _NAT)[cells.codes]
 
 
-def _people(
-    blocks: list[People], order: str, timezone: str, labels: Labels, kind: Kind
-) -> tuple[pd.DataFrame, list[tuple[People, np.ndarray]]]:
-    """All rows that fit, as one frame, and per block the mask of those that don't."""
-    follows = {
-        id(people): check_styles({_shown(people.block, name): cells for name, cells in people.times.items()})
-        for people in blocks
-    }
-    activity = any(people.block.section == "teams_activity" for people in blocks)
-    frames, refused = [], []
-    for people in blocks:
-        frame = _block_frame(people, order, timezone, follows[id(people)])
-        frame["section"] = _roles(people, frame, kind)
-        people.refuse((frame["section"] == UNKNOWN_SECTION).to_numpy(), "unknown_section", "")
-        if activity and people.block.section == "teams_people":
-            frame[["join_time", "leave_time"]] = pd.NaT
-            frame["minutes"], frame["is_span"] = np.nan, False
-        bad = people.why != None  # noqa: E711 - elementwise
-        refused.append((people, bad))
-        frame["block"], frame["row"] = len(frames), np.arange(len(frame))
-        frames.append(frame[~bad] if bad.any() else frame)
-    frame = frames[0].reset_index(drop=True) if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-    return frame, refused
+@dataclass
+class _Rows:
+    """One block's rows as arrays: texts, UTC microseconds, and the marks that later steps add."""
+
+    people: People
+    attended: np.ndarray
+    times: dict[str, np.ndarray]
+    minutes: np.ndarray
+    section: np.ndarray
+    is_span: bool
+    is_timing_unusable: np.ndarray
+
+
+def _read_blocks(blocks: list[People], order: str, timezone: str, kind: Kind) -> list[_Rows]:
+    """Dates read and every row compared with itself; rows that don't fit are marked on their block."""
+    read = [_read_block(people, order, timezone, kind) for people in blocks]
+    if any(people.block.section == "teams_activity" for people in blocks):
+        for rows in read:
+            if rows.people.block.section == "teams_people":
+                # The activity table holds the visits; these rows only say who was there.
+                rows.times["join_time"] = np.full(len(rows.minutes), _NAT)
+                rows.times["leave_time"] = np.full(len(rows.minutes), _NAT)
+                rows.minutes, rows.is_span = np.full(len(rows.minutes), np.nan), False
+    return read
+
+
+def _frame(read: list[_Rows]) -> pd.DataFrame:
+    """The rows that fit, in file order."""
+    columns: dict[str, list[Any]] = {}
+    for rows in read:
+        fits = rows.people.why == None  # noqa: E711 - elementwise
+        count = len(fits)
+        block = rows.people.block
+        arrays: dict[str, np.ndarray | pa.Array] = {
+            "line": np.array(block.lines, dtype=np.int64),
+            "section": pa.array(rows.section, pa.string()),
+            "attended": pa.array(_YES_NO[rows.attended], pa.string()),
+        }
+        for name in TEXT_COLUMNS:
+            arrays[name] = rows.people.text.get(name, pa.nulls(count, pa.string()))
+        arrays |= rows.times
+        arrays["minutes"] = rows.minutes
+        arrays["is_span"] = np.full(count, rows.is_span)
+        arrays["is_timing_unusable"] = rows.is_timing_unusable
+        for name, array in arrays.items():
+            if not fits.all():
+                array = array.filter(pa.array(fits)) if isinstance(array, pa.Array) else array[fits]
+            columns.setdefault(name, []).append(array)
+    return pd.DataFrame({name: _series(name, parts) for name, parts in columns.items()})
+
+
+def _series(name: str, parts: list[Any]) -> pd.Series:
+    if isinstance(parts[0], pa.Array):
+        return text_series(pa.concat_arrays(parts))
+    values = np.concatenate(parts)
+    if name in TIME_COLUMNS:
+        return pd.Series(values.view("datetime64[us]")).dt.tz_localize("UTC")
+    return pd.Series(values)
 
 
 def _shown(block: Block, name: str) -> str:
@@ -274,124 +319,112 @@ def _shown(block: Block, name: str) -> str:
     return name
 
 
-def _block_frame(
-    people: People, order: str, timezone: str, follows: Mapping[str, np.ndarray]
-) -> pd.DataFrame:
+def _read_block(people: People, order: str, timezone: str, kind: Kind) -> _Rows:
     count = len(people.block.rows)
-    frame = pd.DataFrame({"line": pd.array(people.block.lines, dtype="int64")})
-    yes_no = {"yes": "Y", "no": "N"}
-    attended = people.text.get("attended")
-    frame["attended"] = text_series(attended, count).map(yes_no).astype("str")
-    for name in ("user_name", "first_name", "last_name", "email", "phone_raw", "approval", "country"):
-        frame[name] = text_series(people.text.get(name), count)
-    frame["registration_source"] = text_series(people.text.get("registration_source"), count)
-    frame["role"] = text_series(people.text.get("role"), count)
-    for name in ("registration_time", "join_time", "leave_time"):
-        cells = people.times.get(name)
-        if cells is None:
-            frame[name] = pd.Series(np.full(count, _NAT).view("datetime64[us]")).dt.tz_localize("UTC")
-            continue
-        shown = _shown(people.block, name)
-        frame[name] = to_utc(cells, order, timezone, follows[shown])
-        unread = (cells.codes >= 0) & frame[name].isna().to_numpy()
-        matched = np.append(cells.family, 0)[cells.codes] >= 0
-        people.refuse(unread & matched, "date_style", shown)
-        people.refuse(unread, "misaligned", shown)
-    frame["minutes"] = people.minutes
-    frame["is_span"] = people.is_total
-    frame["is_timing_unusable"] = False
-    _check_times(people, frame)
-    if attended is None:
-        joined = frame["join_time"].notna() | frame["minutes"].notna()
-        frame["attended"] = pd.Series(np.where(joined, "Y", None)).astype("str")
-    else:
-        blank = frame["attended"].isna() & frame["join_time"].notna()
-        frame.loc[blank, "attended"] = "Y"
-    if people.block.section == "teams_people":
-        frame["attended"] = frame["attended"].fillna("Y")
-    return frame
+    shown = {name: _shown(people.block, name) for name in people.times}
+    follows = check_styles({shown[name]: cells for name, cells in people.times.items()})
+    times = {name: np.full(count, _NAT) for name in TIME_COLUMNS}
+    for name, cells in people.times.items():
+        times[name] = to_utc(cells, order, timezone, follows[shown[name]])
+        unread = (cells.codes >= 0) & (times[name] == _NAT)
+        if unread.any():
+            matched = np.append(cells.family, 0)[cells.codes] >= 0
+            people.refuse(unread & matched, "date_style", shown[name])
+            people.refuse(unread, "misaligned", shown[name])
+    rows = _Rows(
+        people=people,
+        attended=_attended(people, times["join_time"]),
+        times=times,
+        minutes=people.minutes,
+        section=_roles(people, kind),
+        is_span=people.is_total,
+        is_timing_unusable=np.zeros(count, dtype=bool),
+    )
+    people.refuse(rows.section == UNKNOWN_SECTION, "unknown_section", "")
+    _check_times(rows)
+    return rows
 
 
-def _check_times(people: People, frame: pd.DataFrame) -> None:
-    """Rows whose own numbers can't all be true.
+def _attended(people: People, join: np.ndarray) -> np.ndarray:
+    """1 yes, 0 no, -1 not said; whoever has a join time attended, and a list of participants lists who did."""
+    joined = join != _NAT
+    told = people.text.get("attended")
+    if told is None:
+        came = joined | ~np.isnan(people.minutes) | (people.block.section == "teams_people")
+        return np.where(came, 1, -1)
+    codes = pc.fill_null(pc.index_in(told, value_set=pa.array(["no", "yes"])), -1)
+    codes = codes.to_numpy(zero_copy_only=False)
+    return np.where((codes == -1) & joined, 1, codes)
+
+
+def _check_times(rows: _Rows) -> None:
+    """Set apart rows whose own numbers can't all be true.
 
     Zoom itself exports rows where leaving comes before joining and the minutes are negative: those people
     attended, their times are worth nothing. Where a large part of a file disagrees, its minutes mean
     something else (a total over rejoins) and are no evidence against the rows.
     """
-    span = (frame["leave_time"] - frame["join_time"]).dt.total_seconds().to_numpy(dtype=float) / 60
-    stated = frame["minutes"].to_numpy(dtype=float)
+    people, stated = rows.people, rows.minutes
+    join, leave, registered = (rows.times[name] for name in ("join_time", "leave_time", "registration_time"))
+    both = (join != _NAT) & (leave != _NAT)
+    span = np.where(both, (leave - join) / _MINUTE_US, np.nan)
     with np.errstate(invalid="ignore"):
         backwards = span < 0
-        zoom_says_so = backwards & (stated < 0) & (np.abs(span - stated) <= _MINUTES_APART)
-        excess = stated - span if people.is_total else np.abs(span - stated)
-        apart = excess > _MINUTES_APART
-        half_known = frame["join_time"].isna().to_numpy() != frame["leave_time"].isna().to_numpy()
-        late = (frame["registration_time"] > frame["leave_time"]).to_numpy() & ~zoom_says_so
-    compared = ~np.isnan(span) & ~np.isnan(stated)
-    often = apart.sum() >= 5 and apart.sum() > 0.2 * max(int(compared.sum()), 1)
-    if often:
+        unusable = backwards & (stated < 0) & (np.abs(span - stated) <= _MINUTES_APART)
+        apart = (stated - span if rows.is_span else np.abs(span - stated)) > _MINUTES_APART
+    compared = np.count_nonzero(~np.isnan(span) & ~np.isnan(stated))
+    if apart.sum() >= 5 and apart.sum() > 0.2 * max(compared, 1):
         people.notes.append(
             "The minutes of many rows differ from their join and leave times; the times were used."
         )
-    else:
-        people.refuse(apart & ~zoom_says_so, "times_contradict", "")
-    people.refuse(backwards & ~zoom_says_so, "times_contradict", "")
-    people.refuse(half_known & (frame["attended"] != "N").to_numpy(), "times_contradict", "")
-    people.refuse(late, "times_contradict", "")
-    said_no = (frame["attended"] == "N").to_numpy() & frame["join_time"].notna().to_numpy()
-    people.refuse(said_no, "times_contradict", "")
-    no_time = frame["join_time"].isna() & frame["minutes"].isna()
-    if {"join_time", "leave_time"} <= set(people.times):
-        people.refuse(((frame["attended"] == "Y") & no_time).to_numpy(), "times_contradict", "")
-    if zoom_says_so.any():
-        frame.loc[zoom_says_so, ["join_time", "leave_time"]] = pd.NaT
-        frame.loc[zoom_says_so, "minutes"] = np.nan
-        frame.loc[zoom_says_so, "is_timing_unusable"] = True
+        apart = np.zeros(len(apart), dtype=bool)
+    came = rows.attended != 0
+    timeless = (join == _NAT) & np.isnan(stated) & (rows.attended == 1)
+    timed_columns = {"join_time", "leave_time"} <= set(people.times)
+    wrong = (apart | backwards) & ~unusable
+    wrong |= came & ((join == _NAT) != (leave == _NAT)) & timed_columns
+    wrong |= both & (registered != _NAT) & (registered > leave) & ~unusable
+    wrong |= ~came & (join != _NAT)
+    wrong |= timeless & timed_columns
+    people.refuse(wrong, "times_contradict", "")
+    if unusable.any():
+        rows.times["join_time"] = np.where(unusable, _NAT, join)
+        rows.times["leave_time"] = np.where(unusable, _NAT, leave)
+        rows.minutes = np.where(unusable, np.nan, stated)
+        rows.is_timing_unusable = unusable
 
 
-def _roles(people: People, frame: pd.DataFrame, kind: Kind) -> pd.Series:
-    section = people.block.section
+def _roles(people: People, kind: Kind) -> np.ndarray:
+    section, count = people.block.section, len(people.block.rows)
     if section in ("teams_people", "teams_activity"):
-        return frame["role"].fillna("attendee")
-    if section in ("host", "panelist", "other"):
-        return pd.Series(section, index=frame.index, dtype="str")
+        roles = people.text.get("role", pa.nulls(count, pa.string()))
+        return pc.fill_null(roles, "attendee").to_numpy(zero_copy_only=False)
     names = set(people.block.names)
-    is_registered = bool(names & {"registration_time", "approval", "first_name"})
-    if section == UNKNOWN_SECTION and not is_registered and kind in ("attendee", "registration"):
-        return pd.Series(UNKNOWN_SECTION, index=frame.index, dtype="str")
     joins = names & {"attended", "join_time", "leave_time", "minutes", "total_minutes", "first_join"}
-    return pd.Series("attendee" if joins else "registrant", index=frame.index, dtype="str")
+    role = "attendee" if joins else "registrant"
+    if section in ("host", "panelist", "other"):
+        role = section
+    elif section == UNKNOWN_SECTION and kind in ("attendee", "registration"):
+        is_registered = bool(names & {"registration_time", "approval", "first_name"})
+        role = role if is_registered else UNKNOWN_SECTION
+    return np.full(count, role, dtype=object)
 
 
-def _outside_event(
-    people: pd.DataFrame, blocks: list[People], sessions: tuple[ZoomSession, ...]
-) -> tuple[pd.DataFrame, list[tuple[People, np.ndarray]]]:
-    """Set apart joins long before the first sitting or months after it; drop the helper columns."""
-    starts = [session.actual_start for session in sessions if session.actual_start]
-    outside: list[tuple[People, np.ndarray]] = []
-    if starts:
-        join = people["join_time"]
-        far = (
-            (join < min(starts) - pd.Timedelta(days=2)) | (join > max(starts) + pd.Timedelta(days=45))
-        ).to_numpy()
-        if far.any():
-            for number in sorted(set(people.loc[far, "block"])):
-                rows = people.loc[far & (people["block"] == number).to_numpy(), "row"].to_numpy()
-                mask = np.zeros(len(blocks[number].block.rows), dtype=bool)
-                mask[rows] = True
-                blocks[number].refuse(mask, "outside_event", "")
-                outside.append((blocks[number], mask))
-            people = people[~far].reset_index(drop=True)
-    return people.drop(columns=["block", "row", "role"]), outside
+def _check_near_event(read: list[_Rows], sessions: tuple[ZoomSession, ...]) -> None:
+    """Set apart joins long before the first sitting or months after the last."""
+    starts = [int(s.actual_start.timestamp() * 1_000_000) for s in sessions if s.actual_start]
+    if not starts:
+        return
+    for rows in read:
+        join = rows.times["join_time"]
+        far = (join < min(starts) - 2 * _DAY_US) | (join > max(starts) + 45 * _DAY_US)
+        rows.people.refuse(far & (join != _NAT), "outside_event", "")
 
 
-def _quarantine(
-    refused: list[tuple[People, np.ndarray]], records: Records, layout: Layout, blocks: list[People]
-) -> pd.DataFrame:
+def _quarantine(blocks: list[People], records: Records, layout: Layout) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
-    for people, mask in refused:
-        for row in np.flatnonzero(mask):
+    for people in blocks:
+        for row in np.flatnonzero(people.why != None):  # noqa: E711 - elementwise
             reason = str(people.why[row])
             column = repr(str(people.blame[row])) if people.blame[row] else "a column"
             rows.append(_set_apart(people.block.lines[row], reason, column, people.raw(int(row))))
@@ -447,8 +480,9 @@ def _moment(
 ) -> dt.datetime | None:
     if name not in cells or number >= len(cells[name].codes):
         return None
-    value = to_utc(cells[name], order, timezone).iloc[number]
-    return None if pd.isna(value) else value.to_pydatetime()
+    value = int(to_utc(cells[name], order, timezone)[number])
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    return None if value == _NAT else epoch + dt.timedelta(microseconds=value)
 
 
 def _first(facts: list[dict[str, str]], name: str) -> str | None:

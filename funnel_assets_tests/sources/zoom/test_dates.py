@@ -1,0 +1,140 @@
+"""Day and month order of a whole file; never from one cell."""
+
+import pandas as pd
+import pytest
+
+from funnel_assets.sources.zoom import ReportRefused, ZoomReport, read_report
+
+HEADER = "Attended,User Name,Email,Registration Time,Approval Status,Join Time,Leave Time,Time in Session (minutes)"
+
+
+def report(
+    *rows: str, start: str = "04/03/2025 07:00:00 PM", generated: str = "04/03/2025 09:30:00 PM", **options: str
+) -> ZoomReport:
+    text = (
+        f"Attendee Report\nReport Generated:,{generated}\nTopic,Webinar ID,Actual Start Time,Actual Duration (minutes)\n"
+        f"Bonds,87123456789,{start},90\nAttendee Details\n{HEADER}\n" + "\n".join(rows) + "\n"
+    )
+    timezone = options.pop("timezone", "Asia/Kolkata")
+    return read_report(text.encode(), file="report.csv", timezone=timezone, **options)
+
+
+def row(join: str = "--", leave: str = "--", minutes: str = "--", registered: str = "", who: str = "asha") -> str:
+    attended = "No" if join == "--" else "Yes"
+    return f"{attended},{who},{who}@example.com,{registered},approved,{join},{leave},{minutes}"
+
+
+SAME_DAY = row("04/03/2025 07:05:00 PM", "04/03/2025 08:00:00 PM", "55")
+
+
+def test_a_number_above_twelve_anywhere_in_the_file_decides() -> None:
+    later = row(registered="03/21/2025 10:00:00 AM", who="bina")
+    assert report(SAME_DAY, later).people["join_time"].iloc[0] == pd.Timestamp("2025-04-03 13:35", tz="UTC")
+    later = row(registered="21/02/2025 10:00:00 AM", who="bina")
+    assert report(SAME_DAY, later).people["join_time"].iloc[0] == pd.Timestamp("2025-03-04 13:35", tz="UTC")
+
+
+def test_the_generated_time_decides_when_it_carries_a_number_above_twelve() -> None:
+    found = report(SAME_DAY, generated="04/13/2025 09:30:00 PM")
+    assert found.dates == "month_first"
+
+
+def test_a_report_is_not_made_before_its_event() -> None:
+    # 4 March to 5 February would put the report a month before the event; 3 April to 2 May would not.
+    found = report(SAME_DAY, generated="05/02/2025 09:30:00 PM")
+    assert found.dates == "month_first"
+    assert found.sessions[0].start == pd.Timestamp("2025-04-03 13:30", tz="UTC")
+
+
+def test_nobody_stays_a_month() -> None:
+    found = report(
+        row("04/03/2025 11:30:00 PM", "05/03/2025 12:10:00 AM", "40"),
+        start="04/03/2025 10:30:00 PM",
+        generated="05/03/2025 09:30:00 AM",
+    )
+    assert found.dates == "day_first"
+    assert found.people["leave_time"].iloc[0] == pd.Timestamp("2025-03-04 18:40", tz="UTC")
+
+
+def test_a_date_that_reads_the_same_both_ways_is_not_ambiguous() -> None:
+    join, leave = "09/09/2026 19:02:00", "09/09/2026 20:31:00"
+    found = report(row(join, leave, "89"), start="09/09/2026 19:00", generated="09/09/2026 05:29:06 AM")
+    assert found.people["join_time"].iloc[0] == pd.Timestamp("2026-09-09 13:32", tz="UTC")
+
+
+def test_an_ambiguous_file_is_refused_with_both_readings() -> None:
+    with pytest.raises(ReportRefused) as caught:
+        report(SAME_DAY)
+    assert caught.value.reason == "dates_ambiguous"
+    assert "3 April 2025 (month first) or 4 March 2025 (day first)" in str(caught.value)
+    assert "date_order" in str(caught.value)
+
+
+def test_the_sources_own_order_settles_an_ambiguous_file_and_nothing_else() -> None:
+    assert report(SAME_DAY, date_order="day_first").people["join_time"].iloc[0].month == 3
+    later = row(registered="03/21/2025 10:00:00 AM", who="bina")
+    assert report(SAME_DAY, later, date_order="day_first").people["join_time"].iloc[0].month == 4
+
+
+def test_one_damaged_cell_does_not_turn_the_file() -> None:
+    rows = [row(registered=f"03/{day}/2025 10:00:00 AM", who=f"p{day}") for day in range(13, 30)]
+    rows.append(row(registered="21/03/2025 10:00:00 AM", who="odd"))
+    found = report(*rows)
+    assert found.dates == "month_first"
+    assert found.quarantined["reason"].tolist() == ["misaligned"] or found.quarantined["reason"].tolist() == ["date_style"]
+    assert found.quarantined["line"].tolist() == [7 + 17]
+
+
+def test_a_column_in_two_styles_after_a_spreadsheet_is_refused() -> None:
+    rows = [row(registered=f"03/{day}/2025 10:00:00 AM", who=f"p{day}") for day in range(13, 20)]
+    rows += [row(registered=f"0{day}-03-2025 10:00", who=f"q{day}") for day in range(1, 8)]
+    with pytest.raises(ReportRefused) as caught:
+        report(*rows)
+    assert caught.value.reason == "dates_mixed"
+
+
+def test_a_lost_digit_shows_against_the_column() -> None:
+    rows = [row(registered=f"03/{day}/2025 10:00:00 AM", who=f"p{day}") for day in range(13, 20)]
+    rows += [row(registered=f"03/0{day}/2025 09:00:00 AM", who=f"q{day}") for day in range(1, 9)]
+    rows.append(row(registered="03/1/2025 10:00:00 AM", who="cut"))
+    found = report(*rows)
+    assert found.quarantined[["line", "reason"]].to_numpy().tolist() == [[22, "date_style"]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mar 22, 2025 19:05:00",
+        "March 22, 2025 07:05:00 PM",
+        "22 Mar 2025 19:05:00",
+        "22-Mar-2025 19:05:00",
+        "2025-03-22 19:05:00",
+        "2025-03-22T19:05:00",
+        "2025/03/22 19:05:00",
+        "22.03.2025 19:05:00",
+        "03/22/2025 07:05:00 PM",
+        "03/22/2025, 7:05:00 pm",
+        "3/22/25, 7:05:00 PM",
+        "03/22/2025 07:05:00 p.m.",
+        "22. März 2025 19:05:00",
+        "22 août 2025 19:05:00",
+        "2025-03-22 13:35:00Z",
+        "2025-03-22 19:05:00+05:30",
+    ],
+)
+def test_styles(text: str) -> None:
+    month = 8 if "août" in text else 3
+    start = f"2025-0{month}-22 19:00"
+    found = report(row(f'"{text}"', f'"{text}"', "0"), start=start, generated=f"2025-0{month}-22 21:30")
+    assert found.people["join_time"].iloc[0] == pd.Timestamp(f"2025-0{month}-22 13:35", tz="UTC")
+
+
+def test_a_local_time_the_clock_skipped_or_showed_twice_is_set_apart() -> None:
+    rows = [
+        row("2025-03-09 02:30:00", "2025-03-09 03:30:00", "0", who="skipped"),
+        row("2025-03-09 01:30:00", "2025-03-09 03:30:00", "60", who="good"),
+    ]
+    found = report(*rows, start="2025-03-09 01:00:00", generated="2025-03-09 05:00:00", timezone="America/New_York")
+    assert found.people["email"].tolist() == ["good@example.com"]
+    assert found.people["join_time"].iloc[0] == pd.Timestamp("2025-03-09 06:30", tz="UTC")
+    assert found.quarantined["reason"].tolist() == ["date_style"]

@@ -1,0 +1,466 @@
+"""Reports in every layout: the same people come out, or the reason why not."""
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+from funnel_assets.sources.zoom import ReportRefused, ZoomReport, read_report
+from funnel_assets_tests.sources.zoom.files import (
+    ASHA,
+    BINA,
+    CARL,
+    FACTS,
+    HEADER,
+    META,
+    attendee_report,
+    registration_report,
+)
+
+
+def read(text: str | bytes, **options: str) -> ZoomReport:
+    data = text if isinstance(text, bytes) else text.encode()
+    return read_report(data, file=options.pop("file", "report.csv"), timezone="Asia/Kolkata", **options)
+
+
+def guests(report: ZoomReport) -> list[tuple[object, ...]]:
+    """(attended, email, phone, join, leave, country) of everybody but hosts, as plain values, local times."""
+    rows = []
+    people = report.people[~report.people["section"].isin(["host", "panelist"])]
+    for row in people.itertuples():
+        times = [None if pd.isna(t) else f"{t.tz_convert('Asia/Kolkata'):%m-%d %H:%M}" for t in (row.join_time, row.leave_time)]
+        texts = [None if pd.isna(t) else t for t in (row.attended, row.email, row.phone_raw)]
+        rows.append((*texts, *times, None if pd.isna(row.country) else row.country))
+    return rows
+
+
+EXPECTED = [
+    ("Y", "asha@example.com", "+919812300001", "03-22 19:05", "03-22 20:00", "India"),
+    ("N", "bina@example.com", "9812300002", None, None, None),
+    ("Y", "carl@example.com", None, "03-22 19:10", "03-22 19:40", "Germany"),
+]
+
+
+def test_an_attendee_report_is_read_whole() -> None:
+    report = read(attendee_report())
+    assert (report.kind, report.topic, report.webinar_id) == ("attendee", "Bonds, explained", "87123456789")
+    assert report.sessions[0].actual_start == dt.datetime(2025, 3, 22, 13, 30, tzinfo=dt.UTC)
+    assert report.sessions[0].duration_minutes == 90
+    assert report.generated_at == dt.datetime(2025, 3, 23, 12, 56, tzinfo=dt.UTC)
+    assert report.totals == {"registered": 3, "cancelled": 0, "unique_viewers": 2, "total_users": 3}
+    assert guests(report) == EXPECTED
+    assert report.people["line"].tolist() == [7, 10, 11, 12]
+    assert report.people["section"].tolist() == ["host", "attendee", "attendee", "attendee"]
+    assert report.attendees["minutes"].fillna(-1).tolist() == [55, -1, 30]
+    assert report.attendees["registration_time"].iloc[0] == pd.Timestamp("2025-03-15 05:53:29", tz="UTC")
+    assert report.quarantined.empty
+    assert str(report.people["join_time"].dtype) == "datetime64[us, UTC]"
+
+
+def _padded(text: str) -> bytes:
+    return "".join(f"{line},,,,\n" for line in text.splitlines()).encode()
+
+
+def _trailing_comma(text: str) -> bytes:
+    head, _, rows = text.partition(HEADER)
+    return (head + HEADER + "".join(f"{line},\n" if line else "\n" for line in rows.split("\n")[:-1])).encode()
+
+
+def _other_delimiter(text: str, delimiter: str) -> bytes:
+    import csv
+    import io
+
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(csv.reader(io.StringIO(text)))
+    return out.getvalue().encode()
+
+
+LAYOUTS = {
+    "padded_lines": _padded,
+    "trailing_comma": _trailing_comma,
+    "tabs": lambda text: _other_delimiter(text, "\t"),
+    "semicolons": lambda text: _other_delimiter(text, ";"),
+    "sep_line": lambda text: b"sep=;\n" + _other_delimiter(text, ";"),
+    "bom": lambda text: b"\xef\xbb\xbf" + text.encode(),
+    "bom_twice": lambda text: b"\xef\xbb\xbf\xef\xbb\xbf" + text.encode(),
+    "utf16_le": lambda text: text.encode("utf-16"),
+    "utf16_be": lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+    "utf16_without_bom": lambda text: text.encode("utf-16-le"),
+    "utf16_tabs": lambda text: _other_delimiter(text, "\t").decode().encode("utf-16"),
+    "crlf": lambda text: text.replace("\n", "\r\n").encode(),
+    "old_mac_lines": lambda text: text.replace("\n", "\r").encode(),
+    "nul_bytes": lambda text: text.replace("asha@", "as\0ha@").replace("Attended,", "Atten\0ded,").encode(),
+    "blank_lines": lambda text: text.replace("\nAttendee Details", "\n\n\nAttendee Details").encode(),
+    "blank_line_after_header": lambda text: text.replace(HEADER, HEADER + "\n").encode(),
+    "no_final_newline": lambda text: text.removesuffix("\n").encode(),
+    "colon_and_case": lambda text: text.replace("Attendee Details,", "ATTENDEE DETAILS:,").encode(),
+    "spaces_in_headers": lambda text: text.replace("Leave Time", " Leave  Time ").encode(),
+    "quoted_everything": lambda text: _quoted(text),
+    "narrow_space_before_pm": lambda text: text.replace("7:00 PM", "7:00\u202fPM").encode(),
+    "old_user_name_label": lambda text: text.replace("User Name (Original Name)", "User Name").encode(),
+    "no_title": lambda text: text.partition("\n")[2].encode(),
+}
+
+
+def _quoted(text: str) -> bytes:
+    import csv
+    import io
+
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerows(csv.reader(io.StringIO(text)))
+    return out.getvalue().encode()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_gives_the_same_people(layout: str) -> None:
+    report = read(LAYOUTS[layout](attendee_report()))
+    assert guests(report) == EXPECTED
+    assert report.quarantined.empty
+    assert (report.kind, report.topic) == ("attendee", "Bonds, explained")
+
+
+def test_sections_come_in_any_order_and_may_be_empty() -> None:
+    text = attendee_report()
+    head, rest = text.split("Host Details,")
+    host, attendees = rest.split("Attendee Details,")
+    swapped = f"{head}Panelist Details,\nAttendee Details,{attendees}Other Attended,\nHost Details,{host}"
+    report = read(swapped)
+    assert guests(report) == EXPECTED
+    assert report.hosts["email"].tolist() == ["hema@academy.example"]
+
+
+def test_cp1252_names_survive() -> None:
+    report = read(attendee_report([ASHA.replace("Asha Rao", "Zoë Müller")]).encode("cp1252"))
+    assert report.attendees["user_name"].tolist() == ["Zoë Müller"]
+
+
+def test_quoted_newlines_keep_physical_line_numbers() -> None:
+    multi = ASHA.replace("Asha Rao", '"Asha\nRao"')
+    report = read(attendee_report([multi, BINA]))
+    assert report.attendees["line"].tolist() == [10, 12]
+    assert report.attendees["email"].tolist() == ["asha@example.com", "bina@example.com"]
+
+
+def test_doubled_quotes_and_commas_in_custom_questions() -> None:
+    header = HEADER.replace("Is Guest,", 'Is Guest,"Job (if ""Student"", say so)",')
+    row = ASHA.replace(",Yes,India", ',Yes,"Ads, ""big"" ones",India')
+    assert guests(read(attendee_report([row], header=header))) == EXPECTED[:1]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (ASHA.replace("Yes,Asha Rao,", "Yes,"), "misaligned"),
+        (ASHA.replace("Yes,Asha Rao,", "Asha Rao,"), "misaligned"),
+        (ASHA.replace("Asha,Rao,", "Asha,"), "misaligned"),
+        (ASHA.replace("Asha,Rao,", "Asha,Rao,Junior,"), "misaligned"),
+        (ASHA.replace(",approved,", ","), "misaligned"),
+        (ASHA.replace('"Mar 22, 2025 19:05:00",', ""), "misaligned"),
+        (ASHA.replace("asha@example.com,+919812300001", "+919812300001,asha@example.com"), "misaligned"),
+        (
+            ASHA.replace(
+                '"Mar 22, 2025 19:05:00","Mar 22, 2025 20:00:00"', '"Mar 22, 2025 20:00:00","Mar 22, 2025 19:05:00"'
+            ),
+            "times_contradict",
+        ),
+        (ASHA.replace("20:00:00", "2:00:00"), "times_contradict"),
+        (ASHA.replace('"Mar 22, 2025 20:00:00"', "22.03.2025 20:00"), "date_style"),
+        (ASHA.removesuffix(",55,Yes,India"), "missing_field"),
+        (ASHA.replace("Asha Rao", '"Asha" Rao'), "broken_quote"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.isidentifier() else "row",
+)
+def test_a_row_that_does_not_fit_is_set_apart_and_the_others_stay(row: str, reason: str) -> None:
+    report = read(attendee_report([row, BINA, CARL]))
+    assert guests(report) == EXPECTED[1:]
+    assert report.quarantined[["line", "reason"]].to_numpy().tolist() == [[10, reason]]
+    assert "asha@example.com" not in report.quarantined["detail"].iloc[0]
+    assert "asha@example.com" in report.quarantined["raw"].iloc[0]
+
+
+def test_a_row_without_its_last_free_field_still_fits() -> None:
+    report = read(attendee_report([ASHA.removesuffix(",India"), BINA, CARL]))
+    assert guests(report) == [(*EXPECTED[0][:-1], None), *EXPECTED[1:]]
+
+
+def test_one_row_with_an_extra_value_is_set_apart_unless_its_end_is_sure() -> None:
+    header = HEADER.replace("Country/Region Name", "Country/Region Name,Your goal")
+    rows = [f"{ASHA},grow", f"{BINA},save", f"{CARL},earn, or save"]
+    report = read(attendee_report(rows, header=header))
+    assert report.quarantined["reason"].tolist() == ["too_many_fields"]
+    sure = read(attendee_report([ASHA, f"{ASHA},surplus", BINA]))
+    assert sure.quarantined.empty
+
+
+def test_a_stray_quote_costs_one_line() -> None:
+    report = read(attendee_report([ASHA.replace("Asha Rao", '"Asha Rao'), BINA, CARL]))
+    assert guests(report) == EXPECTED[1:]
+    assert report.quarantined[["line", "reason"]].to_numpy().tolist() == [[10, "broken_quote"]]
+
+
+def test_zooms_own_backward_times_keep_the_person_without_times() -> None:
+    row = ASHA.replace('"Mar 22, 2025 20:00:00",55', '"Mar 22, 2025 18:05:00",-60')
+    report = read(attendee_report([row]))
+    assert guests(report) == [("Y", "asha@example.com", "+919812300001", None, None, "India")]
+    assert report.attendees["is_timing_unusable"].tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Phone",
+        "Phone Number (Enter with Country code ex., +91 9800000000)",
+        "WhatsApp no.",
+        "आपका मोबाइल नंबर",
+        "電話番号",
+        "How do we reach you?",
+    ],
+)
+def test_the_phone_is_found_under_any_wording(question: str) -> None:
+    header = HEADER.replace(",Phone,", f',"{question}",')
+    rows = [ASHA, BINA.replace("9812300002", "'+91 98123 00002"), CARL.replace("example.com,,,,", "example.com,,,,")]
+    report = read(attendee_report(rows, header=header))
+    assert report.attendees["phone_raw"].fillna("").tolist() == ["+919812300001", "'+91 98123 00002", ""]
+
+
+def test_numbers_that_are_no_phone_are_not_taken_for_one() -> None:
+    header = HEADER.replace(",Phone,", ",Aadhaar number,")
+    report = read(attendee_report([ASHA.replace("+919812300001", "981230000123"), BINA], header=header))
+    assert report.attendees["phone_raw"].isna().all()
+
+
+def test_zooms_country_wins_over_a_country_question() -> None:
+    header = HEADER.replace("Is Guest,", "Is Guest,Country/Region,")
+    rows = [ASHA.replace(",Yes,India", ",Yes,Nepal,India"), BINA.replace("--,--,--,--,", "--,--,--,--,Nepal,")]
+    report = read(attendee_report(rows, header=header))
+    assert report.attendees["country"].fillna("").tolist() == ["India", ""]
+
+
+def test_a_registration_report_with_a_phone_question() -> None:
+    report = read(
+        registration_report(
+            [
+                "asha,rao,Asha@Example.com,\"03/15/2025 11:23:29 AM\",approved,Pune,'+919812300001,#4",
+                'Bina,,bina@example.com,"03/16/2025 12:00:01 AM",cancelled,,NA,',
+            ]
+        )
+    )
+    assert report.kind == "registration"
+    assert report.sessions[0].scheduled_start == dt.datetime(2025, 3, 22, 13, 30, tzinfo=dt.UTC)
+    people = report.people[["section", "email", "phone_raw", "approval", "registration_source"]]
+    assert people.fillna("").to_numpy().tolist() == [
+        ["registrant", "asha@example.com", "'+919812300001", "approved", "#4"],
+        ["registrant", "bina@example.com", "NA", "cancelled", ""],
+    ]
+    assert report.people["registration_time"].iloc[1] == pd.Timestamp("2025-03-15 18:30:01", tz="UTC")
+
+
+def test_a_registration_row_that_lost_a_free_cell_is_set_apart() -> None:
+    row = "asha,rao,asha@example.com,\"03/15/2025 11:23:29 AM\",approved,'+919812300001,#4"
+    report = read(registration_report([row, row.replace("approved,", "approved,Pune,")]))
+    assert report.quarantined["reason"].tolist() == ["missing_field"]
+    assert len(report.registrants) == 1
+
+
+OLD_MEETING = """Meeting ID,Topic,Start Time,End Time,User Email,Duration (Minutes),Participants,
+871 2345 6789,Office hour,03/22/2025 07:00:00 PM,03/22/2025 08:30:00 PM,hema@academy.example,90,2,
+
+Name (Original Name),User Email,Join Time,Leave Time,Duration (Minutes),Guest,Recording Consent
+Asha (Asha Rao),asha@example.com,03/22/2025 07:05:00 PM,03/22/2025 08:00:00 PM,55,Yes,Y
+Carl,,03/22/2025 07:10:00 PM,03/22/2025 07:40:00 PM,30,Yes,
+"""
+NEW_MEETING = OLD_MEETING.replace(
+    "Name (Original Name),User Email,", "Name (original name),Email,"
+).replace("Meeting ID,Topic,Start Time,End Time,User Email,", "ID,Topic,Start time,End time,Host,")
+
+
+@pytest.mark.parametrize("text", [OLD_MEETING, NEW_MEETING], ids=["old_headers", "new_headers"])
+def test_a_meetings_participant_list(text: str) -> None:
+    report = read(text)
+    assert (report.kind, report.topic, report.webinar_id) == ("participants", "Office hour", "87123456789")
+    assert report.sessions[0].duration_minutes == 90
+    assert guests(report) == [
+        ("Y", "asha@example.com", None, "03-22 19:05", "03-22 20:00", None),
+        ("Y", None, None, "03-22 19:10", "03-22 19:40", None),
+    ]
+
+
+def test_a_participant_list_without_meta_block_takes_number_and_day_from_its_name() -> None:
+    text = "Name (Original Name),User Email,Total Duration (Minutes),Guest\nAsha Rao,asha@example.com,55,Yes\n"
+    report = read(text, file="participants_87123456789_2025_03_22.csv")
+    assert (report.webinar_id, report.file_day) == ("87123456789", dt.date(2025, 3, 22))
+    assert report.people[["attended", "minutes", "is_span"]].to_numpy().tolist() == [["Y", 55.0, True]]
+    with pytest.raises(ReportRefused) as caught:
+        read(text, file="participants.csv")
+    assert caught.value.reason == "no_event_date"
+
+
+TEAMS = """1. Summary
+Meeting title\tBonds, explained
+Attended participants\t3
+Start time\t3/22/25, 6:58:11 PM
+End time\t3/22/25, 8:31:02 PM
+Meeting duration\t1h 32m 51s
+
+2. Participants
+Name\tFirst Join\tLast Leave\tIn-Meeting Duration\tEmail\tParticipant ID (UPN)\tRole
+Hema Host\t3/22/25, 6:58:11 PM\t3/22/25, 8:31:02 PM\t1h 32m 51s\thema@academy.example\thema@academy.example\tOrganizer
+Asha Rao\t3/22/25, 7:05:00 PM\t3/22/25, 8:00:00 PM\t40m 10s\tasha@example.com\tasha@example.com\tAttendee
+Carl (Guest)\t3/22/25, 7:10:00 PM\t3/22/25, 7:40:00 PM\t30m\t\t\tAttendee
+"""
+TEAMS_ACTIVITY = """
+3. In-Meeting Activities
+Name\tJoin Time\tLeave Time\tDuration\tEmail\tRole
+Asha Rao\t3/22/25, 7:05:00 PM\t3/22/25, 7:30:00 PM\t25m\tasha@example.com\tAttendee
+Asha Rao\t3/22/25, 7:44:50 PM\t3/22/25, 8:00:00 PM\t15m 10s\tasha@example.com\tAttendee
+"""
+
+
+def test_a_teams_export_is_another_table_of_words() -> None:
+    report = read(TEAMS.encode("utf-16"))
+    assert (report.kind, report.topic, report.webinar_id) == ("teams", "Bonds, explained", None)
+    assert report.people["section"].tolist() == ["host", "attendee", "attendee"]
+    assert report.people["is_span"].all()
+    assert report.attendees["minutes"].round(2).tolist() == [40.17, 30.0]
+    assert report.sessions[0].start == dt.datetime(2025, 3, 22, 13, 28, 11, tzinfo=dt.UTC)
+
+
+def test_teams_activities_give_the_visits() -> None:
+    report = read((TEAMS + TEAMS_ACTIVITY).encode("utf-16"))
+    visits = report.attendees[report.attendees["join_time"].notna()]
+    assert visits["minutes"].round(2).tolist() == [25.0, 15.17]
+    assert not report.people["is_span"].any()
+
+
+def test_a_german_teams_export() -> None:
+    text = (
+        "1. Zusammenfassung\nBesprechungstitel\tAnleihen\nStartzeit\t22.03.25, 18:58:11\n\n2. Teilnehmer\n"
+        "Name\tErster Beitritt\tLetztes Verlassen\tDauer der Besprechung\tE-Mail\tTeilnehmer-ID (UPN)\tRolle\n"
+        "Asha Rao\t22.03.25, 19:05:00\t22.03.25, 20:00:00\t55 Min. 0 Sek.\tasha@example.com\t\tTeilnehmer\n"
+    )
+    report = read(text.encode("utf-16"))
+    assert guests(report) == [("Y", "asha@example.com", None, "03-22 19:05", "03-22 20:00", None)]
+    assert report.attendees["minutes"].tolist() == [55.0]
+
+
+LOCALISED = {
+    "ja": (
+        "出席者レポート\nレポート作成日時,2025/03/23 18:26\n"
+        "トピック,ウェビナーID,実際の開始時刻,実際の期間（分）,登録者数\n債券入門,871 2345 6789,2025/03/22 19:00,90,2\n"
+        "出席者の詳細\n出席,ユーザー名（元の名前）,名,姓,メール,電話番号,登録時刻,承認状況,参加時刻,退出時刻,セッション時間（分）,ゲスト,国/地域名\n"
+        "はい,Asha Rao,Asha,Rao,asha@example.com,9812300001,2025/03/15 11:23:29,承認済み,2025/03/22 午後7:05:00,2025/03/22 午後8:00:00,55,はい,インド\n"
+        "いいえ,Bina,Bina,Das,bina@example.com,,2025/03/16 09:00:01,承認済み,--,--,--,--,\n"
+    ),
+    "de": (
+        "Teilnehmerbericht;\nBericht erstellt:;23.03.2025 18:26\n"
+        "Thema;Webinar-ID;Tatsächliche Startzeit;Tatsächliche Dauer (Minuten)\nAnleihen;871 2345 6789;22.03.2025 19:00;90\n"
+        "Teilnehmer-Details\nTeilgenommen;Benutzername (Originalname);Vorname;Nachname;E-Mail;Telefon;Registrierungszeit;"
+        "Genehmigungsstatus;Beitrittszeit;Verlassenszeit;Zeit in Sitzung (Minuten);Ist Gast;Land/Region Name\n"
+        "Ja;Asha Rao;Asha;Rao;asha@example.com;9812300001;15.03.2025 11:23:29;genehmigt;22.03.2025 19:05:00;22.03.2025 20:00:00;55;Ja;Indien\n"
+        "Nein;Bina;Bina;Das;bina@example.com;;16.03.2025 09:00:01;genehmigt;--;--;--;--;\n"
+    ),
+    "es": (
+        "Informe de asistentes\nInforme generado:,23/03/2025 18:26\n"
+        "Tema,ID de webinar,Hora de inicio real,Duración real (minutos)\nBonos,871 2345 6789,22/03/2025 19:00,90\n"
+        "Detalles del asistente\nAsistió,Nombre de usuario (nombre original),Nombre,Apellido,Correo electrónico,Teléfono,"
+        "Hora de inscripción,Estado de aprobación,Hora de entrada,Hora de salida,Tiempo en la sesión (minutos),Es invitado,Nombre del país/región\n"
+        "Sí,Asha Rao,Asha,Rao,asha@example.com,9812300001,15/03/2025 11:23:29,aprobado,22/03/2025 07:05:00 p. m.,22/03/2025 08:00:00 p. m.,55,Sí,India\n"
+        "No,Bina,Bina,Das,bina@example.com,,16/03/2025 09:00:01,aprobado,--,--,--,--,\n"
+    ),
+    "fr": (
+        "Rapport sur les participants\nRapport généré :,23/03/2025 18:26\n"
+        "Sujet,ID du webinaire,Heure de début réelle,Durée réelle (minutes)\nObligations,871 2345 6789,22/03/2025 19:00,90\n"
+        "Détails du participant\nPrésent,Nom d’utilisateur (nom d’origine),Prénom,Nom,Adresse e-mail,Téléphone,Heure d’inscription,"
+        "Statut d’approbation,Heure d’arrivée,Heure de départ,Durée de la session (minutes),Est un invité,Nom du pays/de la région\n"
+        "Oui,Asha Rao,Asha,Rao,asha@example.com,9812300001,15/03/2025 11:23:29,approuvé,22/03/2025 19:05:00,22/03/2025 20:00:00,55,Oui,Inde\n"
+        "Non,Bina,Bina,Das,bina@example.com,,16/03/2025 09:00:01,approuvé,--,--,--,--,\n"
+    ),
+    "pt": (
+        "Relatório de participantes\nRelatório gerado:,23/03/2025 18:26\n"
+        "Tópico,ID do webinar,Hora de início real,Duração real (minutos)\nTítulos,871 2345 6789,22/03/2025 19:00,90\n"
+        "Detalhes do participante\nParticipou,Nome de usuário (nome original),Nome,Sobrenome,E-mail,Telefone,Hora da inscrição,"
+        "Status de aprovação,Hora de entrada,Hora de saída,Tempo na sessão (minutos),É convidado,Nome do país/região\n"
+        "Sim,Asha Rao,Asha,Rao,asha@example.com,9812300001,15 de mar. de 2025 11:23:29,aprovado,22/03/2025 19:05:00,22/03/2025 20:00:00,55,Sim,Índia\n"
+        "Não,Bina,Bina,Das,bina@example.com,,16 de mar. de 2025 09:00:01,aprovado,--,--,--,--,\n"
+    ),
+    "hi": (
+        "उपस्थित रिपोर्ट\nरिपोर्ट जनरेट की गई:,23/03/2025 18:26\n"
+        "विषय,वेबिनार आईडी,वास्तविक प्रारंभ समय,वास्तविक अवधि (मिनट)\nबॉन्ड,871 2345 6789,22/03/2025 19:00,90\n"
+        "उपस्थित विवरण\nउपस्थित,उपयोगकर्ता नाम (मूल नाम),पहला नाम,अंतिम नाम,ईमेल,फ़ोन,पंजीकरण समय,अनुमोदन स्थिति,"
+        "शामिल होने का समय,छोड़ने का समय,सत्र में समय (मिनट),अतिथि है,देश/क्षेत्र का नाम\n"
+        "हाँ,Asha Rao,Asha,Rao,asha@example.com,9812300001,15 मार्च 2025 11:23:29,स्वीकृत,22/03/2025 19:05:00,22/03/2025 20:00:00,55,हाँ,भारत\n"
+        "नहीं,Bina,Bina,Das,bina@example.com,,16 मार्च 2025 09:00:01,स्वीकृत,--,--,--,--,\n"
+    ),
+    "zh": (
+        "参会者报告\n报告生成时间,2025年3月23日 18:26\n"
+        "主题,网络研讨会 ID,实际开始时间,实际持续时间（分钟）\n债券,871 2345 6789,2025年3月22日 19:00,90\n"
+        "参会者详细信息\n已参加,用户名（原始名称）,名字,姓氏,电子邮件,电话,注册时间,批准状态,加入时间,离开时间,会话时间（分钟）,是否为访客,国家/地区名称\n"
+        "是,Asha Rao,Asha,Rao,asha@example.com,9812300001,2025年3月15日 11:23:29,已批准,2025年3月22日 19:05:00,2025年3月22日 20:00:00,55,是,印度\n"
+        "否,Bina,Bina,Das,bina@example.com,,2025年3月16日 09:00:01,已批准,--,--,--,--,\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("language", LOCALISED)
+def test_reports_of_accounts_in_other_languages(language: str) -> None:
+    report = read(LOCALISED[language])
+    assert [row[:5] for row in guests(report)] == [
+        ("Y", "asha@example.com", "9812300001", "03-22 19:05", "03-22 20:00"),
+        ("N", "bina@example.com", None, None, None),
+    ]
+    assert report.webinar_id == "87123456789"
+    assert report.sessions[0].duration_minutes == 90
+    assert report.attendees["approval"].tolist() == ["approved", "approved"]
+    assert report.attendees["registration_time"].iloc[0] == pd.Timestamp("2025-03-15 05:53:29", tz="UTC")
+    assert report.quarantined.empty
+
+
+def test_an_unknown_heading_over_people_without_registration_is_no_attendance() -> None:
+    text = attendee_report() + (
+        "Stage crew\nAttended,User Name,Email,Join Time,Leave Time,Time in Session (minutes)\n"
+        'Yes,Sam Sound,sam@academy.example,"Mar 22, 2025 18:55:00","Mar 22, 2025 20:30:00",95\n'
+    )
+    report = read(text)
+    assert guests(report) == EXPECTED
+    assert report.quarantined[["line", "reason"]].to_numpy().tolist() == [[15, "unknown_section"]]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "not_a_report"),
+        (b"\xef\xbb\xbf\n\n", "not_a_report"),
+        (b"name,amount\nAsha,3\n", "not_a_report"),
+        (b"<html><body>Sign in</body></html>", "not_a_report"),
+        (b"%PDF-1.7 \x00\x01\x02\xff\xfe", "not_a_report"),
+        (attendee_report().split("Attendee Details")[0].partition("Host Details")[0].encode(), "not_a_report"),
+        (attendee_report()[:-40].encode(), "truncated"),
+        (attendee_report()[: attendee_report().index("2025 20:00:00")].encode(), "truncated"),
+        (attendee_report().encode("utf-16")[:-1], "truncated"),
+        ((attendee_report() + attendee_report()).encode(), "several_events"),
+    ],
+    ids=["empty", "only_bom", "other_csv", "html", "pdf", "no_people", "mid_row", "mid_quote", "mid_char", "two_reports"],
+)
+def test_a_file_that_is_no_whole_report_is_refused(data: bytes, reason: str) -> None:
+    with pytest.raises(ReportRefused) as caught:
+        read(data)
+    assert caught.value.reason == reason
+    assert "report.csv" in str(caught.value)
+    assert "Next:" in str(caught.value)
+
+
+def test_several_sittings_in_one_topic_table() -> None:
+    facts = FACTS + '\n"Bonds, explained",871 2345 6789,"Mar 23, 2025 7:00 PM",80,3,0,2,3'
+    report = read(attendee_report(facts=facts))
+    assert [session.duration_minutes for session in report.sessions] == [90, 80]
+
+
+def test_two_webinar_ids_in_one_file_are_refused() -> None:
+    facts = FACTS + '\n"Stocks",999 2345 6789,"Mar 23, 2025 7:00 PM",80,3,0,2,3'
+    with pytest.raises(ReportRefused) as caught:
+        read(attendee_report(facts=facts))
+    assert caught.value.reason == "several_events"
+
+
+def test_meta_constants_match_the_reports_read_above() -> None:
+    assert META.count(",") == 7
