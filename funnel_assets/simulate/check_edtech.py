@@ -406,7 +406,7 @@ def _zoom_events(world: EdtechFolder, checks: Checklist) -> None:
     checks.within("webinars a week", 2 - 2.01 / weeks, len(webinars) / weeks, 2 + 2.01 / weeks)
     bootcamp = events[events["event_type"] == "bootcamp"]
     checks.exact("bootcamps have two days", len(bootcamp) // 2, int((bootcamp["bootcamp_day"] == 2).sum()))
-    weekday = pd.to_datetime(bootcamp["date"]).dt.weekday
+    weekday = pd.to_datetime(bootcamp["date"]).dt.day_of_week
     checks.none(
         "bootcamp days that are no Saturday 1 or Sunday 2",
         int((weekday != bootcamp["bootcamp_day"] + 4).sum()),

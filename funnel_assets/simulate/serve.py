@@ -319,7 +319,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _control(self, body: bytes) -> None:
         try:
-            order = json.loads(body)
+            order = dict(json.loads(body).items())
             if "as_of" in order:
                 moment = order.pop("as_of")
                 self.server_state.set_as_of(dt.datetime.fromisoformat(moment) if moment else None)

@@ -244,7 +244,7 @@ class ZoomShelf:
         email = _always_an_address(email, writers.emails(person))
         name = writers.typed_names(draw, person)
         source = look_up(_SOURCES, draw.pick(len(rows), [60, 10, 8, 12, 6, 4]))
-        missing = draw.chance(len(rows), share(6))
+        missing = draw.chance(len(rows), share(6)) & (rows["role"] == "attendee").to_numpy()
         sessions = _sessions(rows)
         columns: Iterable[Sequence[object]] = (
             name.to_pylist(),

@@ -1,0 +1,64 @@
+"""What ``funnel simulate`` does, as plain functions.
+
+Belongs here: the two commands on simulated worlds. Does not belong here: parsing of options (the package's CLI), the worlds.
+"""
+
+import datetime as dt
+from pathlib import Path
+
+from rich.console import Console
+
+from funnel_assets.errors import UsageError
+from funnel_assets.simulate.check import check_world, show_checks
+from funnel_assets.simulate.edtech import DEFAULT_DAYS, build_edtech, write_world
+from funnel_assets.simulate.faults import Faults
+
+WORLDS = ("edtech",)
+
+
+def simulate(
+    world: str = "edtech",
+    days: int | None = None,
+    end_date: dt.date | None = None,
+    scale: float = 1.0,
+    seed: int = 1,
+    out: Path = Path("data/world"),
+    faults: str = "",
+    console: Console | None = None,
+) -> list[Path]:
+    """Make a world and write it as files.
+
+    Args:
+        world: One of `WORLDS`.
+        days: Number of days; each world has its own default.
+        end_date: Last day; yesterday in Asia/Kolkata by default.
+        scale: 1.0 is the world's usual volume.
+        seed: Names the world; the same arguments give the same bytes on any machine.
+        out: Folder to write to.
+        faults: ``moderate``, or ``junk_phones=20,cut_files=1``; see `Faults`.
+        console: Where to say what was written.
+
+    Raises:
+        UsageError: For an unknown world or fault, or a world without days.
+    """
+    screen = console or Console()
+    if world not in WORLDS:
+        raise UsageError(f"there is no world {world!r}", fix=f"use --world {' or '.join(WORLDS)}")
+    built = build_edtech(days or DEFAULT_DAYS, end_date, scale, seed, Faults.parse(faults))
+    written = write_world(built, out)
+    screen.print(f"{len(written)} files of the ed-tech world, {built.start_date} to {built.end_date}, are in {out}")
+    return written
+
+
+def check(folder: Path, console: Console | None = None, only_failed: bool = False) -> bool:
+    """Check a written world and show the result.
+
+    Returns:
+        Whether every check passed.
+
+    Raises:
+        UsageError: When the folder holds no world.
+    """
+    results = check_world(folder)
+    show_checks(results, console, only_failed)
+    return all(result.passed for result in results)
