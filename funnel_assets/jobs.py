@@ -5,6 +5,7 @@ in the daily job a part that fails doesn't stop the other one (see ``EXECUTOR``)
 """
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from funnel_assets.contracts.base import CONTRACTS
 
@@ -25,7 +26,7 @@ def datasets_of(*groups: str) -> list[str]:
     return [name for name, contract in CONTRACTS.items() if contract.group in groups]
 
 
-def build_jobs(partitions_def: dg.PartitionsDefinition) -> list[dg.UnresolvedAssetJobDefinition]:
+def build_jobs(partitions_def: dg.PartitionsDefinition) -> list[UnresolvedAssetJobDefinition]:
     """Return the jobs: the daily one, and one per part, each with the marts."""
     return [
         dg.define_asset_job(

@@ -4,10 +4,12 @@ Belongs here: the home folder, the environment of child processes, Dagster runs 
 here: what a run does.
 """
 
+import contextlib
 import datetime as dt
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,9 +17,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from funnel_assets.config.settings import Settings
+from funnel_assets.config.settings import START_DATE_FILE, Settings
 from funnel_assets.config.tables import write_defaults
+from funnel_assets.assets.base import LANDED_TAG, RESTATE_TAG
+from funnel_assets.errors import FunnelError
 from funnel_assets.jobs import DAILY_JOB
+from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.storage.postgres import PostgresServer, ensure_server
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -112,9 +117,43 @@ def start_ui(settings: Settings, *, port: int = UI_PORT, host: str = "127.0.0.1"
     )
 
 
+def end(process: subprocess.Popen[bytes], *, patience_seconds: float = 20.0) -> None:
+    """End a child that `start_ui` started, with everything it started; by force when it doesn't listen."""
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, ending)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience_seconds)
+            break
+
+
+def restate(settings: Settings, *, most_rounds: int = 5) -> dict[str, list[dt.date]]:
+    """Make every stale day again, from what has landed; what follows from it too.
+
+    Returns:
+        What was stale at first.
+
+    Raises:
+        FunnelError: If a run failed, or days stay stale.
+    """
+    pipeline = Pipeline(settings)
+    first_plan = plan = pipeline.stale_plan()
+    for _ in range(most_rounds):
+        if not plan:
+            return first_plan
+        since = min(min(days) for days in plan.values())
+        if not run_days(since, settings.yesterday(), tags={RESTATE_TAG: "yes", LANDED_TAG: "yes"}):
+            break
+        plan = pipeline.stale_plan()
+    raise FunnelError(
+        f"not everything could be made again: {', '.join(sorted(plan))}.",
+        fix="see the messages above, mend the cause, and run `funnel restate` again.",
+    )
+
+
 def keep_start_date(settings: Settings) -> None:
     """Write the start date down once, so that the days a dataset can have don't move with the calendar."""
-    path = settings.home / "start_date"
+    path = settings.home / START_DATE_FILE
     if not path.exists():
         settings.home.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{settings.start_date.isoformat()}\n")

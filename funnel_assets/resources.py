@@ -1,5 +1,7 @@
 """What assets, checks, sensors and schedules are handed: the pipeline, opened once per process that needs it."""
 
+import os
+
 import dagster as dg
 from pydantic import PrivateAttr
 
@@ -25,5 +27,9 @@ class PipelineResource(dg.ConfigurableResource):
     def get(self) -> Pipeline:
         """Return the pipeline."""
         if self._pipeline is None:
-            self._pipeline = Pipeline(load_settings())
+            settings = load_settings()
+            # A secret may stand in .env only; what fetches looks in the environment.
+            for name, value in settings.environ.items():
+                os.environ.setdefault(name, value)
+            self._pipeline = Pipeline(settings)
         return self._pipeline

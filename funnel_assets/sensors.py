@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from funnel_assets.assets.base import LANDED_TAG, RESTATE_TAG
 from funnel_assets.jobs import DAILY_JOB
@@ -37,13 +38,13 @@ _UNFINISHED = (
 )
 
 
-def build_sensors(jobs: Sequence[dg.UnresolvedAssetJobDefinition]) -> list[dg.SensorDefinition]:
+def build_sensors(jobs: Sequence[UnresolvedAssetJobDefinition]) -> list[dg.SensorDefinition]:
     """Return the sensors; all are on from the start."""
     daily = next(job for job in jobs if job.name == DAILY_JOB)
     return [_zoom_inbox(daily), _keeper(daily)]
 
 
-def _zoom_inbox(job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+def _zoom_inbox(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
     @dg.sensor(
         name="zoom_inbox",
         job=job,
@@ -82,7 +83,7 @@ def _zoom_selection(missing: Sequence[str]) -> list[dg.AssetKey]:
     return [dg.AssetKey(name) for name in sorted(wanted | (readers(missing) if missing else set()))]
 
 
-def _keeper(job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+def _keeper(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
     @dg.sensor(
         name="keeper",
         job=job,

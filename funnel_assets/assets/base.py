@@ -14,7 +14,7 @@ import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from funnel_assets.contracts.base import CONTRACTS, columns
-from funnel_assets.pipeline.graph import NODES
+from funnel_assets.pipeline.graph import NODES, in_order
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.resources import PipelineResource
@@ -56,7 +56,7 @@ def dataset_asset(
         kinds=kinds,
         partitions_def=partitions_def,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        deps=[read.dataset for read in NODES[dataset].inputs],
+        deps=upstream(dataset),
         dagster_type=dg.Nothing,  # rows are in the lake; nothing is handed from step to step
         metadata={"dagster/column_schema": column_schema(dataset)},
         check_specs=[
@@ -76,6 +76,13 @@ def dataset_asset(
         yield from _materialize(context, pipeline.get(), dataset)
 
     return materialize
+
+
+def upstream(dataset: str) -> list[str]:
+    """Datasets whose steps come before: what it reads, and for the mart everything, because it publishes it all."""
+    if dataset == "funnel_marts":
+        return [name for name in in_order() if name != dataset]
+    return [read.dataset for read in NODES[dataset].inputs]
 
 
 def column_schema(dataset: str) -> dg.TableSchema:
@@ -118,6 +125,8 @@ def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, dataset:
                 )
         yield dg.Output(None, metadata=_NO_EVENTS)
     yield from _checks(pipeline, outcome)
+    if dataset == "funnel_marts":
+        pipeline.publish()
     problem = outcome.error()
     if problem is not None:
         raise dg.Failure(

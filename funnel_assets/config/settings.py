@@ -26,6 +26,7 @@ ENGINES = ("duckdb", "spark", "pandas")
 DEFAULT_TIMEZONE = "Asia/Kolkata"
 DEFAULT_MONTHS = 4
 DOTENV = ".env"
+START_DATE_FILE = "start_date"
 
 
 def _utc_now() -> dt.datetime:
@@ -39,8 +40,8 @@ class Settings:
     Attributes:
         home: ``FUNNEL_HOME``, absolute; default ``data`` in the working directory.
         timezone: ``FUNNEL_TIMEZONE``, an IANA name: decides what a day is; default ``Asia/Kolkata``.
-        start_date: ``FUNNEL_START_DATE``, the first local day of every dataset. Default: the first day of the
-            month four months before today, so it moves forward each month; set it to keep one fixed history.
+        start_date: ``FUNNEL_START_DATE``, the first local day of every dataset. Default: the day kept in the file
+            ``start_date`` in home, written by the first run; before that the first of the month four months back.
         engine: ``FUNNEL_ENGINE``: ``duckdb`` (default), ``spark`` or ``pandas``.
         lake: ``FUNNEL_LAKE``, a folder or any fsspec path; default ``lake`` in home.
         postgres_url: ``FUNNEL_POSTGRES_URL``; None means the embedded server.
@@ -150,7 +151,7 @@ def load_settings(
     return Settings(
         home=home,
         timezone=timezone,
-        start_date=_start_date(values, today),
+        start_date=_start_date(values, home, today),
         engine=values.choice("FUNNEL_ENGINE", ENGINES),
         lake=_lake_path(values.text("FUNNEL_LAKE"), home, base),
         postgres_url=values.text("FUNNEL_POSTGRES_URL"),
@@ -161,8 +162,16 @@ def load_settings(
     )
 
 
-def _start_date(values: "_Values", today: dt.date) -> dt.date:
+def _start_date(values: "_Values", home: Path, today: dt.date) -> dt.date:
     start = values.date("FUNNEL_START_DATE")
+    kept = home / START_DATE_FILE
+    if start is None and kept.is_file():
+        try:
+            start = dt.date.fromisoformat(kept.read_text(encoding="utf-8").strip())
+        except ValueError:
+            raise ConfigError(
+                "doesn't hold a day as YYYY-MM-DD.", file=str(kept), fix="correct it, or set FUNNEL_START_DATE."
+            ) from None
     if start is None:
         months = today.year * 12 + today.month - 1 - DEFAULT_MONTHS
         return dt.date(months // 12, months % 12 + 1, 1)

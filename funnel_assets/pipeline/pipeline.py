@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import os
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -58,7 +59,7 @@ class Pipeline:
 
     def sources(self) -> SourcesConfig:
         """``sources.yaml`` as it is now."""
-        return load_sources(self.settings.sources_file, self.settings.environ)
+        return load_sources(self.settings.sources_file, {**self.settings.environ, **os.environ})
 
     @cached_property
     def ingest(self) -> Ingest:
