@@ -230,8 +230,8 @@ def attendance_days(
         rows = _no_rows()
     else:
         phones = normalise_phones(table["phone_raw"])
-        table["phone"] = phones["phone"].to_numpy()
-        table["phone_status"] = phones["phone_status"].to_numpy()
+        table["phone"] = phones["phone"].astype("str")
+        table["phone_status"] = phones["phone_status"].astype("str")
         rows = _resolve(table, events)
         outcomes.append(_read_outcomes(table))
     return AttendanceResult(
@@ -565,14 +565,12 @@ def _with_person(long: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         "file",
     ]
     long = long.sort_values(["event", *order], na_position="last", ignore_index=True)
-    email, phone = long["email"].astype(object), long["phone"].astype(object)
+    email, phone = long["email"].astype("str"), long["phone"].astype("str")
     address = (long["event"].astype(str) + " " + email).where(email.notna())
     own_phone = pd.DataFrame({"address": address, "phone": phone}).dropna().drop_duplicates("address")
-    shared = address.map(own_phone.set_index("address")["phone"])
-    person = pd.Series(None, index=long.index, dtype=object)
-    person = person.mask(email.notna(), "e:" + email)
-    person = person.mask(phone.notna() & email.isna(), "p:" + phone)
-    long["person"] = person.mask(shared.notna(), "p:" + shared)
+    shared = address.map(own_phone.set_index("address")["phone"]).astype("str")
+    own = ("p:" + phone).where(email.isna(), "e:" + email)
+    long["person"] = ("p:" + shared).fillna(own)
     _match_names(long)
     nobody = long["person"].isna()
     _set_aside(table, pd.Index(long.loc[nobody, "row"]), "no_identity")
@@ -739,7 +737,7 @@ def _with_flags(long: pd.DataFrame) -> pd.DataFrame:
 def _phone_status(long: pd.DataFrame) -> pd.Series:
     """Status of the phone that counts, else of the first one typed, else of the empty cell."""
     typed = long[long["phone_raw"].notna()]
-    good = typed[typed["phone"].notna() & ("p:" + typed["phone"].astype(object) == typed["person"])]
+    good = typed[typed["phone"].notna() & ("p:" + typed["phone"] == typed["person"])]
     status = long.groupby("who")["phone_status"].first()
     for rows in (typed, good):
         found = rows.groupby("who")["phone_status"].first()
