@@ -12,6 +12,7 @@ import contextlib
 import csv
 import io
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -111,13 +112,14 @@ def _find_layout(data: bytes, delimiter: str | None, hints: Sequence[str], file:
         score = (
             matches(layout.header, wanted),
             layout.named > 1,
+            _is_wordy(layout.header),
             fitting / len(widths) if widths else 1.0,
             layout.named,
             -rank,
         )
         if best is None or score > best[0]:
             best = score, layout
-    if best is None or not best[1].named:
+    if best is None or not any(column_key(cell) for cell in best[1].header):
         raise SourceBroken("The file has no header line.", file=file, fix="export it again with its header.")
     return best[1]
 
@@ -156,25 +158,34 @@ def matches(cells: Sequence[str], wanted: set[str]) -> int:
 def header_position(rows: Sequence[Sequence[str]], wanted: set[str]) -> int:
     """Find the header among a file's first rows (blank ones left out).
 
-    It is the row with the most wanted names. Where none has any, it is the first row that is as wide as most and
-    more than half filled, so that a title above the header isn't taken for it.
+    It is the row with the most wanted names. Where none has any, it is the first row that is at least as wide as
+    most and made of words, so that neither a title above the header nor a row of numbers is taken for it.
     """
     near = rows[:_HEADER_WITHIN_ROWS]
     counts = [matches(cells, wanted) for cells in near]
     if counts and max(counts) > 0:
         return counts.index(max(counts))
-    common = Counter(len(cells) for cells in rows).most_common(1)[0][0]
-    for position, cells in enumerate(near):
-        if len(cells) == common and sum(bool(cell) for cell in cells) * 2 > common:
-            return position
-    return 0
+    widths = [_filled_width(cells) for cells in rows]
+    common = Counter(widths).most_common(1)[0][0]
+    wide = [position for position in range(len(near)) if widths[position] >= common]
+    return next((position for position in wide if _is_wordy(near[position])), (wide or [0])[0])
+
+
+def _filled_width(cells: Sequence[str]) -> int:
+    return max((number for number, cell in enumerate(cells, start=1) if cell), default=0)
+
+
+def _is_wordy(cells: Sequence[str]) -> bool:
+    """Tell whether most filled cells begin as names do, not as numbers and dates do."""
+    filled = [cell for cell in cells if cell]
+    return sum(not re.match(r"[\W_]*\d", cell) for cell in filled) * 2 > len(filled)
 
 
 def _layout(records: list[_Record], delimiter: str, wanted: set[str]) -> _Layout:
     position = header_position([record.cells for record in records], wanted)
     found = records[position]
     header = tuple(cell.strip().lstrip("\ufeff") for cell in found.cells)
-    named = max((number for number, cell in enumerate(header, start=1) if cell), default=0)
+    named = _filled_width(header)
     widths = Counter(len(record.cells) for record in records[position + 1 :])
     row_width = widths.most_common(1)[0][0] if widths else len(header)
     return _Layout(delimiter, header, named, len(header), row_width, found.line, found.next_line)
@@ -235,13 +246,11 @@ def _parse_fast(data: bytes, layout: _Layout, quoted: bool) -> pa.Table | None:
 
 
 def _offset_of_line(data: bytes, line: int) -> int:
-    offset = 0
-    for _ in range(line - 1):
-        end = data.find(b"\n", offset)
-        if end < 0:
-            return len(data)
-        offset = end + 1
-    return offset
+    if line <= 1:
+        return 0
+    ends = itertools.islice(re.finditer(rb"\r\n?|\n", data), line - 2, None)
+    end = next(ends, None)
+    return len(data) if end is None else end.end()
 
 
 def _lines_of_rows(data: bytes, first_line: int, rows: int) -> tuple[np.ndarray, int] | None:
@@ -402,7 +411,11 @@ def _odd_spans(state: _Reading, lines: list[str], begin: int, number: int) -> It
             return
         end = begin + reader.line_num
         is_open = end == len(lines) and _is_open("".join(lines[start:end]), delimiter)
-        if len(cells) == width and not is_open:
+        if (
+            len(cells) == width
+            and not is_open
+            and (end - start == 1 or _is_strict(lines[start:end], delimiter))
+        ):
             rows.append(cells)
             numbers.append(number + start)
         else:
@@ -410,10 +423,26 @@ def _odd_spans(state: _Reading, lines: list[str], begin: int, number: int) -> It
         start = end
 
 
+def _is_strict(lines: list[str], delimiter: str) -> bool:
+    """Tell whether a record of several lines has every quote where one may stand.
+
+    A stray quote reaches to the next opening quote: the record then has a letter right after its closing one.
+    """
+    if len(lines) == 1:
+        return True
+    try:
+        list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return False
+    return True
+
+
 def _take(state: _Reading, span: _Span) -> int:
     """Keep a record or set it aside; returns the index of the line to go on from."""
     layout, cells, last = state.layout, span.cells, span.lines[span.end - 1]
     if cells is None:
+        return _set_aside(state, span, "unclosed_quote")
+    if not span.is_open and not _is_strict(span.lines[span.begin : span.end], layout.delimiter):
         return _set_aside(state, span, "unclosed_quote")
     if span.is_open:
         if span.end - span.begin == 1 or not _fits_alone(state, last):
