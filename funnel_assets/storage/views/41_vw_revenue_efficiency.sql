@@ -8,7 +8,7 @@ WITH sale AS (
         coalesce(contact.icp_tier, 'Unknown') AS icp_tier,
         sold.net_amount_inr, sold.total_amount_inr, sold.days_to_revenue,
         -- A sale on the day of the touch took a day: nothing is sold in no time.
-        greatest(sold.days_to_revenue, 1) AS cycle_days
+        CASE WHEN sold.days_to_revenue IS NOT NULL THEN greatest(sold.days_to_revenue, 1) END AS cycle_days
     FROM funnel.sales_enriched AS sold
     LEFT JOIN funnel.contact_facts AS contact USING (person_id)
     WHERE sold.is_paid

@@ -6,7 +6,12 @@ WITH by_file AS (
         max(day) FILTER (WHERE day LIKE '____-__-__') AS last_day,
         count(*) FILTER (WHERE day LIKE '____-__-__') AS dated,
         -- The newest row as an example: day, line and detail in one text, so that no sort is needed.
-        max(concat_ws(chr(31), day, lpad(coalesce(line, 0)::text, 12, '0'), detail)) AS example
+        max(
+            concat_ws(
+                chr(31), CASE WHEN day LIKE '____-__-__' THEN day ELSE '' END, lpad(coalesce(line, 0)::text, 12, '0'),
+                coalesce(detail, '')
+            )
+        ) AS example
     FROM funnel.quarantine
     GROUP BY dataset, source, reason, file
 ),
@@ -21,11 +26,14 @@ counted AS (
 SELECT
     dataset, source, reason, quarantined, files, first_day, last_day, undated,
     -- Details are written without personal data; hiding addresses and long numbers once more costs nothing.
-    regexp_replace(
-        regexp_replace(split_part(example, chr(31), -1), '[^\s@]+@[^\s@]+', '***@***', 'g'),
-        '\+?\d[\d ().]{6,}\d', '***', 'g'
+    nullif(
+        regexp_replace(
+            regexp_replace(split_part(example, chr(31), 3), '[^\s@]+@[^\s@,;:]+', '***@***', 'g'),
+            '\+?\d[\d ().]{6,}\d', '***', 'g'
+        ),
+        ''
     ) AS example_detail,
-    nullif(split_part(example, chr(31), -2)::bigint, 0) AS example_line
+    nullif(split_part(example, chr(31), 2)::bigint, 0) AS example_line
 FROM counted;
 
 COMMENT ON VIEW funnel.vw_quarantine IS

@@ -31,7 +31,7 @@ gaps AS (
 )
 SELECT
     expected.dataset, oldest_day, newest_day, due_day,
-    greatest(due_day - newest_day, 0) AS days_behind,
+    CASE WHEN newest_day IS NOT NULL THEN greatest(due_day - newest_day, 0) END AS days_behind,
     coalesce(missing, 0) AS missing_recent_days,
     missing_list AS missing_recent_list,
     coalesce(days, 0) AS days, coalesce(published.rows, 0) AS rows, last_published_at,
