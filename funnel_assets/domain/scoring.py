@@ -141,9 +141,9 @@ class Rules:
         ranks = self.ranks
         for row in self.stages:
             needed = _cell(row, "requires_stage")
-            if needed and ranks.get(needed, 0) >= int(row["rank"]):
+            if needed and ranks.get(needed, int(row["rank"])) >= int(row["rank"]):
                 raise ConfigError(
-                    f"{_cell(row, 'stage')} requires {needed}, which doesn't rank below it",
+                    f"{_cell(row, 'stage')} requires {needed}, which has no row that ranks below it",
                     file="stages.csv",
                     fix="let requires_stage name a stage with a lower rank",
                 )

@@ -38,8 +38,13 @@ def table(dataset: str, rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def at(day: dt.date, minutes: int = 600) -> dt.datetime:
-    """Return the instant of a local (Asia/Kolkata) day and minute."""
-    return dt.datetime.combine(day, dt.time(), IST) + dt.timedelta(minutes=minutes)
+    """Return the instant of a local (Asia/Kolkata) day and minute, in UTC.
+
+    In UTC already, because importing pandera makes Arrow ignore the zone of Python's datetimes
+    (PYARROW_IGNORE_TIMEZONE).
+    """
+    local = dt.datetime.combine(day, dt.time(), IST) + dt.timedelta(minutes=minutes)
+    return local.astimezone(dt.UTC)
 
 
 def phone(number: int) -> dict[str, str]:
@@ -50,6 +55,20 @@ def phone(number: int) -> dict[str, str]:
 def email(number: int) -> dict[str, str]:
     """Return the e-mail columns of an invented e-mail."""
     return {"email": f"u{number}@example.com", "email_key": f"e{number:02d}"}
+
+
+def plain(found: list[dict[str, Any]], names: list[str]) -> list[tuple[Any, ...]]:
+    """Return a slow model's rows as ``engines.rows`` returns a table's."""
+    return sorted(
+        (
+            tuple(
+                row[name].astimezone(dt.UTC) if isinstance(row[name], dt.datetime) else row[name]
+                for name in names
+            )
+            for row in found
+        ),
+        key=repr,
+    )
 
 
 class World:
@@ -70,6 +89,8 @@ class World:
             "mapping": mapping_table(),
             "manual_mapping": self._manual_mapping(),
             "manual_funnels": manual_funnels_table(),
+            "present": self._present(),
+            "overrides": self._overrides(),
         }
 
     def _day(self) -> dt.date:
@@ -231,18 +252,43 @@ class World:
 
     def _manual_mapping(self) -> pa.Table:
         values = ("acca push", "ACCA Push ", "nowhere", "  ", "CFA")
-        sales = self.tables_sales_ids()
-        rows = [{"sale_id": sale, "value": self.random.choice(values)} for sale in sales if hash_even(sale)]
+        rows = [
+            {"sale_id": f"s{number:04d}", "value": self.random.choice(values)}
+            for number in range(100)
+            if self.random.random() < 0.6
+        ]
         return pa.Table.from_pylist(rows, schema=MANUAL_SCHEMA)
 
-    def tables_sales_ids(self) -> list[str]:
-        """Return ids of sales, more than there are."""
-        return [f"s{number:04d}" for number in range(100)]
+    def _present(self) -> pa.Table:
+        """Return which parts of which day are there: now and then one is missing."""
+        rows = [
+            {
+                "date": START + dt.timedelta(days=number),
+                **{name: self.random.random() < 0.9 for name in PRESENT_SCHEMA.names[1:]},
+            }
+            for number in range(self.days)
+        ]
+        return pa.Table.from_pylist(rows, schema=PRESENT_SCHEMA)
 
-
-def hash_even(text: str) -> bool:
-    """Return whether a text's characters sum to an even number: a fixed half of all texts."""
-    return sum(map(ord, text)) % 2 == 0
+    def _overrides(self) -> pa.Table:
+        fields = {"current_stage": ("SQL", "Lead"), "sales_priority": ("high", "low")}
+        rows = []
+        for _ in range(6):
+            field = self.random.choice(sorted(fields))
+            since = self._day()
+            until = since + dt.timedelta(days=self.random.randrange(1, 15))
+            rows.append(
+                {
+                    "person_id": f"p{self.random.randrange(self.people):02d}",
+                    "field": field,
+                    "value": self.random.choice(fields[field]),
+                    "reason": "spoke on the phone",
+                    "author": "ops",
+                    "effective_on": since,
+                    "expires_on": self.random.choice((until, None)),
+                }
+            )
+        return pa.Table.from_pylist(rows, schema=OVERRIDES_SCHEMA)
 
 
 def mapping_table() -> pa.Table:

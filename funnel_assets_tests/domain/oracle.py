@@ -1,0 +1,415 @@
+"""Slow models of the domain rules: loops over rows, written from SPEC 6 and the sheet's formulas, sharing no code
+with the set logic they judge."""
+
+import datetime as dt
+import re
+from collections import defaultdict
+from typing import Any
+
+import pyarrow as pa
+
+Row = dict[str, Any]
+MISC = "Other Sources (Miscellaneous)"
+DAY = dt.timedelta(days=1)
+
+
+def person(record: Row, record_id: str, sightings: list[Row]) -> tuple[str, str]:
+    """Return who a record belongs to and why, by SPEC 6's order."""
+    if record["phone_key"]:
+        return record["phone_key"], "phone"
+    if record["email_key"]:
+        known = [
+            (s["date"], s["seen_at"], s["phone_key"])
+            for s in sightings
+            if s["email_key"] == record["email_key"] and s["date"] <= record["date"]
+        ]
+        if known:
+            return max(known)[2], "email_phone"
+        return record["email_key"], "email"
+    return "a" + record[record_id], "alone"
+
+
+def sightings(tables: dict[str, pa.Table]) -> list[Row]:
+    """Return every record that shows an e-mail and a phone together."""
+    times = {"raw_leads": "created_at", "zoom_attendance": "touched_at", "engagement_events": "event_at"}
+    return [
+        {**row, "seen_at": row[at]}
+        for name, at in times.items()
+        for row in tables[name].to_pylist()
+        if row["email_key"] and row["phone_key"]
+    ]
+
+
+def shared_from(seen: list[Row]) -> dict[str, dt.date]:
+    """Return the day on which a phone was first known with three e-mails."""
+    first_days: dict[str, dict[str, dt.date]] = defaultdict(dict)
+    for sighting in seen:
+        days = first_days[sighting["phone_key"]]
+        days[sighting["email_key"]] = min(sighting["date"], days.get(sighting["email_key"], dt.date.max))
+    return {phone: sorted(days.values())[2] for phone, days in first_days.items() if len(days) >= 3}
+
+
+def funnel_of(source: str | None, day: dt.date, mapping: list[Row]) -> str:
+    """Return the funnel of a source on a day, looked up as a spreadsheet does."""
+    if source is None:
+        return MISC
+    valid = [
+        row
+        for row in mapping
+        if row["source"].strip().lower() == source.strip().lower()
+        and (row["valid_from"] is None or row["valid_from"] <= day)
+        and (row["valid_to"] is None or row["valid_to"] >= day)
+    ]
+    return valid[0]["funnel"] if valid else MISC
+
+
+def touches(tables: dict[str, pa.Table]) -> list[Row]:
+    """Return all touches with their person, in touch order."""
+    seen = sightings(tables)
+    found = []
+    for lead in tables["raw_leads"].to_pylist():
+        who, why = person(lead, "lead_id", seen)
+        found.append(
+            {
+                "order": (lead["date"], lead["created_at"], lead["source_order"], lead["lead_id"]),
+                "person_id": who,
+                "identified_by": why,
+                "source": lead["utm_source"],
+                "medium": lead["utm_medium"],
+                "campaign": lead["utm_campaign"],
+                **{name: lead[name] for name in ("date", "phone", "phone_key", "email", "name", "city")},
+            }
+        )
+    for zoom in tables["zoom_attendance"].to_pylist():
+        who, why = person(zoom, "attendance_id", seen)
+        names = [zoom["first_name"], zoom["last_name"]]
+        full = " ".join(names) if all(names) else names[0] or names[1] or zoom["user_name"]
+        given = zoom["registration_source"]
+        found.append(
+            {
+                "order": (zoom["date"], zoom["touched_at"], 1_000_000, zoom["attendance_id"]),
+                "person_id": who,
+                "identified_by": why,
+                "source": given if given and given.strip() else zoom["event_type"],
+                "medium": "zoom",
+                "campaign": zoom["webinar_name"],
+                "name": full,
+                "city": None,
+                **{name: zoom[name] for name in ("date", "phone", "phone_key", "email")},
+            }
+        )
+    return sorted(found, key=lambda touch: touch["order"])
+
+
+def dedup_leads(tables: dict[str, pa.Table], first: dt.date, last: dt.date) -> list[Row]:
+    """Return the month's unique leads of the days."""
+    everything = touches(tables)
+    seen = sightings(tables)
+    numbers = {row["phone_key"]: row["phone"] for row in seen}
+    shared = shared_from(seen)
+    mapping = tables["mapping"].to_pylist()
+    heads: dict[tuple[Any, ...], Row] = {}
+    for touch in everything:
+        heads.setdefault((touch["person_id"], touch["date"].year, touch["date"].month), touch)
+    rows = []
+    for head in heads.values():
+        day, who = head["date"], head["person_id"]
+        if not first <= day <= last:
+            continue
+        back = [t for t in everything if t["person_id"] == who and day - 90 * DAY <= t["date"] <= day]
+        phones = [
+            t["phone"] or (numbers.get(who) if t["identified_by"] == "email_phone" else None) for t in back
+        ]
+        phone = next((p for p in phones if p), None)
+        row = {
+            "date": day,
+            "person_id": who,
+            "identified_by": head["identified_by"],
+            "user_id": phone,
+            "phone": phone,
+            **{fact: next((t[fact] for t in back if t[fact]), None) for fact in ("email", "name", "city")},
+            "touches": sum(t["date"] == day for t in back),
+            "is_new_person": back[0]["date"] == day,
+            "is_shared_phone": who in shared and shared[who] <= day,
+        }
+        for prefix, touch in (("first", head), ("origin", back[0])):
+            row |= {f"{prefix}_{name}": touch[name] for name in ("source", "medium", "campaign")}
+            row[f"{prefix}_touch_at"] = touch["order"][1]
+            row[f"{prefix}_funnel"] = funnel_of(touch["source"], touch["date"], mapping)
+        rows.append(row)
+    return rows
+
+
+def zoom_lookup(phone: str | None, day: dt.date, zoom: list[Row]) -> tuple[str, dt.date | None]:
+    """Return the sheet's Attended cell of a phone, and the first day attended up to a day."""
+    rows = [
+        row
+        for row in zoom
+        if phone is not None
+        and row["phone_key"] == phone
+        and row["date"] >= day - 90 * DAY
+        and (row["date"].year, row["date"].month) <= (day.year, day.month)
+    ]
+    if not rows:
+        return "0", None
+    days = [row["date"] for row in rows if row["attended"] == "Y" and row["date"] <= day]
+    return ("Yes" if any(row["attended"] == "Y" for row in rows) else "No"), min(days, default=None)
+
+
+def assigned_leads(tables: dict[str, pa.Table], first: dt.date, last: dt.date) -> list[Row]:
+    """Return M0: the month's list filtered by phone, sorted by assignOn, its first row; then the lookups."""
+    rows = []
+    all_leads = tables["crm_assignments"].to_pylist()
+    zoom = tables["zoom_attendance"].to_pylist()
+    mapping = tables["mapping"].to_pylist()
+    day = first
+    while day <= last:
+        m0_leads = [row for row in all_leads if day.replace(day=1) <= row["date"] <= day]
+        for phone in {row["phone_key"] for row in m0_leads}:
+            own = [row for row in m0_leads if row["phone_key"] == phone]
+            top = sorted(own, key=lambda row: (row["assigned_at"], row["assignment_id"]))[0]
+            if top["date"] != day:
+                continue
+            attended, attended_on = zoom_lookup(phone, day, zoom)
+            rows.append(
+                {
+                    **{name: top[name] for name in ("date", "phone", "phone_key", "assigned_at", "employee")},
+                    "person_id": phone,
+                    "first_source": top["lead_source"],
+                    "funnel": funnel_of(top["lead_source"], day, mapping),
+                    "attended": attended,
+                    "assignments": sum(row["date"] == day for row in own),
+                    "assigned_late_days": None if attended_on is None else (day - attended_on).days,
+                }
+            )
+        day += DAY
+    return rows
+
+
+def sheet_trim(text: str | None) -> str:
+    """Return what the spreadsheet's TRIM makes of a cell."""
+    return re.sub(" +", " ", text or "").strip(" ")
+
+
+def final_funnel(ar: str | None, as_: str | None, table: list[Row]) -> tuple[str, str]:
+    """Return the FINAL FUNNEL cell and the branch taken, read off the sheet's formula."""
+    if sheet_trim(ar).lower() == MISC.lower():
+        for row in table:
+            if sheet_trim(row["value"]).lower() == sheet_trim(as_).lower():
+                return row["funnel"], "manual_lookup"
+        return ar or "", "miscellaneous_kept"
+    if len(as_ or ""):
+        return as_ or "", "manual_value"
+    return (ar, "crm_funnel") if ar else (MISC, "miscellaneous_kept")
+
+
+def is_paid(status: str | None) -> bool:
+    """Return whether a sale's status means that money came."""
+    bad = ("fail", "cancel", "refund", "chargeback", "revers", "declin", "reject", "bounce", "void")
+    return not any(word in (status or "").lower() for word in bad)
+
+
+def sales_enriched(tables: dict[str, pa.Table], first: dt.date, last: dt.date) -> list[Row]:
+    """Return the sales of the days with everything that is looked up for them."""
+    seen, everything = sightings(tables), touches(tables)
+    zoom, mapping = tables["zoom_attendance"].to_pylist(), tables["mapping"].to_pylist()
+    manual = {row["sale_id"]: row["value"] for row in tables["manual_mapping"].to_pylist()}
+    rows = []
+    for sale in tables["crm_sales"].to_pylist():
+        day = sale["date"]
+        if not first <= day <= last:
+            continue
+        who, _ = person(sale, "sale_id", seen)
+        typed = manual.get(sale["sale_id"])
+        funnel, rule = final_funnel(sale["funnel"], typed, tables["manual_funnels"].to_pylist())
+        row = {
+            **sale,
+            "person_id": who,
+            "is_paid": is_paid(sale["status"]),
+            "manual_mapping": typed,
+            "final_funnel": funnel,
+            "final_funnel_rule": rule,
+            "attended": zoom_lookup(sale["phone_key"], day, zoom)[0],
+            "days_to_revenue": None,
+        }
+        for prefix, since in (("first", day.replace(day=1)), ("origin", day - 90 * DAY)):
+            back = [t for t in everything if t["person_id"] == who and since <= t["date"] <= day]
+            top = back[0] if back else None
+            for name in ("source", "medium", "campaign"):
+                row[f"{prefix}_{name}"] = top[name] if top else None
+            row[f"{prefix}_touch_at"] = top["order"][1] if top else None
+            row[f"{prefix}_funnel"] = funnel_of(top["source"], top["date"], mapping) if top else None
+            if top and prefix == "origin":
+                row["days_to_revenue"] = (day - top["date"]).days
+        rows.append(row)
+    return rows
+
+
+EVENTS = {
+    "click": "clicks",
+    "view": "views",
+    "download": "downloads",
+    "demo_booked": "demos_booked",
+    "follow_up": "follow_ups",
+    "form_submit": "form_submissions",
+    "deal_closed": "deals_closed",
+}
+COUNTS = (*list(EVENTS.values())[:5], "registrations", "attendances", "minutes", *list(EVENTS.values())[5:])
+
+
+def engagements(tables: dict[str, pa.Table]) -> dict[str, list[Row]]:
+    """Return what each person did, in order."""
+    seen = sightings(tables)
+    found: dict[str, list[Row]] = defaultdict(list)
+    for lead in tables["raw_leads"].to_pylist():
+        order = (lead["date"], lead["created_at"], lead["lead_id"])
+        what = {"order": order, "channel": lead["utm_source"], "form_submissions": 1}
+        found[person(lead, "lead_id", seen)[0]].append(what)
+    for zoom in tables["zoom_attendance"].to_pylist():
+        there = zoom["attended"] == "Y"
+        at = zoom["join_time"] if there and zoom["join_time"] else zoom["touched_at"]
+        what = {
+            "order": (zoom["date"], at, zoom["attendance_id"]),
+            "channel": "zoom",
+            "registrations": int(zoom["attendance_type"] != "walk_in"),
+            "attendances": int(there),
+            "minutes": zoom["time_in_session_minutes"],
+        }
+        found[person(zoom, "attendance_id", seen)[0]].append(what)
+    for event in tables["engagement_events"].to_pylist():
+        order = (event["date"], event["event_at"], event["event_id"])
+        what = {"order": order, "channel": event["channel"]}
+        if event["event_type"].lower() in EVENTS:
+            what[EVENTS[event["event_type"].lower()]] = 1
+        found[person(event, "event_id", seen)[0]].append(what)
+    return {who: sorted(did, key=lambda what: what["order"]) for who, did in found.items()}
+
+
+def engagement_summary(tables: dict[str, pa.Table], first: dt.date, last: dt.date) -> list[Row]:
+    """Return each person's active days with the day's and the running counts."""
+    rows = []
+    for who, did in engagements(tables).items():
+        for day in sorted({what["order"][0] for what in did}):
+            if not first <= day <= last:
+                continue
+            today = [what for what in did if what["order"][0] == day]
+            so_far = [what for what in did if what["order"][0] <= day]
+            rows.append(
+                {
+                    "date": day,
+                    "person_id": who,
+                    **{name: sum(what.get(name, 0) for what in today) for name in COUNTS},
+                    **{f"total_{name}": sum(what.get(name, 0) for what in so_far) for name in COUNTS},
+                    "first_engaged_at": min(what["order"][1] for what in so_far),
+                    "last_engaged_at": max(what["order"][1] for what in so_far),
+                    "channel": did[0]["channel"],
+                }
+            )
+    return rows
+
+
+POINTS = {"views": 10, "clicks": 5, "downloads": 20, "form_submissions": 10, "registrations": 10}
+POINTS |= {"attendances": 20, "demos_booked": 40, "follow_ups": 30, "deals_closed": 50}
+RANKS = {"Lead": 1, "MQL": 2, "SQL": 3, "Opportunity": 4, "Customer": 5}
+OWNERS = {"Lead": "Marketing", "MQL": "Marketing Ops", "Customer": "Customer Success"}
+TRACKS = {
+    "Lead": ("Low", "Every two weeks", "Email, Newsletter"),
+    "MQL": ("Mid", "Weekly", "Email, LinkedIn"),
+    "SQL": ("High", "Every 3 days", "Email, WhatsApp, LinkedIn"),
+    "Opportunity": ("High", "Every 3 days", "Email, WhatsApp, LinkedIn"),
+    "Customer": ("Low", "Monthly", "Email"),
+}
+
+
+def _stage(row: Row, paid: bool) -> tuple[str, str]:
+    if paid:
+        return "Customer", "Paid sale"
+    if row.get("total_deals_closed"):
+        return "Customer", "Deal closed"
+    if row.get("total_demos_booked"):
+        if row.get("total_follow_ups"):
+            return "Opportunity", "Booked a demo and attended a follow-up"
+        return "SQL", "Booked a demo"
+    if row.get("total_downloads"):
+        return "MQL", "Downloaded something"
+    if row.get("total_attendances"):
+        return "MQL", "Attended a webinar"
+    return "Lead", "Known to us"
+
+
+def _playbook(health: str, stage: str) -> tuple[str, str]:
+    if health == "Stale":
+        return "Reactivation", "high" if RANKS[stage] >= 3 else "medium"
+    if health == "Dormant":
+        return "Reactivation", "low"
+    if RANKS[stage] >= 3:
+        return "Conversion", "high"
+    return "Education", "medium" if stage == "MQL" else "low"
+
+
+def _state(
+    who: str, day: dt.date, summary: list[Row], paid: list[dt.date], overrides: list[Row]
+) -> Row | None:
+    known = [row for row in summary if row["date"] <= day]
+    paid = [sold for sold in paid if sold <= day]
+    if not known and not paid:
+        return None
+    row = max(known, key=lambda known: known["date"]) if known else {}
+    idle = (day - (row["date"] if known else max(paid))).days
+    health = "Active" if idle <= 14 else "Stale" if idle <= 45 else "Dormant"
+    stage, reason = _stage(row, bool(paid))
+    track, frequency, channels = TRACKS[stage]
+    playbook, priority = _playbook(health, stage)
+    state = {
+        "intent_score": sum(points * row.get(f"total_{name}", 0) for name, points in POINTS.items()),
+        "current_stage": stage,
+        "stage_reason": reason,
+        "engagement_health": health,
+        "nurture_track": track,
+        "track_frequency": frequency,
+        "track_channels": channels,
+        "next_playbook": playbook,
+        "sales_priority": priority,
+        "owner_department": OWNERS.get(stage, "Sales"),
+    }
+    holding = [
+        o
+        for o in overrides
+        if o["person_id"] == who
+        and o["effective_on"] <= day
+        and (o["expires_on"] is None or day < o["expires_on"])
+    ]
+    for override in sorted(holding, key=lambda o: (o["effective_on"], o["value"])):
+        state[override["field"]] = override["value"]
+    return state | {"override_applied": ",".join(sorted({o["field"] for o in holding})) or None}
+
+
+def scored_contacts(
+    summary: list[Row], sales: list[Row], overrides: list[Row], first: dt.date, last: dt.date
+) -> list[Row]:
+    """Return the changes of state, by living through every day for every contact."""
+    rows = []
+    begin = min([row["date"] for row in (*summary, *sales)], default=first)
+    for who in {row["person_id"] for row in (*summary, *sales)}:
+        own = [row for row in summary if row["person_id"] == who]
+        paid = [row["date"] for row in sales if row["person_id"] == who]
+        before: Row | None = None
+        for number in range((last - begin).days + 1):
+            day = begin + number * DAY
+            state = _state(who, day, own, paid, overrides)
+            if state != before and state is not None and first <= day:
+                seen = [row for row in own if row["date"] <= day]
+                score = state["intent_score"]
+                rows.append(
+                    {
+                        "date": day,
+                        "person_id": who,
+                        **state,
+                        "intent_index": 100 * score // (score + 40),
+                        "previous_stage": before["current_stage"] if before else None,
+                        "first_touch_channel": seen[0]["channel"] if seen else None,
+                        "last_engaged_at": max((row["last_engaged_at"] for row in seen), default=None),
+                    }
+                )
+            before = state
+    return rows

@@ -1,0 +1,111 @@
+"""engagement_summary: the day's and the running counts."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from funnel_assets.domain.engagement import COUNTS, engagement_summary
+from funnel_assets_tests.domain import oracle
+from funnel_assets_tests.domain.engines import DuckEngine, PandasEngine, rows
+from funnel_assets_tests.domain.pipeline import compute
+from funnel_assets_tests.domain.test_attribution import frames, zoom
+from funnel_assets_tests.domain.test_identity import lead
+from funnel_assets_tests.domain.worlds import START, World, at, email, phone, plain, table
+
+DAY = dt.date(2026, 2, 10)
+
+
+def event(number: int, kind: str, day: dt.date = DAY, minutes: int = 600) -> dict[str, Any]:
+    """Return an event of the person with phone 1."""
+    return {
+        "date": day,
+        "event_id": f"v{number}",
+        "source_name": "events",
+        "event_at": at(day, minutes),
+        "event_type": kind,
+        "channel": "LinkedIn",
+        **phone(1),
+    }
+
+
+def summary(
+    events: list[Any], leads: list[Any], meetings: list[Any], day: dt.date = DAY
+) -> list[dict[str, Any]]:
+    """Return the summary of one day."""
+    engine = PandasEngine()
+    happened = engine.load({"engagement_events": table("engagement_events", events)})
+    found = engagement_summary(**frames(leads, meetings), **happened, first=day, last=day)
+    return engine.table(found).to_pylist()
+
+
+def counted(row: dict[str, Any], prefix: str = "") -> dict[str, int]:
+    """Return the counts of a row that aren't 0."""
+    return {name: row[f"{prefix}{name}"] for name in COUNTS if row[f"{prefix}{name}"]}
+
+
+def test_each_kind_of_record_counts_as_its_activity() -> None:
+    kinds = [
+        "View",
+        "click",
+        " download ",
+        "demo_booked",
+        "FOLLOW_UP",
+        "form_submit",
+        "deal_closed",
+        "scrolled",
+    ]
+    events = [event(number, kind) for number, kind in enumerate(kinds)]
+    meetings = [
+        zoom(1, DAY, at(DAY, 300), **phone(1), join_time=at(DAY, 1150)),
+        zoom(
+            2,
+            DAY,
+            at(DAY, 300),
+            **phone(1),
+            attended="N",
+            attendance_type="no_show",
+            time_in_session_minutes=0,
+        ),
+        zoom(3, DAY, at(DAY, 300), **phone(1), attendance_type="walk_in"),
+    ]
+    [row] = summary(events, [lead(1, DAY, 600, **phone(1))], meetings)
+    assert counted(row) == {
+        **dict.fromkeys(("views", "clicks", "downloads", "demos_booked", "follow_ups", "deals_closed"), 1),
+        "form_submissions": 2,
+        "registrations": 2,
+        "attendances": 2,
+        "minutes": 60,
+    }
+    assert counted(row) == counted(row, "total_")
+    assert (row["first_engaged_at"], row["last_engaged_at"]) == (at(DAY, 300), at(DAY, 1150))
+
+
+def test_an_unknown_kind_of_event_makes_a_person_active_and_counts_nowhere() -> None:
+    [row] = summary([event(1, "scrolled")], [], [])
+    assert (counted(row), row["channel"], row["person_id"]) == ({}, "LinkedIn", "p01")
+
+
+def test_running_counts_reach_back_to_the_first_day_and_not_past_the_day() -> None:
+    days = [DAY - dt.timedelta(days=200), DAY, DAY + dt.timedelta(days=1)]
+    [row] = summary([event(number, "view", day) for number, day in enumerate(days)], [], [])
+    assert (row["views"], row["total_views"]) == (1, 2)
+    assert row["first_engaged_at"] == at(days[0])
+
+
+def test_a_person_who_did_nothing_on_the_day_has_no_row() -> None:
+    assert summary([event(1, "view", DAY - dt.timedelta(days=1))], [lead(1, DAY, 600, **email(4))], []) != []
+    assert summary([event(1, "view", DAY - dt.timedelta(days=1))], [], []) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_worlds_equal_the_slow_model(seed: int) -> None:
+    world = World(seed)
+    engine = PandasEngine() if seed else DuckEngine()
+    since = START + dt.timedelta(days=20)
+    tables = world.tables | {"links": compute(engine, world.tables, "links", START, world.last)}
+    found = compute(engine, tables, "engagement_summary", since, world.last)
+    assert found.num_rows > 20
+    assert rows(found) == plain(
+        oracle.engagement_summary(world.tables, since, world.last), found.schema.names
+    )
