@@ -7,7 +7,7 @@ its column or is a misfit that the caller sets apart.
 
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
@@ -274,17 +274,16 @@ def check_styles(columns: Mapping[str, Cells]) -> dict[str, np.ndarray]:
 
 
 def decide_order(
-    columns: Mapping[str, Cells], contradictions: Callable[[str], int], hint: str | None = None
+    columns: Mapping[str, Cells], tests: Sequence[Callable[[str], int]], hint: str | None = None
 ) -> str:
     """Which of day and month comes first in this file.
 
-    Decided, in this order, by: a number above 12; both orders meaning the same; only one order being free of
-    contradictions (a report generated before its event, leaving before joining, minutes that don't match);
-    ``hint`` from the source's configuration.
+    Decided, in this order, by: a number above 12; both orders meaning the same; the first test against which exactly
+    one order stands clean; ``hint`` from the source's configuration.
 
     Args:
         columns: Every date column of the file and its meta block.
-        contradictions: How many impossible facts an order would imply.
+        tests: Each says how many impossible or absurd facts an order would imply.
         hint: ``month_first`` or ``day_first``, used only when the file itself doesn't tell.
 
     Raises:
@@ -310,9 +309,10 @@ def decide_order(
     decided = _by_numbers(fails, total)
     if decided or differs is None:
         return decided or ORDERS[0]
-    against = {order: contradictions(order) for order in ORDERS}
-    if min(against.values()) == 0 and max(against.values()) > 0:
-        return min(against, key=lambda order: against[order])
+    for test in tests:
+        against = {order: test(order) for order in ORDERS}
+        if min(against.values()) == 0 and max(against.values()) > 0:
+            return min(ORDERS, key=lambda order: against[order])
     if hint in ORDERS:
         return str(hint)
     text, month_first, day_first = differs
@@ -321,6 +321,19 @@ def decide_order(
         "and nothing else in the file tells which.",
         reason="dates_ambiguous",
     )
+
+
+def same_day_of_every_month(columns: Mapping[str, Cells], order: str) -> int:
+    """1 where an order puts the file's dates on one day of three months or more (4 March, 4 April, 4 May …).
+
+    That is what the days of one month look like with day and month swapped; people don't register like that.
+    """
+    days: set[int] = set()
+    for cells in columns.values():
+        local = readings(cells, order)
+        days |= set((local[cells.numeric & (local != _NAT)] // _DAY_US).tolist())
+    dates = [dt.date(1970, 1, 1) + dt.timedelta(days=day) for day in days]
+    return int(len({date.day for date in dates}) == 1 and len(dates) >= 3)
 
 
 def _by_numbers(fails: Mapping[str, int], total: int) -> str | None:

@@ -36,7 +36,7 @@ class Labels:
     """One mapping for each kind of word: label key to canonical name."""
 
     by_kind: Mapping[str, Mapping[str, str]]
-    header_texts: frozenset[str]
+    structure_texts: frozenset[str]
 
     def name(self, kind: str, text: str) -> str | None:
         """Canonical name of ``text`` among the words of ``kind``, or None."""
@@ -61,10 +61,10 @@ def labels_from_csv(raw: str) -> Labels:
     The first line that claims a spelling keeps it.
     """
     by_kind: dict[str, dict[str, str]] = {}
-    header_texts: set[str] = set()
+    structure_texts: set[str] = set()
     for row in csv.DictReader(io.StringIO(raw)):
         for text in row["texts"].split("|"):
             by_kind.setdefault(row["what"], {}).setdefault(key(text), row["name"])
-            if row["what"] == "header":
-                header_texts.add(text)
-    return Labels(by_kind=by_kind, header_texts=frozenset(header_texts))
+            if row["what"] in ("header", "meta"):
+                structure_texts.add(text)
+    return Labels(by_kind=by_kind, structure_texts=frozenset(structure_texts))

@@ -77,14 +77,14 @@ class _Scanner:
 
     def scan(self, records: Records) -> Layout:
         self.records = records
-        header_texts = self.labels.header_texts
+        structure_texts = self.labels.structure_texts
         look_closer = True
         for index, row in enumerate(records.rows):
             if (
                 look_closer
                 or index < _TOP_LINES
                 or not any(row[1:])
-                or len(header_texts.intersection(row)) > 1
+                or len(structure_texts.intersection(row)) > 1
             ):
                 self.following = index + 1
                 look_closer = self._structural(row, records.lines[index])

@@ -19,7 +19,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from funnel_assets.masking import mask_text
-from funnel_assets.sources.zoom.dates import Cells, check_styles, decide_order, readings, take_apart, to_utc
+from funnel_assets.sources.zoom.dates import (
+    Cells,
+    check_styles,
+    decide_order,
+    readings,
+    same_day_of_every_month,
+    take_apart,
+    to_utc,
+)
 from funnel_assets.sources.zoom.errors import ReportRefused
 from funnel_assets.sources.zoom.fit import (
     TEXT_COLUMNS,
@@ -39,6 +47,7 @@ TOTALS = ("registered", "cancelled", "approved", "denied", "unique_viewers", "to
 # Zoom rounds minutes up; a wrong hour or day is off by far more than this.
 _MINUTES_APART = 5.0
 _NAT = np.iinfo(np.int64).min
+_EPOCH_DAY = dt.date(1970, 1, 1)
 _MINUTE_US = 60_000_000
 _DAY_US = 1440 * _MINUTE_US
 _YES_NO = np.array(["N", "Y", None], dtype=object)
@@ -56,6 +65,15 @@ _DETAILS = {
 }
 
 
+@dataclass(frozen=True)
+class _Clues:
+    """What is known of a file from outside: the day in its name, when it was dropped, what the source's owner says."""
+
+    file_day: dt.date | None
+    landed_at: dt.datetime | None
+    date_order: str | None
+
+
 def read_report(
     data: bytes,
     *,
@@ -69,10 +87,10 @@ def read_report(
 
     Args:
         data: The file's bytes, unchanged.
-        file: Its name, for messages; its digits and date are used only when the file itself has none.
+        file: Its name, for messages; its digits and date are used only where the file itself doesn't tell.
         timezone: IANA zone in which the account writes times.
         date_order: ``month_first`` or ``day_first``; used only where the file's own dates don't tell.
-        landed_at: When the file was dropped, kept on the report.
+        landed_at: When the file was dropped, kept on the report; no report is made after it landed.
         labels: Another table of words than the one that ships.
 
     Raises:
@@ -103,11 +121,12 @@ def _read(
     kind = _kind(layout, blocks)
     facts = _facts(layout, blocks)
     fact_cells = _fact_cells(facts, labels)
-    order = _order(blocks, fact_cells, facts, labels, date_order)
+    name_id, file_day = _from_name(file)
+    minutes = minutes_of(_duration(facts[0]) or "", labels)
+    order = _order(blocks, fact_cells, minutes, _Clues(file_day, landed_at, date_order))
     read = _read_blocks(blocks, order, timezone, kind)
     sessions = _sessions(facts, fact_cells, order, timezone, labels)
     _check_near_event(read, sessions)
-    name_id, file_day = _from_name(file)
     report = ZoomReport(
         file=file,
         sha256=hashlib.sha256(data).hexdigest(),
@@ -188,19 +207,42 @@ def _fact_cells(facts: list[dict[str, str]], labels: Labels) -> dict[str, Cells]
 def _order(
     blocks: list[People],
     fact_cells: Mapping[str, Cells],
-    facts: list[dict[str, str]],
-    labels: Labels,
-    hint: str | None,
+    minutes: float | None,
+    clues: "_Clues",
 ) -> str:
     columns: dict[str, Cells] = dict(fact_cells)
     for number, people in enumerate(blocks):
         columns |= {f"{name} {number}": cells for name, cells in people.times.items()}
-    durations = [minutes_of(_duration(row) or "", labels) for row in facts]
+
+    def fact(name: str, order: str) -> int:
+        return int(readings(fact_cells[name], order)[0]) if name in fact_cells else _NAT
 
     def contradictions(order: str) -> int:
-        return _contradictions(order, blocks, fact_cells, durations[0] or 0.0)
+        return _contradictions(order, blocks, fact_cells, minutes or 0.0)
 
-    return decide_order(columns, contradictions, hint)
+    def absurd(order: str) -> int:
+        return same_day_of_every_month(columns, order)
+
+    def not_the_day_in_the_name(order: str) -> int:
+        moments = [fact(name, order) for name in TIME_FACTS] + [_first_join(blocks, order)]
+        days = {_EPOCH_DAY + dt.timedelta(days=value // _DAY_US) for value in moments if value != _NAT}
+        return int(clues.file_day is not None and clues.file_day not in days)
+
+    def made_after_it_landed(order: str) -> int:
+        made = fact("generated_at", order)
+        if clues.landed_at is None or made == _NAT:
+            return 0
+        return int(made > int(clues.landed_at.timestamp() * 1_000_000) + _DAY_US)
+
+    return decide_order(
+        columns, [contradictions, absurd, not_the_day_in_the_name, made_after_it_landed], clues.date_order
+    )
+
+
+def _first_join(blocks: list[People], order: str) -> int:
+    joins = [_rows(people.times["join_time"], order) for people in blocks if "join_time" in people.times]
+    known = [int(join[join != _NAT].min()) for join in joins if (join != _NAT).any()]
+    return min(known, default=_NAT)
 
 
 def _contradictions(
