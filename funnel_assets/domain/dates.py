@@ -17,9 +17,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from funnel_assets.domain.text import Bools, Ints, as_bools, distinct, tidy
+from funnel_assets.domain.text import Bools, Ints, as_bools, distinct, pc, tidy
 from funnel_assets.errors import ConfigError
 
 ISO_FORMATS = (

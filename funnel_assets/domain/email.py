@@ -10,10 +10,9 @@ import re
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from email_validator import EmailNotValidError, validate_email
 
-from funnel_assets.domain.text import as_text, distinct, tidy
+from funnel_assets.domain.text import as_text, distinct, pc, tidy
 
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"

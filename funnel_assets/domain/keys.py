@@ -9,9 +9,8 @@ from hashlib import blake2b, sha256
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from funnel_assets.domain.text import Ints, as_arrow, as_text, distinct, holds_byte
+from funnel_assets.domain.text import Ints, as_arrow, as_text, distinct, holds_byte, pc
 
 PHONE_MARK, EMAIL_MARK = "p", "e"
 _KEY_DIGITS = 16

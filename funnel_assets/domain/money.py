@@ -13,7 +13,6 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from funnel_assets.domain.text import (
     Bools,
@@ -21,6 +20,7 @@ from funnel_assets.domain.text import (
     as_integers,
     as_text,
     distinct,
+    pc,
     tidy,
     without_missing_words,
 )

@@ -14,9 +14,8 @@ from typing import NamedTuple
 import pandas as pd
 import phonenumbers
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from funnel_assets.domain.text import MISSING_WORDS, as_text, distinct, holds_byte, tidy
+from funnel_assets.domain.text import MISSING_WORDS, as_text, distinct, holds_byte, pc, tidy
 
 INDIA = "91"
 BUILT_IN_PLACEHOLDERS = frozenset(

@@ -7,11 +7,16 @@ A column is a ``large_string`` array in which a missing cell is null; work is do
 column of 1.5 million cells often holds far fewer.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
+
+# Arrow makes these functions when it is imported, so type checkers don't know them.
+pc: Any = pyarrow.compute
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -42,7 +47,8 @@ def as_arrow(values: pd.Series | pa.Array | pa.ChunkedArray) -> pa.Array:
 def as_text(values: pa.Array, index: pd.Index | None = None) -> pd.Series:
     """Return an Arrow array as a pandas column of dtype ``str``."""
     chunked = pa.chunked_array([values.cast(pa.large_string())])
-    return pd.Series(pd.arrays.ArrowStringArray(chunked, dtype=_TEXT_DTYPE), index=index)
+    array = pd.arrays.ArrowStringArray(chunked, dtype=_TEXT_DTYPE)  # pyright: ignore[reportCallIssue]
+    return pd.Series(array, index=index)
 
 
 def as_integers(values: pa.Array, index: pd.Index | None = None) -> pd.Series:

@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.domain.dates import ISO_FORMATS
 from funnel_assets.domain.keys import row_hashes
-from funnel_assets.domain.text import Bools, Ints, as_arrow, as_bools, as_text, distinct, nulls, tidy
+from funnel_assets.domain.text import Bools, Ints, as_arrow, as_bools, as_text, distinct, nulls, pc, tidy
 from funnel_assets.errors import SourceBroken
 from funnel_assets.masking import mask_text
 

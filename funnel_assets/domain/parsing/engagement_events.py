@@ -8,7 +8,6 @@ stands alone.
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from funnel_assets.domain.dates import local_day, parse_local
 from funnel_assets.domain.email import normalize_emails
@@ -26,7 +25,7 @@ from funnel_assets.domain.parsing.base import (
     repeats,
 )
 from funnel_assets.domain.phone import normalize_phones
-from funnel_assets.domain.text import Bools, as_arrow, as_text, constant
+from funnel_assets.domain.text import Bools, as_arrow, as_text, constant, pc
 
 DATASET = "engagement_events"
 COLUMNS = {
