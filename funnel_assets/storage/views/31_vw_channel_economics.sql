@@ -33,11 +33,14 @@ channel AS (
 -- What was never published is unknown, not 0.
 known AS (
     SELECT
-        coalesce(bool_or(has_marketing), false) AS marketing, coalesce(bool_or(has_sales), false) AS sales,
-        coalesce(bool_or(has_spend), false) AS spend, min(date) AS first_day, max(date) AS last_day,
-        coalesce(bool_and(has_marketing AND has_sales AND has_spend), false)
-            AND count(DISTINCT date) = max(date) - min(date) + 1 AS is_complete
-    FROM funnel.funnel_marts
+        coalesce(bool_or(marketing), false) AS marketing, coalesce(bool_or(sales), false) AS sales,
+        coalesce(bool_or(spend), false) AS spend, min(date) AS first_day, max(date) AS last_day,
+        coalesce(bool_and(marketing AND sales AND spend), false) AND count(*) = max(date) - min(date) + 1 AS is_complete
+    FROM (
+        SELECT date, bool_and(has_marketing) AS marketing, bool_and(has_sales) AS sales, bool_and(has_spend) AS spend
+        FROM funnel.funnel_marts
+        GROUP BY date
+    ) AS by_day
 ),
 figures AS (
     SELECT

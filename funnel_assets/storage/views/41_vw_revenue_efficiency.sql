@@ -1,37 +1,13 @@
 CREATE OR REPLACE VIEW funnel.vw_revenue_efficiency AS
-WITH sale AS (
-    SELECT
-        CASE
-            WHEN sold.origin_touch_at IS NULL THEN 'unknown'
-            ELSE coalesce(nullif(lower(btrim(sold.origin_source)), ''), '(none)')
-        END AS origin_source,
-        coalesce(contact.icp_tier, 'Unknown') AS icp_tier,
-        sold.net_amount_inr, sold.total_amount_inr, sold.days_to_revenue,
-        -- A sale on the day of the touch took a day: nothing is sold in no time.
-        CASE WHEN sold.days_to_revenue IS NOT NULL THEN greatest(sold.days_to_revenue, 1) END AS cycle_days
-    FROM funnel.sales_enriched AS sold
-    LEFT JOIN funnel.contact_facts AS contact USING (person_id)
-    WHERE sold.is_paid
-),
-overall AS (
-    SELECT sum(net_amount_inr) FILTER (WHERE cycle_days IS NOT NULL) / nullif(sum(cycle_days), 0) AS velocity FROM sale
-),
-grouped AS (
-    SELECT
-        origin_source, icp_tier, count(*) AS sales, count(days_to_revenue) AS sales_with_touch,
-        sum(total_amount_inr) AS gross_revenue_inr, sum(net_amount_inr) AS net_revenue_inr,
-        round(avg(days_to_revenue), 1) AS avg_days_to_revenue,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY days_to_revenue) AS median_days_to_revenue,
-        sum(net_amount_inr) FILTER (WHERE cycle_days IS NOT NULL) / nullif(sum(cycle_days), 0) AS velocity
-    FROM sale
-    GROUP BY origin_source, icp_tier
+WITH overall AS (
+    SELECT sum(cycle_revenue_inr) / nullif(sum(cycle_days), 0) AS velocity FROM funnel.revenue_facts
 )
 SELECT
     origin_source, icp_tier, sales, sales_with_touch, gross_revenue_inr, net_revenue_inr, avg_days_to_revenue,
     median_days_to_revenue,
-    round(grouped.velocity, 2) AS velocity_inr_per_day,
-    round(grouped.velocity / nullif(overall.velocity, 0), 2) AS efficiency_index
-FROM grouped
+    round(cycle_revenue_inr / nullif(cycle_days, 0), 2) AS velocity_inr_per_day,
+    round(cycle_revenue_inr / nullif(cycle_days, 0) / nullif(overall.velocity, 0), 2) AS efficiency_index
+FROM funnel.revenue_facts
 CROSS JOIN overall;
 
 COMMENT ON VIEW funnel.vw_revenue_efficiency IS

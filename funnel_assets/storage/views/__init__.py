@@ -27,7 +27,14 @@ VIEW_NAMES = (
 )
 """What people read, each after those it reads."""
 
-MATERIALIZED_NAMES = ("contact_facts", "channel_facts", "cohort_facts", "stage_facts", "state_facts")
+MATERIALIZED_NAMES = (
+    "contact_facts",
+    "channel_facts",
+    "cohort_facts",
+    "stage_facts",
+    "state_facts",
+    "revenue_facts",
+)
 """Helpers that hold rows of their own, so they have to be refreshed with every publish; each after those it reads, and
 before all views."""
 
