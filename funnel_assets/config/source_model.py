@@ -71,6 +71,8 @@ class Source:
         sheet: Worksheet of an xlsx; None means the first.
         drift: What to do when columns change: ``evolve`` loads on and reports it; ``freeze`` fails;
             ``discard_row`` and ``discard_value`` quarantine the rows or the values that don't fit.
+        rolling: Whether the dump keeps recent days only: days before its earliest row are then unknown to it, not
+            empty, and keep what an older dump said of them.
         allow_empty: Whether a file without rows is data; else it is an error.
         external_id: Column with the source's own id of a person (SPEC 6, identity).
         http: Overrides of the HTTP defaults.
@@ -92,6 +94,7 @@ class Source:
     delimiter: str | None = None
     sheet: str | None = None
     drift: str = "evolve"
+    rolling: bool = False
     allow_empty: bool = False
     external_id: str | None = None
     http: HttpOverrides = HttpOverrides()
@@ -127,6 +130,7 @@ class Source:
             "delimiter": self.delimiter,
             "sheet": self.sheet,
             "drift": self.drift,
+            "rolling": self.rolling,
             "external_id": self.external_id,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -54,6 +54,7 @@ _KEYS: dict[str, frozenset[str]] = {
     "delimiter": _CSV,
     "sheet": frozenset({"xlsx"}),
     "drift": _TABULAR,
+    "rolling": _TABULAR,
     "allow_empty": frozenset(KINDS),
 }
 _AUTH_KEYS = ("type", "env", "name")
@@ -288,6 +289,7 @@ class _Reader:
             delimiter=self.delimiter(pairs.get("delimiter")),
             sheet=self.text(pairs["sheet"], "sheet") if "sheet" in pairs else None,
             drift=self.choice(pairs.get("drift"), "drift", DRIFT) or "evolve",
+            rolling=self.flag(pairs.get("rolling"), "rolling"),
             allow_empty=self.flag(pairs.get("allow_empty"), "allow_empty"),
             external_id=self.text(pairs["external_id"], "external_id") if "external_id" in pairs else None,
             http=self.http(pairs.get("http")),

@@ -72,6 +72,10 @@ class SourceIndex:
     days: dict[dt.date, SourceDay]
     drift: list[str] = field(default_factory=list)
 
+    def covers(self, day: dt.date) -> bool:
+        """Whether a rolling dump is sure to hold all of a day; its earliest day may have been cut."""
+        return bool(self.days) and day > min(self.days)
+
     def digest(self, day: dt.date) -> str:
         """Digest of a day's rows; the same for every day without rows."""
         return self.days[day].digest if day in self.days else EMPTY
@@ -127,12 +131,35 @@ def day_digests(index: pd.DataFrame) -> dict[dt.date, SourceDay]:
 
 @dataclass
 class _Read:
-    """One source's dump, indexed; its rows are read again when a day has to be cleaned."""
+    """One dump of a source, indexed; its rows are read again when a day has to be cleaned."""
 
     source: Source
     snapshot: Snapshot
     index: SourceIndex
     rows: tuple[pd.DataFrame, pd.DataFrame] | None = None
+
+
+@dataclass
+class _Dumps:
+    """The dumps of one source, newest first: older ones matter only where the newest keeps recent days."""
+
+    newest: _Read
+    older: Sequence[_Read] = ()
+
+    @property
+    def source(self) -> Source:
+        """Their source."""
+        return self.newest.source
+
+    def of(self, day: dt.date) -> _Read:
+        """Return the newest dump that holds all of a day."""
+        return next(
+            (read for read in (self.newest, *self.older) if read.index.covers(day)), self._partly(day)
+        )
+
+    def _partly(self, day: dt.date) -> _Read:
+        reads = (self.newest, *self.older)
+        return next((read for read in reads if day in read.index.days), self.newest)
 
 
 class Ingest:
@@ -165,10 +192,12 @@ class Ingest:
         outcome = Outcome(dataset)
         try:
             tables = self._tables()
-            reads = [self._read(source, tables, days, fetch) for source in self._configured(dataset)]
+            reads = [self._dumps(source, tables, days, fetch) for source in self._configured(dataset)]
             wanted = {day: _inputs(reads, day) for day in days}
             known = self._lake.all_facts(dataset)
-            outcome.done = {day: known[day] for day in days if day in known and known[day].inputs == wanted[day]}
+            outcome.done = {
+                day: known[day] for day in days if day in known and known[day].inputs == wanted[day]
+            }
             todo = [day for day in days if day not in outcome.done]
             if todo:
                 self._write(outcome, reads, todo, wanted, tables)
@@ -196,11 +225,13 @@ class Ingest:
             snapshot = self._landing.newest(dataset, source.name)
             if snapshot is None:
                 return []
-            reads.append(self._indexed(source, snapshot, tables))
-        covered = min(read.snapshot.fetched_at for read in reads)
+            reads.append(self._with_older(self._indexed(source, snapshot, tables), tables))
+        covered = min(read.newest.snapshot.fetched_at for read in reads)
         facts = self._lake.all_facts(dataset, days)
         return [
-            day for day, found in facts.items() if self._end_of(day) <= covered and found.inputs != _inputs(reads, day)
+            day
+            for day, found in facts.items()
+            if self._end_of(day) <= covered and found.inputs != _inputs(reads, day)
         ]
 
     def _configured(self, dataset: str) -> Sequence[Source]:
@@ -222,10 +253,10 @@ class Ingest:
         placeholders = tables.fingerprint("placeholders")
         return fingerprint([RULES_VERSION, source.fingerprint(), placeholders, self._settings.timezone])[:12]
 
-    def _index_path(self, source: Source) -> Path:
-        return self._settings.staged / source.dataset / f"{source.name}.json"
+    def _index_path(self, source: Source, sha256: str) -> Path:
+        return self._settings.staged / source.dataset / source.name / f"{sha256}.json"
 
-    def _read(self, source: Source, tables: Tables, days: Sequence[dt.date], fetch: bool) -> _Read:
+    def _dumps(self, source: Source, tables: Tables, days: Sequence[dt.date], fetch: bool) -> _Dumps:
         snapshot = self._landing.newest(source.dataset, source.name)
         if fetch or snapshot is None or snapshot.fetched_at < self._end_of(max(days)):
             snapshot = land(source, self._landing, snapshot)
@@ -237,19 +268,30 @@ class Ingest:
                 day=max(days),
                 fix="run the day again after it has ended.",
             )
-        return self._indexed(source, snapshot, tables)
+        return self._with_older(self._indexed(source, snapshot, tables), tables)
+
+    def _with_older(self, newest: _Read, tables: Tables) -> _Dumps:
+        """Add the dumps before, where the newest keeps recent days only; each content once, newest first."""
+        if not newest.source.rolling:
+            return _Dumps(newest)
+        seen = {newest.snapshot.sha256}
+        older = []
+        for snapshot in reversed(self._landing.snapshots(newest.source.dataset, newest.source.name)):
+            if snapshot.sha256 not in seen:
+                seen.add(snapshot.sha256)
+                older.append(self._indexed(newest.source, snapshot, tables))
+        return _Dumps(newest, older)
 
     def _indexed(self, source: Source, snapshot: Snapshot, tables: Tables) -> _Read:
-        rules = self._rules(source, tables)
-        known = SourceIndex.load(self._index_path(source))
-        if known is not None and (known.sha256, known.rules) == (snapshot.sha256, rules):
+        known = SourceIndex.load(self._index_path(source, snapshot.sha256))
+        if known is not None and known.rules == self._rules(source, tables):
             return _Read(source, snapshot, known)
-        return self._index(source, snapshot, tables, known)
+        return self._index(source, snapshot, tables)
 
-    def _index(self, source: Source, snapshot: Snapshot, tables: Tables, before: SourceIndex | None) -> _Read:
+    def _index(self, source: Source, snapshot: Snapshot, tables: Tables) -> _Read:
         parser = PARSERS[source.dataset]
         raw = read_landed(source, self._landing.path(snapshot), snapshot.origin, parser)
-        matched = matched_columns(source, raw, parser, before.header if before else ())
+        matched = matched_columns(source, raw, parser, self._header_before(source, snapshot))
         table = matched.table
         index = parser.index_rows(table, self._context(source, snapshot, tables))
         undated = index[index["fate"] == "quarantine"]
@@ -278,9 +320,18 @@ class Ingest:
             days=day_digests(index),
             drift=matched.drift,
         )
-        found.save(self._index_path(source))
+        found.save(self._index_path(source, snapshot.sha256))
         self._landing.annotate(snapshot, rows=raw.rows_in, header=raw.header)
         return _Read(source, snapshot, found, (table, index))
+
+    def _header_before(self, source: Source, snapshot: Snapshot) -> Sequence[str]:
+        """Column names of the dump before this one, for the drift report."""
+        earlier = [
+            one
+            for one in self._landing.snapshots(source.dataset, source.name)
+            if one.fetched_at < snapshot.fetched_at and one.header is not None
+        ]
+        return (earlier[-1].header or ()) if earlier else ()
 
     def _context(self, source: Source, snapshot: Snapshot, tables: Tables) -> SourceContext:
         return SourceContext(
@@ -298,7 +349,7 @@ class Ingest:
     def _write(
         self,
         outcome: Outcome,
-        reads: Sequence[_Read],
+        dumps: Sequence[_Dumps],
         todo: Sequence[dt.date],
         wanted: Mapping[dt.date, Mapping[str, str]],
         config: Tables,
@@ -306,17 +357,22 @@ class Ingest:
         dataset, parser = outcome.dataset, PARSERS[outcome.dataset]
         counts = {day: Counter[str]() for day in todo}
         tables = []
-        for read in reads:
-            if read.rows is None:
-                read = self._index(read.source, read.snapshot, config, None)
-            assert read.rows is not None
-            context = self._context(read.source, read.snapshot, config)
-            chosen = ((read.rows[1]["fate"] == "load") & read.rows[1]["day"].isin(set(todo))).to_numpy()
-            table, index = (frame[chosen] for frame in read.rows)
-            cleaned = parser.clean_rows(table, index, context)
-            account(table, index, cleaned, context, parser.money).check(context)
-            tables.append(conform(cleaned.rows, CONTRACTS[dataset]))
-            self._count(read, cleaned, todo, counts)
+        for found in dumps:
+            by_read: dict[str, tuple[_Read, list[dt.date]]] = {}
+            for day in todo:
+                read = found.of(day)
+                by_read.setdefault(read.snapshot.sha256, (read, []))[1].append(day)
+            for read, days in by_read.values():
+                if read.rows is None:
+                    read.rows = self._index(read.source, read.snapshot, config).rows
+                assert read.rows is not None
+                context = self._context(read.source, read.snapshot, config)
+                chosen = ((read.rows[1]["fate"] == "load") & read.rows[1]["day"].isin(set(days))).to_numpy()
+                table, index = (frame[chosen] for frame in read.rows)
+                cleaned = parser.clean_rows(table, index, context)
+                account(table, index, cleaned, context, parser.money).check(context)
+                tables.append(conform(cleaned.rows, CONTRACTS[dataset]))
+                self._count(read, cleaned, days, counts)
         rows = pa.concat_tables(tables)
         write_days(self._lake, outcome, rows, todo, inputs=wanted, counts=counts)
 
@@ -324,7 +380,9 @@ class Ingest:
         self, read: _Read, cleaned: Cleaned, todo: Sequence[dt.date], counts: Mapping[dt.date, Counter[str]]
     ) -> None:
         """Count a source's rows per day, and make its quarantined rows of these days the ones just found."""
-        bad = {day: rows for day, rows in cleaned.quarantine.groupby("day")} if len(cleaned.quarantine) else {}
+        bad = (
+            dict(cleaned.quarantine.groupby("day")) if len(cleaned.quarantine) else {}
+        )
         none = cleaned.quarantine.iloc[:0]
         for day in todo:
             found = bad.get(day, none)
@@ -335,30 +393,42 @@ class Ingest:
             )
 
 
-def _inputs(reads: Sequence[_Read], day: dt.date) -> dict[str, str]:
-    return {f"source.{read.source.name}": f"{read.index.rules}.{read.index.digest(day)}" for read in reads}
+def _inputs(dumps: Sequence[_Dumps], day: dt.date) -> dict[str, str]:
+    found = {}
+    for dump in dumps:
+        index = dump.of(day).index
+        found[f"source.{dump.source.name}"] = f"{index.rules}.{index.digest(day)}"
+    return found
 
 
 def _raw_json(rows: pd.DataFrame) -> list[str]:
-    return [json.dumps(row, ensure_ascii=False, default=str) for row in rows.drop(columns="line").to_dict("records")]
+    return [
+        json.dumps(row, ensure_ascii=False, default=str)
+        for row in rows.drop(columns="line").to_dict("records")
+    ]
 
 
-def _sources_table(reads: Sequence[_Read], outcome: Outcome) -> str:
-    """Every source's rows and what became of them, as a Markdown table: the four fates add up to rows in."""
-    lines = ["| source | taken (UTC) | rows in | these days | other days | duplicates | quarantined |", "|---" * 7 + "|"]
-    for read in reads:
-        index = read.index
+def _sources_table(dumps: Sequence[_Dumps], outcome: Outcome) -> str:
+    """Every source's rows and what became of them, as a Markdown table: the fates add up to rows in."""
+    names = (
+        "source",
+        "taken (UTC)",
+        "rows in",
+        "on these days",
+        "on other days",
+        "duplicates",
+        "quarantined",
+    )
+    lines = [" | ".join(names), " | ".join("---" for _ in names)]
+    for dump in dumps:
+        index = dump.newest.index
         here = sum(found.rows for day, found in index.days.items() if day in outcome.done)
-        other = sum(found.rows for day, found in index.days.items() if day not in outcome.done)
-        lines.append(
-            f"| {read.source.name} | {read.snapshot.fetched_at:%Y-%m-%d %H:%M} | {index.rows_in} | {here} | {other} "
-            f"| {index.duplicates} | {index.quarantined} |"
-        )
-    return "\n".join(lines)
+        other = sum(found.rows for found in index.days.values()) - here
+        taken = f"{dump.newest.snapshot.fetched_at:%Y-%m-%d %H:%M}"
+        facts = (dump.source.name, taken, index.rows_in, here, other, index.duplicates, index.quarantined)
+        lines.append(" | ".join(str(fact) for fact in facts))
+    return "\n".join(f"| {line} |" for line in lines)
 
 
-def _drift_text(reads: Sequence[_Read]) -> str:
-    lines = []
-    for read in reads:
-        lines += [f"- {read.source.name}: {told}" for told in read.index.drift]
-    return "\n".join(lines)
+def _drift_text(dumps: Sequence[_Dumps]) -> str:
+    return "\n".join(f"- {dump.source.name}: {told}" for dump in dumps for told in dump.newest.index.drift)

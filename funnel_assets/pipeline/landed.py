@@ -66,7 +66,12 @@ def _land_file(source: Source, landing: Landing) -> Snapshot:
             fix="put it there, or correct the path in sources.yaml.",
         )
     return landing.put(
-        source.dataset, source.name, path, path.name, dt.datetime.now(dt.UTC), path.suffix.lstrip(".") or "bin"
+        source.dataset,
+        source.name,
+        path,
+        path.name,
+        dt.datetime.now(dt.UTC),
+        path.suffix.lstrip(".") or "bin",
     )
 
 
@@ -142,7 +147,9 @@ def matched_columns(source: Source, raw: RawTable, parser: Parser, before: Seque
     chosen: dict[str, str] = {}
     for field, sheet in parser.columns.items():
         given = source.columns.get(sheet) or source.columns.get(field) or sheet
-        found = by_key.get(column_key(given)) or by_key.get(column_key(sheet)) or by_key.get(column_key(field))
+        found = (
+            by_key.get(column_key(given)) or by_key.get(column_key(sheet)) or by_key.get(column_key(field))
+        )
         if found is not None:
             chosen[sheet] = found
     constants = {

@@ -31,7 +31,7 @@ from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.sources.zoom.errors import ReportRefused
 from funnel_assets.sources.zoom.reader import read_report
 from funnel_assets.sources.zoom.report import ZoomReport
-from funnel_assets.storage.lake import Lake, PartitionFacts, fingerprint
+from funnel_assets.storage.lake import Lake, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
 
@@ -184,7 +184,9 @@ class ZoomIngest:
         if kept.reason == "truncated" and time.time() - stat.st_mtime < COMPLETE_SECONDS:
             arrivals.waiting.append(path.name)
             return
-        self._landing.put(DATASET, source.name, data, path.name, now, path.suffix.lstrip(".").lower() or "csv")
+        self._landing.put(
+            DATASET, source.name, data, path.name, now, path.suffix.lstrip(".").lower() or "csv"
+        )
         self._save(source, kept)
         known.add(sha256)
         if kept.reason is None:
@@ -257,7 +259,9 @@ class ZoomIngest:
             kept = {source: self._kept(source) for source in self._sources().of(DATASET)}
             wanted = {day: self._inputs(kept, day, tables) for day in days}
             known = self._lake.all_facts(DATASET)
-            outcome.done = {day: known[day] for day in days if day in known and known[day].inputs == wanted[day]}
+            outcome.done = {
+                day: known[day] for day in days if day in known and known[day].inputs == wanted[day]
+            }
             todo = [day for day in days if day not in outcome.done]
             if todo:
                 self._write(outcome, kept, todo, wanted, tables)
@@ -330,15 +334,15 @@ class ZoomIngest:
                 self._quarantine.replace(DATASET, source.name, str(day), bad)
         write_days(self._lake, outcome, conform(rows, CONTRACTS[DATASET]), todo, inputs=wanted, counts=counts)
         if len(result.totals):
-            outcome.notes["totals the reports state"] = _markdown(result.totals[result.totals["difference"] != 0])
+            outcome.notes["totals the reports state"] = _markdown(
+                result.totals[result.totals["difference"] != 0]
+            )
 
     def _bad_rows(
         self, result: AttendanceResult, kept: Sequence[KeptFile], todo: Sequence[dt.date]
     ) -> Iterator[tuple[dt.date, pd.DataFrame]]:
         """Quarantined rows per day; a row stands under the first of its file's days that is made."""
-        first = {
-            file.file: next((day for day in sorted(todo) if file.concerns(day)), None) for file in kept
-        }
+        first = {file.file: next((day for day in sorted(todo) if file.concerns(day)), None) for file in kept}
         bad = result.quarantined
         days = bad["file"].map(first)
         for day in todo:
@@ -354,7 +358,9 @@ class ZoomIngest:
             for file in found:
                 if file.reason is None and names & set(file.days):
                     landed_at = dt.datetime.fromisoformat(file.landed_at)
-                    reports.append(self._report(source, self._bytes(snapshots[file.sha256]), file.file, landed_at))
+                    reports.append(
+                        self._report(source, self._bytes(snapshots[file.sha256]), file.file, landed_at)
+                    )
         placeholders = frozenset(str(value) for value in tables["placeholders"]["value"])
         return attendance_days(
             reports,
@@ -392,5 +398,8 @@ def _markdown(frame: pd.DataFrame) -> str:
     if frame.empty:
         return "Every report's own totals agree with what was read."
     lines = [" | ".join(map(str, frame.columns)), " | ".join("---" for _ in frame.columns)]
-    lines += [" | ".join("" if pd.isna(cell) else str(cell) for cell in row) for row in frame.itertuples(index=False)]
+    lines += [
+        " | ".join("" if pd.isna(cell) else str(cell) for cell in row)
+        for row in frame.itertuples(index=False)
+    ]
     return "\n".join(f"| {line} |" for line in lines)
