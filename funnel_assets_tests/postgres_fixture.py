@@ -22,23 +22,32 @@ _numbers = itertools.count(1)
 
 
 @contextlib.contextmanager
-def embedded_postgres() -> Iterator[Path]:
-    """Start a server in a throw-away folder; yield that folder (a ``FUNNEL_HOME``); stop and remove it.
+def throw_away_home() -> Iterator[Path]:
+    """A ``FUNNEL_HOME`` whose server, if one gets started, is stopped at the end, and the folder removed.
 
-    Durability is off: a test machine may lose power, a killed server still keeps every finished transaction.
+    Not in pytest's own temporary folder: each start of pytest closes that again to other users, and as root the
+    server runs as one. Durability is off: a test machine may lose power, and a killed server still keeps every
+    finished transaction.
     """
     home = Path(tempfile.mkdtemp(prefix="funnel-pg-"))
     before = os.environ.get("FUNNEL_POSTGRES_FSYNC")
     os.environ["FUNNEL_POSTGRES_FSYNC"] = "off"
     try:
-        ensure_server(home)
         yield home
     finally:
         stop_server(home)
         shutil.rmtree(home, ignore_errors=True)
-        os.environ.pop("FUNNEL_POSTGRES_FSYNC")
+        os.environ.pop("FUNNEL_POSTGRES_FSYNC", None)
         if before is not None:
             os.environ["FUNNEL_POSTGRES_FSYNC"] = before
+
+
+@contextlib.contextmanager
+def embedded_postgres() -> Iterator[Path]:
+    """A throw-away home with its server up."""
+    with throw_away_home() as home:
+        ensure_server(home)
+        yield home
 
 
 @contextlib.contextmanager

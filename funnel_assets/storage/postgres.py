@@ -15,12 +15,14 @@ Two kinds of server, the same code once the URL is known (SPEC 1):
 
 Files under ``$FUNNEL_HOME/postgres``::
 
-    data/       the cluster (made under another name, then renamed: never half there)
-    password    of the owner role, mode 0600, made once
-    port        chosen once and kept, so that a BI tool's settings stay right
-    server.lock held while the server is being made, started or stopped
+    data/             the cluster (made under another name, then renamed: never half there)
+    password          of the owner role, mode 0600, made once
+    analyst-password  of the read-only role, which is the one to give to a BI tool
+    port              chosen once and kept, so that a BI tool's settings stay right
+    server.lock       held while the server is being made, started or stopped
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import logging
@@ -28,12 +30,12 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OWNER_ROLE = "funnel"
+ANALYST_ROLE = "analyst"
 WAREHOUSE_DATABASE = "funnel"
 DAGSTER_DATABASE = "dagster"
 DRIVER = "postgresql+psycopg2"
@@ -66,6 +69,7 @@ _UNPRIVILEGED_USERS = ("pgserver", "postgres", "nobody")
 _CHECK_ACCESS = "check that it is up and that host, port, user and password are right, then try again"
 _FIRST_PORT, _PORTS = 15432, 1000
 _START_TIMEOUT_SECONDS = 60
+_WORTH_ANOTHER_START = ("could not bind", "Address already in use", "Permission denied")
 _LOCK_TIMEOUT_SECONDS = 120
 
 _SETTINGS = {
@@ -116,6 +120,7 @@ class PostgresServer:
     embedded: bool
     warehouse_database: str = WAREHOUSE_DATABASE
     dagster_database: str = DAGSTER_DATABASE
+    analyst_password: str | None = None
 
     def url(self, database: str | None = None) -> str:
         """SQLAlchemy URL (psycopg2, password included) of ``database``, by default the warehouse."""
@@ -126,6 +131,20 @@ class PostgresServer:
     def libpq_url(self, database: str | None = None) -> str:
         """The same for psql, libpq and BI tools: ``postgresql://…``, password included."""
         return self.url(database).replace(f"{DRIVER}://", "postgresql://", 1)
+
+    @property
+    def analyst_url(self) -> str | None:
+        """The warehouse for a BI tool, as the role that may read all but personal columns; None for an external
+        server, whose owner decides who may log in."""
+        if self.analyst_password is None:
+            return None
+        url = self.base.set(
+            drivername="postgresql",
+            username=ANALYST_ROLE,
+            password=self.analyst_password,
+            database=self.warehouse_database,
+        )
+        return url.render_as_string(hide_password=False)
 
     @property
     def warehouse_url(self) -> str:
@@ -189,8 +208,9 @@ def ensure_server(
         if found:
             return found
         embedded.start()
-        server = PostgresServer(embedded.base_url(), True, *names)
+        server = embedded.server(*names)
         _ensure_databases(server)
+        _ensure_analyst(server)
         return server
 
 
@@ -310,6 +330,26 @@ def _ensure_database(base: URL, name: str, variable: str) -> None:
             ) from None
 
 
+def _ensure_analyst(server: PostgresServer) -> None:
+    """Make the read-only role, or give it the password of its file again. What it may read, the warehouse says."""
+    role = sql.Identifier(ANALYST_ROLE)
+    with (
+        _connection(server.base.set(database=server.warehouse_database)) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (ANALYST_ROLE,))
+        if cursor.fetchone() is None:
+            cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+            cursor.execute(sql.SQL("ALTER ROLE {} SET search_path = funnel, public").format(role))
+            cursor.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(role))
+            # Dagster's tables hold nothing for an analyst.
+            dagster = sql.Identifier(server.dagster_database)
+            cursor.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(dagster))
+        password = sql.Literal(server.analyst_password)
+        cursor.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, password))
+        connection.commit()
+
+
 def _refusal(base: URL, name: str) -> str | None:
     """Why a connection to database ``name`` fails; None when it works."""
     try:
@@ -319,7 +359,7 @@ def _refusal(base: URL, name: str) -> str | None:
         return _first_line(error)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _connection(url: URL) -> Iterator[psycopg2.extensions.connection]:
     timed = url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": "10"})
     connection = psycopg2.connect(timed.set(drivername="postgresql").render_as_string(hide_password=False))
@@ -345,7 +385,7 @@ class _Embedded:
         self.data = self.root / "data"
         self.log_file = self.data / "server.log"
 
-    @contextmanager
+    @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         self.root.mkdir(parents=True, exist_ok=True)
         try:
@@ -367,23 +407,27 @@ class _Embedded:
         return _read_int(self.root / "port")
 
     def read_password(self) -> str | None:
+        return self._read_secret("password")
+
+    def _read_secret(self, name: str) -> str | None:
         try:
-            return (self.root / "password").read_text().strip() or None
+            return (self.root / name).read_text().strip() or None
         except FileNotFoundError:
             return None
 
     def base_url(self) -> URL:
         return URL.create(DRIVER, OWNER_ROLE, self.read_password(), _HOST, self.read_port())
 
+    def server(self, warehouse: str, dagster: str) -> PostgresServer:
+        analyst = self._read_secret("analyst-password") or self._write_password("analyst-password")
+        return PostgresServer(self.base_url(), True, warehouse, dagster, analyst)
+
     def connected(self, warehouse: str, dagster: str) -> PostgresServer | None:
         """The running server, when it lets us in and has both databases; the fast path of every process."""
-        if (
-            self.read_port() is None
-            or self.read_password() is None
-            or not (self.data / "postmaster.pid").exists()
-        ):
+        files = ("port", "password", "analyst-password", "data/postmaster.pid")
+        if not all((self.root / name).exists() for name in files):
             return None
-        server = PostgresServer(self.base_url(), True, warehouse, dagster)
+        server = self.server(warehouse, dagster)
         try:
             for name in dict.fromkeys((warehouse, dagster)):
                 with _connection(server.base.set(database=name)):
@@ -429,7 +473,7 @@ class _Embedded:
             failure = self._pg_ctl(user, "-l", str(self.log_file), "-t", str(_START_TIMEOUT_SECONDS), "start")
             if failure is None and self._wait_answers():
                 return
-            if "could not bind" not in self._log_tail() and "Address already in use" not in self._log_tail():
+            if not any(text in self._log_tail() for text in _WORTH_ANOTHER_START):
                 break
         raise FunnelError(
             f"The embedded PostgreSQL didn't start: {self._log_tail() or failure or 'no reason given'}",
@@ -464,12 +508,11 @@ class _Embedded:
         password_file = scratch / "password"
         password_file.write_text(password + "\n")
         self._give(user, scratch, password_file)
-        _let_traverse(user, self.root, _binaries())
         cluster = scratch / "data"
         try:
-            _run(
+            self._program(
                 user,
-                str(_binaries() / "initdb"),
+                "initdb",
                 *("-D", str(cluster), "-U", OWNER_ROLE, "--pwfile", str(password_file)),
                 *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-instructions"),
                 *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"),
@@ -502,7 +545,6 @@ class _Embedded:
         # One start's log is enough, and an old one must not be mistaken for this start's failure.
         self.log_file.write_text("")
         self._give(user, ours, hba, main, self.log_file)
-        _let_traverse(user, self.root, _binaries(self.data))
         _write_whole(self.root / "port", f"{port}\n", 0o644)
 
     def _choose_port(self, *, avoid_kept: bool) -> int:
@@ -546,12 +588,23 @@ class _Embedded:
     def stop(self) -> bool:
         if self.postmaster_pid() is None:
             return False
-        failure = self._pg_ctl(self._server_user(), "-m", "fast", "-t", "30", "stop")
-        if failure and self.postmaster_pid() is not None:
-            failure = self._pg_ctl(self._server_user(), "-m", "immediate", "-t", "10", "stop")
-        if failure and self.postmaster_pid() is not None:
+        import psutil
+
+        # What pg_ctl does, without needing to enter the folder: 'fast' ends the sessions, 'immediate' doesn't wait.
+        for number, patience in ((signal.SIGINT, 30), (getattr(signal, "SIGQUIT", signal.SIGTERM), 10)):
+            pid = self.postmaster_pid()
+            if pid is None:
+                break
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(pid)
+                if os.name == "posix":
+                    process.send_signal(number)
+                else:
+                    self._pg_ctl(None, "-m", "fast", "-t", str(patience), "stop")
+                process.wait(patience)
+        if self.postmaster_pid() is not None:
             raise FunnelError(
-                f"The embedded PostgreSQL doesn't stop: {failure}",
+                "The embedded PostgreSQL doesn't stop.",
                 file=str(self.log_file),
                 fix=f"end process {self.postmaster_pid()} by hand",
             )
@@ -562,12 +615,25 @@ class _Embedded:
     def _pg_ctl(self, user: str | None, *arguments: str) -> str | None:
         """Run pg_ctl; None when it worked, else the end of what it said."""
         try:
-            _run(user, str(_binaries(self.data) / "pg_ctl"), "-D", str(self.data), "-w", *arguments)
+            self._program(user, "pg_ctl", "-D", str(self.data), "-w", *arguments)
             return None
         except subprocess.CalledProcessError as error:
             return _tail(error.output)
         except subprocess.TimeoutExpired:
             return "it took too long"
+
+    def _program(self, user: str | None, name: str, *arguments: str, text_input: str = "") -> None:
+        """Run one of the wheel's programs on our folder, as ``user`` when we are root."""
+        binaries = _binaries(self.data if self.initialised() else None)
+        for last in (False, False, True):
+            _let_traverse(user, self.root, binaries)
+            try:
+                _run(user, str(binaries / name), *arguments, text_input=text_input)
+                return
+            except subprocess.CalledProcessError as error:
+                # Someone may close a folder above ours again meanwhile: each start of pytest does so in /tmp.
+                if last or user is None or "Permission denied" not in error.output:
+                    raise
 
     def _log_tail(self) -> str:
         try:
@@ -575,19 +641,18 @@ class _Embedded:
         except OSError:
             return ""
 
-    def _write_password(self) -> str:
+    def _write_password(self, name: str = "password") -> str:
         password = secrets.token_urlsafe(24)
-        _write_whole(self.root / "password", password + "\n", 0o600)
+        _write_whole(self.root / name, password + "\n", 0o600)
         return password
 
     def _new_password(self, user: str | None) -> None:
         """Give the owner a new password, the server being down, in PostgreSQL's single-user mode."""
         password = self._write_password()
         try:
-            _run(
-                user,
-                *(str(_binaries(self.data) / "postgres"), "--single", "-D", str(self.data), "postgres"),
-                text_input=f"ALTER ROLE {OWNER_ROLE} PASSWORD '{password}';\n",
+            statement = f"ALTER ROLE {OWNER_ROLE} PASSWORD '{password}';\n"
+            self._program(
+                user, "postgres", "--single", "-D", str(self.data), "postgres", text_input=statement
             )
         except subprocess.CalledProcessError:
             (self.root / "password").unlink(missing_ok=True)

@@ -19,8 +19,8 @@ from sqlalchemy import event
 from sqlalchemy.exc import DataError
 
 from funnel_assets.storage.dagster_storage import FunnelDagsterStorage, PooledEventLogStorage
-from funnel_assets.storage.postgres import ensure_server, server_status, stop_server
-from funnel_assets_tests.postgres_fixture import fresh_database
+from funnel_assets.storage.postgres import ensure_server, server_status
+from funnel_assets_tests.postgres_fixture import fresh_database, throw_away_home
 
 pytest_plugins = ["funnel_assets_tests.postgres_fixture"]
 
@@ -237,24 +237,17 @@ def test_a_forked_child_does_not_use_its_parents_connections(instance: dg.Dagste
     assert (len(instance.all_logs("parent")), len(instance.all_logs("child"))) == (2, 1)
 
 
-def test_a_server_killed_between_two_events_costs_neither(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FUNNEL_POSTGRES_FSYNC", "off")
-    url = ensure_server(tmp_path).dagster_url
-    try:
-        with instance_on(url, tmp_path / "instance") as instance:
-            instance.event_log_storage.store_event(materialized("run", "a"))
-            pid = server_status(tmp_path).pid
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
-            starter = threading.Timer(0.5, ensure_server, [tmp_path])
-            starter.start()
-            instance.event_log_storage.store_event(materialized("run", "a"))
-            starter.join()
-            assert len(instance.all_logs("run")) == 2
-    finally:
-        stop_server(tmp_path)
+def test_a_server_killed_between_two_events_costs_neither(tmp_path: Path) -> None:
+    with throw_away_home() as home, instance_on(ensure_server(home).dagster_url, tmp_path) as instance:
+        instance.event_log_storage.store_event(materialized("run", "a"))
+        pid = server_status(home).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        starter = threading.Timer(0.5, ensure_server, [home])
+        starter.start()
+        instance.event_log_storage.store_event(materialized("run", "a"))
+        starter.join()
+        assert len(instance.all_logs("run")) == 2
 
 
 def test_a_connection_lost_in_mid_transaction_is_tried_again(

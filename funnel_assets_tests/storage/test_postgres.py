@@ -23,16 +23,16 @@ from funnel_assets.storage.postgres import (
     stop_server,
     wait_ready,
 )
+from funnel_assets_tests.postgres_fixture import throw_away_home
 
 pytest_plugins = ["funnel_assets_tests.postgres_fixture"]
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home() -> Iterator[Path]:
     """A home of its own, for tests that stop, kill or damage the server."""
-    monkeypatch.setenv("FUNNEL_POSTGRES_FSYNC", "off")
-    yield tmp_path
-    stop_server(tmp_path)
+    with throw_away_home() as folder:
+        yield folder
 
 
 def rows(server: PostgresServer, query: str, database: str | None = None) -> list[tuple]:
@@ -76,6 +76,7 @@ def test_the_password_is_private_and_in_no_text(postgres_home: Path) -> None:
     assert len(password) >= 32
     assert password in server.libpq_url()
     assert password not in f"{server} {server!r}"
+    assert str(server.analyst_password) not in f"{server} {server!r}"
 
 
 def test_the_server_log_quotes_no_data(postgres_home: Path) -> None:
@@ -187,6 +188,27 @@ def test_a_lost_password_is_made_anew(home: Path, running: bool) -> None:
     again = ensure_server(home)
     assert again.base.password != lost
     assert rows(again, "SELECT 1") == [(1,)]
+
+
+def test_the_analyst_logs_in_and_may_change_nothing(postgres_home: Path) -> None:
+    server = ensure_server(postgres_home)
+    assert server.analyst_url is not None
+    assert stat.S_IMODE((postgres_home / "postgres" / "analyst-password").stat().st_mode) == 0o600
+    with psycopg2.connect(server.analyst_url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT current_user, current_setting('search_path')")
+        assert cursor.fetchall() == [("analyst", "funnel, public")]
+        with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
+            cursor.execute("CREATE TEMPORARY TABLE t (n int); CREATE TABLE public.t (n int)")
+    with pytest.raises(psycopg2.OperationalError, match="permission denied"):
+        psycopg2.connect(server.analyst_url.rsplit("/", 1)[0] + "/dagster")
+
+
+def test_a_lost_analyst_password_is_made_anew(home: Path) -> None:
+    ensure_server(home)
+    (home / "postgres" / "analyst-password").unlink()
+    url = ensure_server(home).analyst_url
+    assert url is not None
+    psycopg2.connect(url).close()
 
 
 def test_an_external_server_gets_both_databases(postgres_home: Path, database_url: str) -> None:

@@ -15,8 +15,9 @@ import pytest
 
 from funnel_assets.errors import ContractViolation, FunnelError, SourceUnavailable
 from funnel_assets.storage import warehouse as warehouse_module
-from funnel_assets.storage.postgres import ensure_server, server_status, stop_server
+from funnel_assets.storage.postgres import ensure_server, server_status
 from funnel_assets.storage.warehouse import ColumnDdl, TableDdl, Warehouse
+from funnel_assets_tests.postgres_fixture import throw_away_home
 
 pytest_plugins = ["funnel_assets_tests.postgres_fixture"]
 
@@ -237,10 +238,9 @@ def test_publishers_at_once_take_turns(database_url: str) -> None:
 
 
 @pytest.fixture
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("FUNNEL_POSTGRES_FSYNC", "off")
-    yield tmp_path
-    stop_server(tmp_path)
+def own_home() -> Iterator[Path]:
+    with throw_away_home() as folder:
+        yield folder
 
 
 def killing(home: Path, rows: pa.Table, kills: int) -> Callable[[], pa.RecordBatchReader]:
