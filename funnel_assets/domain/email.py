@@ -51,7 +51,8 @@ def normalize_emails(values: pd.Series, *, placeholders: frozenset[str] = frozen
 
 def normalize_email(text: str | None) -> str | None:
     """Read one address by the same rule as `normalize_emails`."""
-    return normalize_emails(pd.Series([text], dtype="str")).tolist()[0] if text else None
+    found = normalize_emails(pd.Series([text], dtype="str"))
+    return None if found.isna().all() else str(found.iloc[0])
 
 
 def _is_ordinary(lowered: pa.Array) -> pa.Array:

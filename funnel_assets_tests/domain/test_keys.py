@@ -1,0 +1,70 @@
+"""Pseudonyms and content ids."""
+
+import hashlib
+import time
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from funnel_assets.domain.keys import content_ids, email_key, email_keys, phone_key, phone_keys
+
+
+def test_pseudonyms_are_the_start_of_sha256() -> None:
+    phones = pd.Series(["919812345670", None, "919812345670"], index=[2, 0, 1], dtype="str")
+    expected = "p" + hashlib.sha256(b"919812345670").hexdigest()[:16]
+    assert phone_key("919812345670") == expected
+    pd.testing.assert_series_equal(
+        phone_keys(phones), pd.Series([expected, None, expected], index=[2, 0, 1], dtype="str")
+    )
+    emails = pd.Series(["asha@example.com", None], dtype="str")
+    assert email_keys(emails).fillna("").tolist() == [email_key("asha@example.com"), ""]
+    assert email_key("asha@example.com") == "e" + hashlib.sha256(b"asha@example.com").hexdigest()[:16]
+
+
+def test_ids_never_change_between_versions() -> None:
+    frame = pd.DataFrame({"a": ["x", "x"], "b": ["1", None]}, dtype="str")
+    expected = [
+        hashlib.blake2b(b"salt\x1fx\x1f1", digest_size=16).hexdigest() + "-1",
+        hashlib.blake2b(b"salt\x1fx\x1f\x1bn", digest_size=16).hexdigest() + "-1",
+    ]
+    assert content_ids(frame, salt="salt").tolist() == expected
+
+
+def test_identical_rows_are_numbered_and_other_origins_differ() -> None:
+    frame = pd.DataFrame({"a": ["x", "y", "x"]}, dtype="str")
+    ids = content_ids(frame)
+    assert [text[-2:] for text in ids] == ["-1", "-1", "-2"]
+    assert ids[0][:32] == ids[2][:32]
+    assert content_ids(frame, ordinal=False).nunique() == 2
+    assert not set(content_ids(frame, salt="other")) & set(ids)
+
+
+CELL = st.one_of(st.none(), st.text(alphabet="ab\x1b\x1fns", max_size=3))
+
+
+@given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=12), st.randoms())
+def test_a_reordered_sheet_has_the_same_ids(rows: list[tuple[str | None, str | None]], random) -> None:
+    shuffled = list(rows)
+    random.shuffle(shuffled)
+    first, second = (content_ids(pd.DataFrame(r, columns=["a", "b"], dtype="str")) for r in (rows, shuffled))
+    assert sorted(first) == sorted(second)
+    assert first.is_unique
+
+
+@given(st.tuples(CELL, CELL), st.tuples(CELL, CELL))
+def test_different_rows_have_different_hashes(one: tuple, other: tuple) -> None:
+    ids = content_ids(pd.DataFrame([one, other], columns=["a", "b"], dtype="str"), ordinal=False)
+    assert (ids[0] == ids[1]) == (one == other)
+
+
+def test_empty_frame() -> None:
+    assert content_ids(pd.DataFrame({"a": pd.Series([], dtype="str")})).tolist() == []
+
+
+def test_a_million_ids_in_seconds() -> None:
+    numbers = pd.Series(np.arange(300_000).astype(str), dtype="str")
+    started = time.process_time()
+    content_ids(pd.DataFrame({name: numbers for name in "abcdefghi"}))
+    assert time.process_time() - started < 5
