@@ -425,10 +425,25 @@ class _Events:
         for member in members:
             people = member.report.people
             names += people.loc[people["section"] == section, "user_name"].dropna().tolist()
+        if section == "panelist" and not self._has_stage(members):
+            names += self._known_speakers(members)
         return list(dict.fromkeys(names))
 
+    def _has_stage(self, members: list[_Source]) -> bool:
+        return any(member.report.people["section"].isin(_STAFF).any() for member in members)
+
+    def _known_speakers(self, members: list[_Source]) -> list[str]:
+        """Who of the listed people has an approved alias; asked only where no report has hosts or panelists."""
+        aliases = {name_key(alias) for alias in self.conductors["alias"]} - {""}
+        listed = pd.concat([_shown_names(member.report.people) for member in members]).dropna().unique()
+        return sorted(name for name in listed if any(key in aliases for key in name_spellings(name)))
+
     def staff(self, identity: str, day: dt.date) -> tuple[set[str], set[str]]:
-        """E-mails and full names (in lower case) of hosts and panelists."""
+        """E-mails and full names (in lower case) of hosts and panelists.
+
+        Where the reports list none (Zoom leaves empty sections out), approved speakers among the attendees are taken
+        for what they are.
+        """
         emails: set[str] = set()
         names: set[str] = set()
         for member in self.members[identity, day]:
@@ -436,6 +451,13 @@ class _Events:
             people = people[people["section"].isin(_STAFF)]
             emails |= set(people["email"].dropna())
             names |= {key for name in people["user_name"] for key in name_spellings(name) if " " in key}
+        members = self.members[identity, day]
+        if not self._has_stage(members):
+            speakers = {name for name in self._known_speakers(members) if " " in name_key(name)}
+            for member in members:
+                people = member.report.people
+                emails |= set(people.loc[_shown_names(people).isin(speakers), "email"].dropna())
+            names |= {key for name in speakers for key in name_spellings(name)}
         return emails, names
 
     def _start(self, members: list[_Source], day: dt.date) -> pd.Timestamp | None:
@@ -482,6 +504,12 @@ class _Events:
             )
         columns = ["date", "webinar_id", "webinar_name", "has_attendance", "has_registration", "files"]
         return pd.DataFrame(rows, columns=columns)
+
+
+def _shown_names(people: pd.DataFrame) -> pd.Series:
+    """The shown name, else first and last name."""
+    full = (people["first_name"].fillna("") + " " + people["last_name"].fillna("")).str.strip()
+    return people["user_name"].fillna(full.where(full != ""))
 
 
 def _resolve(table: pd.DataFrame, events: _Events) -> pd.DataFrame:
@@ -574,9 +602,7 @@ def _with_person(long: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     _match_names(long)
     nobody = long["person"].isna()
     _set_aside(table, pd.Index(long.loc[nobody, "row"]), "no_identity")
-    long = long[~nobody].reset_index(drop=True)
-    _match_across_reports(long)
-    return long
+    return long[~nobody].reset_index(drop=True)
 
 
 def _spellings(group: pd.DataFrame) -> pd.Series:
@@ -593,7 +619,8 @@ def _match_names(long: pd.DataFrame) -> None:
     """Give rows with neither e-mail nor phone to the one person with their full name, or to a person of their own.
 
     A name of one word ("Rahul", "iPhone") proves nothing: such rows unite only with each other, and only where their
-    times don't overlap, as with someone who dropped out and came back.
+    times don't overlap, as with someone who dropped out and came back. Two different e-mails are never united by a
+    name: namesakes are common.
     """
     unknown = long["person"].isna()
     for _, group in long[long["event"].isin(long.loc[unknown, "event"].unique())].groupby("event"):
@@ -630,54 +657,6 @@ def _overlapping_names(rows: pd.DataFrame, spelled: Mapping[Hashable, tuple[str,
             found.add(name)
         latest[name] = max(latest.get(name, leave), leave)
     return found
-
-
-def _match_across_reports(long: pd.DataFrame) -> None:
-    """Unite a registrant who seems absent with an unregistered visitor of the same full name under another address.
-
-    Only where a registration report exists, each side is the only one of that name, and their phones don't contradict
-    each other.
-    """
-    came = long["attended"] == "Y"
-    listed = long["is_registration"] | long["registration_time"].notna()
-    by_person = pd.DataFrame(
-        {"event": long["event"], "person": long["person"], "came": came, "listed": listed}
-    )
-    flags = by_person.groupby(["event", "person"]).any()
-    absent = flags[flags["listed"] & ~flags["came"]]
-    visiting = flags[flags["came"] & ~flags["listed"]]
-    reported = set(long.loc[long["is_registration"], "event"])
-    both = set(absent.index.get_level_values(0)) & set(visiting.index.get_level_values(0)) & reported
-    for _, group in long[long["event"].isin(both)].groupby("event"):
-        sides = (set(absent.loc[[group["event"].iloc[0]]].droplevel(0).index), set())
-        sides[1].update(visiting.loc[[group["event"].iloc[0]]].droplevel(0).index)
-        same = _certain_namesakes(group, *sides)
-        if same:
-            long.loc[group.index, "person"] = group["person"].map(
-                lambda person, same=same: same.get(person, person)
-            )
-
-
-def _certain_namesakes(group: pd.DataFrame, absent: set[str], visiting: set[str]) -> dict[str, str]:
-    """Visitor to registrant, where a full name belongs to exactly these two persons of the event."""
-    everyone: dict[str, set[str]] = {}
-    for person, names in zip(group["person"], _spellings(group), strict=True):
-        for name in names:
-            if " " in name:
-                everyone.setdefault(name, set()).add(person)
-    same: dict[str, str] = {}
-    for name in sorted(everyone):
-        registrant, guest = everyone[name] & absent, everyone[name] & visiting
-        if len(registrant) != 1 or len(guest) != 1 or len(everyone[name]) != 2:
-            continue
-        (one,), (other,) = registrant, guest
-        if (
-            other not in same
-            and one not in same.values()
-            and not (one.startswith("p:") and other.startswith("p:"))
-        ):
-            same[other] = one
-    return same
 
 
 def _people_rows(long: pd.DataFrame, facts: list[dict[str, object]], days: list[dt.date]) -> pd.DataFrame:

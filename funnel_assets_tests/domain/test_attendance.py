@@ -175,20 +175,18 @@ def test_registration_and_attendance_join_by_email_then_phone_then_name() -> Non
     assert balanced(result)
 
 
-def test_an_absent_registrant_and_a_namesake_under_another_address_are_one() -> None:
+def test_a_namesake_under_another_address_stays_another_person() -> None:
     row = visit("Gus Pal", "gus.pal@other.example", "19:05:00", "20:00:00", 55, registered=False)
     result = resolve([read(attendee_report([row]), "a.csv"), read(REGISTERED, "r.csv")])
-    gus = result.rows[result.rows["user_name"] == "Gus Pal"]
-    assert gus[["email", "attendance_type", "phone"]].to_numpy().tolist() == [
-        ["gus@example.com", "attended", "919812300007"]
-    ]
+    types = result.rows.set_index("email")["attendance_type"]
+    assert (types["gus@example.com"], types["gus.pal@other.example"]) == ("no_show", "walk_in")
 
 
 def test_two_registrants_of_one_name_are_not_guessed_between() -> None:
     twins = REGISTERED + 'Gus,Pal,gus2@example.com,"03/14/2025 10:00:00 AM",approved,Pune,9812300008,Web\n'
-    row = visit("Gus Pal", "gus.pal@other.example", "19:05:00", "20:00:00", 55, registered=False)
+    row = visit("Gus Pal", "", "19:05:00", "20:00:00", 55, registered=False)
     result = resolve([read(attendee_report([row]), "a.csv"), read(twins, "r.csv")])
-    gus = result.rows[result.rows["user_name"].isin(["Gus Pal"])].sort_values("email")
+    gus = result.rows[result.rows["user_name"] == "Gus Pal"].sort_values("email", na_position="first")
     assert gus["attendance_type"].tolist() == ["walk_in", "no_show", "no_show"]
 
 
@@ -411,3 +409,25 @@ def test_union_seconds_equals_counting_every_second(visits: list[tuple[int, int,
     for key in range(3):
         seconds = {s for k, a, n in visits if k == key for s in range(a, a + n)}
         assert found.get(key, 0) == len(seconds)
+
+
+def test_who_holds_a_meeting_does_not_attend_it() -> None:
+    text = (
+        "Meeting ID,Topic,Start Time,End Time,User Email,Duration (Minutes),Participants\n"
+        "87123456789,Office hour,03/22/2025 07:00:00 PM,03/22/2025 08:30:00 PM,hema@academy.example,90,4\n\n"
+        "Name (Original Name),User Email,Join Time,Leave Time,Duration (Minutes),Guest\n"
+        "Hema Host,hema@academy.example,03/22/2025 07:00:00 PM,03/22/2025 08:30:00 PM,90,No\n"
+        "Tom Aide,tom@academy.example,03/22/2025 07:00:00 PM,03/22/2025 08:30:00 PM,90,No\n"
+        "Uma Talk (Co-host),,03/22/2025 07:00:00 PM,03/22/2025 08:30:00 PM,90,Yes\n"
+        "Asha Rao,asha@example.com,03/22/2025 07:05:00 PM,03/22/2025 08:00:00 PM,55,Yes\n"
+    )
+    result = resolve([read(text)])
+    assert brief(result, "email", "conductor") == [["asha@example.com", "Dr Hema"]]
+
+
+def test_an_approved_speaker_in_a_report_without_stage_sections_does_not_attend() -> None:
+    text = attendee_report([ASHA, visit("Hema Host", "hema@academy.example", "19:00:00", "20:30:00", 90)])
+    head, _, rest = text.partition("Host Details,")
+    result = resolve([read(head + "Attendee Details," + rest.partition("Attendee Details,")[2])])
+    assert brief(result, "email", "conductor") == [["asha@example.com", "Dr Hema"]]
+    assert result.quarantined["reason"].tolist() == ["host_or_panelist"]

@@ -125,6 +125,8 @@ def _read(
     minutes = minutes_of(_duration(facts[0]) or "", labels)
     order = _order(blocks, fact_cells, minutes, _Clues(file_day, landed_at, date_order))
     read = _read_blocks(blocks, order, timezone, kind)
+    if kind == "participants":
+        _mark_meeting_staff(read, _first(facts, "host_email"), labels)
     sessions = _sessions(facts, fact_cells, order, timezone, labels)
     _check_near_event(read, sessions)
     report = ZoomReport(
@@ -450,6 +452,30 @@ def _roles(people: People, kind: Kind) -> np.ndarray:
         is_registered = bool(names & {"registration_time", "approval", "first_name"})
         role = role if is_registered else UNKNOWN_SECTION
     return np.full(count, role, dtype=object)
+
+
+def _mark_meeting_staff(read: list[_Rows], host_email: str | None, labels: Labels) -> None:
+    """A meeting's list has no section for its host: know them by address, or by a mark behind the name.
+
+    Colleagues of the host (no guests of the account, at the host's own mail domain) hold the meeting too.
+    """
+    host = (host_email or "").strip().lower()
+    domain = host.rpartition("@")[2]
+    if labels.name("public_domain", domain):
+        domain = ""
+    for rows in read:
+        names, emails, guests = (
+            (rows.people.text.get(name) or pa.nulls(len(rows.section), pa.string())).to_pylist()
+            for name in ("user_name", "email", "is_guest")
+        )
+        for row, (name, email, guest) in enumerate(zip(names, emails, guests, strict=True)):
+            marks = re.findall(r"[(（]([^()（）]*)[)）]", name or "")
+            roles = {role for mark in marks if (role := labels.name("role", mark)) in ("host", "panelist")}
+            is_colleague = bool(domain and email and guest == "no" and email.endswith("@" + domain))
+            if (email and email == host) or "host" in roles:
+                rows.section[row] = "host"
+            elif roles or is_colleague:
+                rows.section[row] = "panelist"
 
 
 def _check_near_event(read: list[_Rows], sessions: tuple[ZoomSession, ...]) -> None:
