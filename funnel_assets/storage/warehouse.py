@@ -19,6 +19,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import psycopg2
@@ -267,24 +268,24 @@ class Warehouse:
         target = sql.Identifier(self._schema, table.name)
         if days is not None and table.date_column is None:
             raise ValueError(f"{table.name} has no days to replace; pass None")
-        stream = _CsvStream(table, rows, None if days is None else frozenset(days))
         # Frozen rows need no clean-up later; allowed only in a table that nobody else has seen.
         statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv{})").format(
             target,
             sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns),
             sql.SQL(", FREEZE" if new else ""),
         )
-        try:
-            if not new:
-                self._delete(cursor, target, table, days)
-            cursor.copy_expert(statement, stream, size=1 << 20)
-        except psycopg2.Error as error:
-            if stream.failure is not None:
-                raise stream.failure from None
-            if cursor.connection.closed or isinstance(error, psycopg2.OperationalError):
-                raise
-            raise _explained(error, dataset=table.name) from None
-        return stream.rows_sent, stream.bytes_sent
+        with _CsvStream(table, rows, None if days is None else frozenset(days)) as stream:
+            try:
+                if not new:
+                    self._delete(cursor, target, table, days)
+                cursor.copy_expert(statement, stream, size=1 << 20)
+            except psycopg2.Error as error:
+                if stream.failure is not None:
+                    raise stream.failure from None
+                if cursor.connection.closed or isinstance(error, psycopg2.OperationalError):
+                    raise
+                raise _explained(error, dataset=table.name) from None
+            return stream.rows_sent, stream.bytes_sent
 
     @staticmethod
     def _delete(
@@ -310,8 +311,8 @@ class Warehouse:
 class _CsvStream(io.RawIOBase):
     """Rows as CSV that PostgreSQL's COPY reads piece by piece: memory stays small, however many rows there are.
 
-    pyarrow leaves a null empty and quotes every text, an empty one too; COPY reads just that as null and
-    ``''``.
+    The next piece is written in a thread while the server takes in the last one. pyarrow leaves a null empty
+    and quotes every text, an empty one too; COPY reads just that as null and ``''``.
     """
 
     def __init__(self, table: TableDdl, rows: Rows, days: frozenset[dt.date] | None) -> None:
@@ -323,12 +324,20 @@ class _CsvStream(io.RawIOBase):
         batches = rows.to_reader(_ROWS_PER_PIECE) if isinstance(rows, pa.Table) else rows()
         self._pieces = self._encoded(batches)
         self._rest = memoryview(b"")
+        self._writer = ThreadPoolExecutor(max_workers=1)
+        self._next = self._writer.submit(next, self._pieces, b"")
+
+    def close(self) -> None:
+        """Wait for the piece being written, and end the thread."""
+        self._writer.shutdown(cancel_futures=True)
+        super().close()
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes, at most ``size``; none at the end. Called by psycopg2, which hides our exceptions."""
         if not self._rest:
             try:
-                self._rest = memoryview(next(self._pieces, b""))
+                self._rest = memoryview(self._next.result())
+                self._next = self._writer.submit(next, self._pieces, b"")
             except Exception as error:
                 self.failure = error
                 raise
