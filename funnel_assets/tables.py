@@ -1,0 +1,160 @@
+"""Tables for the screen: the month's funnel, and what is in quarantine.
+
+Belongs here: which columns a person in a terminal needs, and their words. Does not belong here: getting the rows.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from funnel_assets import figures
+from funnel_assets.masking import mask_text, redact_url
+
+MOST_FUNNELS = 15
+"""Funnels shown one by one; the rest is one line, so that the table stays on one page."""
+
+COUNTS = {
+    "leads": "Leads",
+    "registered": "Registered",
+    "attended": "Attended",
+    "assigned_mtd": "Handed over",
+    "sales": "Sales",
+}
+AMOUNTS = {"net_revenue_inr": "Revenue ₹", "spend_inr": "Spend ₹", "cac_inr": "CAC ₹"}
+
+REASONS = {
+    "bad_json": "Not readable as JSON",
+    "date_missing": "No date",
+    "date_unreadable": "Date can't be read",
+    "dates_ambiguous": "Day or month first?",
+    "dates_mixed": "Two ways of writing dates",
+    "host_or_panelist": "Host or panelist",
+    "no_event_date": "No date of the event",
+    "not_a_report": "Not a Zoom report",
+    "not_an_object": "Not a record",
+    "phone_unusable": "Phone can't be used",
+    "sale_id_missing": "No sale id",
+    "several_events": "Several events in one file",
+    "too_few_fields": "Row too short",
+    "too_many_fields": "Row too long",
+    "truncated": "File is cut off",
+    "unclosed_quote": "Stray quote mark",
+}
+"""Reason codes in words; a code that isn't here is shown with blanks for underscores."""
+
+Row = Mapping[str, Any]
+
+
+def funnel(rows: Sequence[Row], *, month: dt.date, until: dt.date) -> Table:
+    """Return the funnel of a month so far, one line a funnel category, with a total.
+
+    Args:
+        rows: Rows of ``vw_funnel_mtd`` of one month, in the order to show.
+        month: First day of the month.
+        until: Last local day that should be in it; a note says so when the data ends before.
+
+    Unknown figures are a dash, none at all is a 0. CAC is spend per sale over the days on which both are known, so the
+    total has one only where no day of the month lacks a part.
+    """
+    through = max((row["through_date"] for row in rows if row.get("through_date")), default=None)
+    table = Table(
+        title=f"Funnel, {figures.span(month, through or until)}",
+        title_style="bold",
+        title_justify="left",
+        caption=_note(rows, through, until),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_footer=bool(rows),
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    shown, rest = list(rows[:MOST_FUNNELS]), list(rows[MOST_FUNNELS:])
+    if rest:
+        shown.append(_summed(rest, f"{len(rest)} more"))
+    total = _summed(rows, "Total")
+    table.add_column("Funnel", footer="Total", overflow="fold")
+    for name, title in (COUNTS | AMOUNTS).items():
+        table.add_column(title, footer=figures.grouped(total[name]), justify="right", no_wrap=True)
+    for row in shown:
+        table.add_row(
+            Text(str(row["funnel"])), *(figures.grouped(row.get(name)) for name in COUNTS | AMOUNTS)
+        )
+    return table
+
+
+def _summed(rows: Sequence[Row], name: str) -> dict[str, Any]:
+    sums: dict[str, Any] = {
+        figure: figures.added([row.get(figure) for row in rows])
+        for figure in COUNTS | AMOUNTS
+        if figure != "cac_inr"
+    }
+    is_complete = all(row.get("is_complete", True) for row in rows)
+    cac = figures.ratio(sums["spend_inr"], sums["sales"]) if is_complete else None
+    return sums | {"funnel": name, "cac_inr": cac}
+
+
+def _note(rows: Sequence[Row], through: dt.date | None, until: dt.date) -> str | None:
+    if not rows:
+        return f"Nothing is published for this month up to {figures.day(until)} yet."
+    notes = []
+    if through is not None and through < until:
+        notes.append(f"Published to {figures.day(through)} only; {figures.day(until)} is due.")
+    missing = next((row["missing_detail"] for row in rows if row.get("missing_detail")), None)
+    if missing:
+        notes.append(f"Not everything is there: {missing}. Figures of these days leave out what is missing.")
+    if any(row.get(name) is None for row in rows for name in COUNTS | AMOUNTS):
+        notes.append("- means unknown, or nothing to divide by; 0 means none.")
+    return " ".join(notes) or None
+
+
+def quarantine(rows: pd.DataFrame) -> Table:
+    """Return rows in quarantine as a table that fits 100 columns: where, why, and what to do.
+
+    Args:
+        rows: dataset, source, day, file, line, reason, detail, as ``Quarantine.rows`` gives them.
+    """
+    table = Table(box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("Dataset, source, day", max_width=20, overflow="fold")
+    table.add_column("File, line", max_width=24, overflow="fold")
+    table.add_column("Why", overflow="fold", ratio=3)
+    table.add_column("What to do", overflow="fold", ratio=2)
+    for row in rows.to_dict("records"):
+        why, fix = _why_and_fix(str(row["reason"]), _text(row["detail"]))
+        place = [_text(row["dataset"]), _text(row["source"]), _text(row["day"])]
+        table.add_row(Text("\n".join(dict.fromkeys(place))), Text(_where(row)), why, Text(fix))
+    return table
+
+
+def _where(row: Mapping[Any, Any]) -> str:
+    shown = short_file(_text(row["file"]))
+    return shown if pd.isna(row["line"]) else f"{shown}\nline {int(row['line'])}"
+
+
+def short_file(file: str) -> str:
+    """Name a file or URL in few letters: its own name, else its host and last part; the source's name says the rest."""
+    if "://" not in file:
+        return file
+    host, _, path = redact_url(file).partition("://")[2].partition("/")
+    last = path.rpartition("/")[2]
+    return last if "." in last else f"{host}/…/{last}" if "/" in path else f"{host}/{path}"
+
+
+def _why_and_fix(reason: str, detail: str) -> tuple[Text, str]:
+    """Split a detail into what is wrong and what to do: the part after "Next:", else its last sentence."""
+    detail = mask_text(detail)
+    why, marked, fix = detail.partition(" Next: ")
+    if not marked:
+        sentences = re.split(r"(?<=\.)\s+(?=[A-Z])", detail)
+        why, fix = " ".join(sentences[:-1]) or detail, sentences[-1] if len(sentences) > 1 else ""
+    title = REASONS.get(reason, reason.replace("_", " ").capitalize())
+    return Text.assemble((title, "bold"), "\n", why), fix[:1].upper() + fix[1:] or "Correct it at the source."
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else str(value)
