@@ -1,6 +1,7 @@
 """What ``funnel simulate`` does, as plain functions.
 
-Belongs here: the two commands on simulated worlds. Does not belong here: parsing of options (the package's CLI), the worlds.
+Belongs here: the two commands on simulated worlds. Does not belong here: parsing of options (the package CLI),
+the worlds.
 """
 
 import datetime as dt
@@ -46,7 +47,9 @@ def simulate(
         raise UsageError(f"there is no world {world!r}", fix=f"use --world {' or '.join(WORLDS)}")
     built = build_edtech(days or DEFAULT_DAYS, end_date, scale, seed, Faults.parse(faults))
     written = write_world(built, out)
-    screen.print(f"{len(written)} files of the ed-tech world, {built.start_date} to {built.end_date}, are in {out}")
+    screen.print(
+        f"{len(written)} files of the ed-tech world, {built.start_date} to {built.end_date}, are in {out}"
+    )
     return written
 
 
