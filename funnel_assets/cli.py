@@ -26,7 +26,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="The daily funnel: sheets, Zoom reports and CRM dumps in, trusted numbers out.",
 )
-quarantine_app = typer.Typer(no_args_is_help=True, help="Rows and files that couldn't be used, and reading them again.")
+quarantine_app = typer.Typer(
+    no_args_is_help=True, help="Rows and files that couldn't be used, and reading them again."
+)
 app.add_typer(quarantine_app, name="quarantine")
 
 screen = Console()
@@ -192,7 +194,9 @@ def explain(
     date: Annotated[
         dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="As known at the end of this day.")
     ] = None,
-    show_personal: Annotated[bool, typer.Option("--show-personal", help="Show phones, e-mails and names.")] = False,
+    show_personal: Annotated[
+        bool, typer.Option("--show-personal", help="Show phones, e-mails and names.")
+    ] = False,
 ) -> None:
     """Everything known about one person: records, touches, assignments, sales and state by day.
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import xlsxwriter
@@ -29,6 +29,9 @@ import xlsxwriter
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.errors import FunnelError
 from funnel_assets.storage.views import VIEW_NAMES
+
+# pyarrow makes most of its functions when it is imported: a type checker can't see them.
+pc: Any = pyarrow.compute
 
 RELATIONS = (*VIEW_NAMES, "funnel_marts")
 WORKBOOK = "funnel.xlsx"

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from funnel_assets.assets.base import LANDED_TAG, RESTATE_TAG
 from funnel_assets.config.settings import START_DATE_FILE, Settings
 from funnel_assets.config.tables import write_defaults
-from funnel_assets.assets.base import LANDED_TAG, RESTATE_TAG
 from funnel_assets.errors import FunnelError
 from funnel_assets.jobs import DAILY_JOB
 from funnel_assets.pipeline.pipeline import Pipeline

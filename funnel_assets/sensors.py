@@ -79,7 +79,11 @@ def _zoom_inbox(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
 
 def _zoom_selection(missing: Sequence[str]) -> list[dg.AssetKey]:
     # What depends on Zoom, and whatever of the day was never made and is needed for it.
-    wanted = {"zoom_attendance"} | readers(["zoom_attendance"]) | {name for name in missing if NODES[name].is_source}
+    wanted = (
+        {"zoom_attendance"}
+        | readers(["zoom_attendance"])
+        | {name for name in missing if NODES[name].is_source}
+    )
     return [dg.AssetKey(name) for name in sorted(wanted | (readers(missing) if missing else set()))]
 
 
@@ -98,7 +102,7 @@ def _keeper(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
             yield dg.SkipReason("Waiting: a run is under way.")
             return
         opened = pipeline.get()
-        missing = opened.missing_days()
+        missing = opened.owed_days()
         if missing:
             request = _missed(context.instance, missing)
             if request is not None:

@@ -13,11 +13,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from funnel_assets import exports, launch, tables
+from funnel_assets import launch
 from funnel_assets.config.settings import START_DATE_FILE, Settings, load_settings
 from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline.pipeline import Pipeline
-from funnel_assets.report import page
 from funnel_assets.simulate.edtech import World, build_edtech, sources_yaml
 from funnel_assets.simulate.serve import SAMPLE_TOKEN, TOKEN_ENV, serve
 
@@ -47,7 +46,9 @@ def run(settings: Settings, screen: Console, days: int) -> None:
     server = launch.prepare(settings)
     with sample_sources(settings, screen):
         pipeline = Pipeline(settings, server)
-        missing = pipeline.missing_days() or ([] if pipeline.lake.days("funnel_marts") else pipeline.all_days())
+        missing = pipeline.missing_days() or (
+            [] if pipeline.lake.days("funnel_marts") else pipeline.all_days()
+        )
         first = min(missing, default=settings.yesterday())
         last = settings.yesterday()
         screen.print(f"Making {(last - first).days + 1} day(s), {first} to {last} …")
@@ -56,7 +57,8 @@ def run(settings: Settings, screen: Console, days: int) -> None:
     _show(pipeline, settings, screen)
     if not succeeded:
         raise FunnelError(
-            "some days could not be made; the messages above name them.", fix="mend the cause and run it again."
+            "some days could not be made; the messages above name them.",
+            fix="mend the cause and run it again.",
         )
 
 
@@ -66,7 +68,9 @@ def make_sample(settings: Settings, screen: Console, days: int) -> Settings:
     screen.print(f"No sources.yaml yet: making a sample ed-tech world of {days} days, from {start}.")
     settings.config_dir.mkdir(parents=True, exist_ok=True)
     (settings.home / WORLD_FILE).write_text(
-        json.dumps({"start": str(start), "end": str(settings.yesterday() + dt.timedelta(days=DAYS_AHEAD)), "seed": 1})
+        json.dumps(
+            {"start": str(start), "end": str(settings.yesterday() + dt.timedelta(days=DAYS_AHEAD)), "seed": 1}
+        )
     )
     (settings.home / START_DATE_FILE).write_text(f"{start}\n")
     for name, body in _world(settings).config_files().items():
@@ -88,7 +92,9 @@ def sample_sources(settings: Settings, screen: Console) -> Iterator[None]:
     with serve(world, as_of=now) as server:
         os.environ[URL_ENV] = server.url
         dropped = _drop_zoom_reports(world, settings.inbox_zoom, now)
-        screen.print(f"The sample's sheets and CRM answer at {server.url}; {dropped} new Zoom report(s) in the inbox.")
+        screen.print(
+            f"The sample's sheets and CRM answer at {server.url}; {dropped} new Zoom report(s) in the inbox."
+        )
         try:
             yield
         finally:
@@ -115,8 +121,13 @@ def _drop_zoom_reports(world: World, inbox: Path, now: dt.datetime) -> int:
 
 
 def _show(pipeline: Pipeline, settings: Settings, screen: Console) -> None:
+    # Drawing libraries load only when there is something to show.
+    from funnel_assets import exports, tables
+    from funnel_assets.report import page
+
     rows = pipeline.warehouse.fetch(
-        "SELECT * FROM vw_funnel_mtd WHERE month = (SELECT max(month) FROM vw_funnel_mtd) ORDER BY leads DESC NULLS LAST"
+        "SELECT * FROM vw_funnel_mtd WHERE month = (SELECT max(month) FROM vw_funnel_mtd) "
+        "ORDER BY leads DESC NULLS LAST"
     )
     month = rows[0]["month"] if rows else settings.yesterday().replace(day=1)
     screen.print(tables.funnel(rows, month=month, until=settings.yesterday()))

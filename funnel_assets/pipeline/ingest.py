@@ -9,7 +9,6 @@ more than its fetch. Only the rows of days that have to be made are cleaned.
 import datetime as dt
 import json
 import logging
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -28,6 +27,7 @@ from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, accoun
 from funnel_assets.errors import ConfigError, FunnelError, SourceUnavailable
 from funnel_assets.pipeline.landed import land, matched_columns, read_landed
 from funnel_assets.pipeline.outcome import Outcome, write_days
+from funnel_assets.storage.files import write_whole
 from funnel_assets.storage.lake import Lake, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
@@ -84,10 +84,7 @@ class SourceIndex:
         """Write to a file, whole."""
         content = asdict(self)
         content["days"] = {str(day): [found.digest, found.rows] for day, found in self.days.items()}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
-        temporary.write_text(json.dumps(content, sort_keys=True))
-        temporary.replace(path)
+        write_whole(path, json.dumps(content, sort_keys=True).encode())
 
     @classmethod
     def load(cls, path: Path) -> "SourceIndex | None":
@@ -380,9 +377,7 @@ class Ingest:
         self, read: _Read, cleaned: Cleaned, todo: Sequence[dt.date], counts: Mapping[dt.date, Counter[str]]
     ) -> None:
         """Count a source's rows per day, and make its quarantined rows of these days the ones just found."""
-        bad = (
-            dict(cleaned.quarantine.groupby("day")) if len(cleaned.quarantine) else {}
-        )
+        bad = dict(cleaned.quarantine.groupby("day")) if len(cleaned.quarantine) else {}
         none = cleaned.quarantine.iloc[:0]
         for day in todo:
             found = bad.get(day, none)

@@ -21,6 +21,7 @@ from funnel_assets.pipeline.compute import make_days
 from funnel_assets.pipeline.graph import NODES, days_between, in_order
 from funnel_assets.pipeline.ingest import Ingest
 from funnel_assets.pipeline.outcome import Outcome
+from funnel_assets.pipeline.owed import owed_days
 from funnel_assets.pipeline.publish import Published, publish
 from funnel_assets.pipeline.staleness import Contents, stale_days
 from funnel_assets.pipeline.zoom import ZoomIngest
@@ -150,14 +151,19 @@ class Pipeline:
         return [name for name in in_order() if self.lake.facts(name, day) is None]
 
     def missing_days(self) -> list[dt.date]:
-        """Days since the first one ever made on which some dataset isn't there, newest first."""
+        """Days of the whole span on which some dataset isn't there, oldest first."""
         written = {name: set(self.lake.days(name)) for name in NODES}
-        ever = [day for days in written.values() for day in days]
-        if not ever:
-            return []
-        wanted = days_between(max(min(ever), self.settings.start_date), self.settings.yesterday())
-        return sorted(
-            (day for day in wanted if any(day not in days for days in written.values())), reverse=True
+        return [day for day in self.all_days() if any(day not in days for days in written.values())]
+
+    def owed_days(self) -> list[dt.date]:
+        """Days that were missed since the software was first started, newest first."""
+        made = [day for name in NODES for day in self.lake.days(name)[-1:]]
+        missing = set(self.missing_days())
+        return owed_days(
+            self.settings.home / "owed_days.json",
+            self.settings.yesterday(),
+            max(made, default=None),
+            lambda day: day not in missing,
         )
 
     # --- what people look at -------------------------------------------------------------------------------

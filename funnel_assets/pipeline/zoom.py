@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -31,6 +30,7 @@ from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.sources.zoom.errors import ReportRefused
 from funnel_assets.sources.zoom.reader import read_report
 from funnel_assets.sources.zoom.report import ZoomReport
+from funnel_assets.storage.files import write_whole
 from funnel_assets.storage.lake import Lake, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
@@ -166,7 +166,7 @@ class ZoomIngest:
         before = seen.get(str(path))
         if before != now:
             seen = {name: facts for name, facts in seen.items() if Path(name).exists()} | {str(path): now}
-            _write_whole(memory, json.dumps(seen))
+            write_whole(memory, json.dumps(seen).encode())
         return before == now
 
     def _take(self, source: Source, path: Path, known: set[str], arrivals: Arrivals) -> None:
@@ -219,7 +219,7 @@ class ZoomIngest:
         return fingerprint([RULES_VERSION, source.fingerprint(), self._settings.timezone])[:12]
 
     def _save(self, source: Source, kept: KeptFile) -> None:
-        _write_whole(self._folder(source) / "files" / f"{kept.sha256}.json", json.dumps(asdict(kept)))
+        write_whole(self._folder(source) / "files" / f"{kept.sha256}.json", json.dumps(asdict(kept)).encode())
 
     def _kept(self, source: Source) -> list[KeptFile]:
         """Every kept file; judged again when the rules changed, from the landing alone."""
@@ -385,13 +385,6 @@ def _files(folder: Path) -> list[Path]:
         and not any(part.startswith((".", "~$")) for part in path.relative_to(folder).parts)
         and not path.name.lower().endswith(_UNFINISHED_NAMES)
     ]
-
-
-def _write_whole(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def _markdown(frame: pd.DataFrame) -> str:

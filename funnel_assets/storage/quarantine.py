@@ -5,11 +5,12 @@ person who mends it; what is published leaves it out, because it may hold person
 """
 
 import json
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
+
+from funnel_assets.storage.files import write_whole
 
 UNDATED = "undated"
 COLUMNS = ("dataset", "source", "day", "file", "line", "reason", "detail", "raw")
@@ -37,21 +38,22 @@ class Quarantine:
         if rows.empty:
             path.unlink(missing_ok=True)
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
         records = rows.reindex(columns=["file", "line", "reason", "detail", "raw"])
         lines = (
             json.dumps({"dataset": dataset, "source": source, "day": part, **record}, default=str)
             for record in records.astype(object).where(records.notna(), None).to_dict("records")
         )
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, ("\n".join(lines) + "\n").encode())
 
     def rows(self, datasets: Iterable[str] | None = None) -> pd.DataFrame:
         """Return every quarantined row (of these datasets), in a stable order."""
         records = []
         for path in sorted(self.root.glob("*/*/*.jsonl")):
             if datasets is None or path.parts[-3] in set(datasets):
-                records += [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+                records += [
+                    json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line
+                ]
         frame = pd.DataFrame(records, columns=list(COLUMNS))
-        return frame.sort_values(["dataset", "source", "day", "file", "line"], na_position="first", kind="stable")
+        return frame.sort_values(
+            ["dataset", "source", "day", "file", "line"], na_position="first", kind="stable"
+        )
