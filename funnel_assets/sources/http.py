@@ -472,10 +472,8 @@ def _exchange(
     response = _follow(session, request, secret, policy)
     with contextlib.closing(response):
         _check_status(response, request)
-        if response.status_code == 304:
-            body = _Body(0, 0, "", True)
-        else:
-            body = _receive(response, policy, out, guard)
+        unchanged = response.status_code == 304
+        body = _Body(0, 0, "", True) if unchanged else _receive(response, policy, out, guard)
     return FetchResult(
         url=redact_url(request.url),
         final_url=redact_url(response.url),
