@@ -257,7 +257,7 @@ def _identity(report: Report) -> str:
 
 
 def _row_days(report: Report, timezone: str) -> tuple[list[dt.date], pd.Series]:
-    """Event days of a report, and the event day of each row that joined (missing elsewhere).
+    """Event days of a report, and the event day of each row that tells one (missing: the row speaks of all days).
 
     Joins less than six hours apart, or within a stated sitting, are one sitting, and a sitting is of the day it
     started on: whoever rejoins at ten past midnight attended yesterday's event.
@@ -290,10 +290,22 @@ def _row_days(report: Report, timezone: str) -> tuple[list[dt.date], pd.Series]:
                 ~(inside | (with_start & (known - start <= _NEW_SITTING))), start.tz_convert(zone).date()
             )
         row_days.loc[days.index] = days
-        return sorted(set(days)), row_days
+        _days_of_absent(row_days, people, report.sessions, zone)
+        return sorted(set(row_days.dropna())), row_days
     if starts:
         return sorted({start.tz_convert(zone).date() for start in starts}), row_days
     return ([report.file_day] if report.file_day else []), row_days
+
+
+def _days_of_absent(
+    row_days: pd.Series, people: pd.DataFrame, sessions: Sequence[Sitting], zone: ZoneInfo
+) -> None:
+    """Where a file repeats its topic table for every sitting, an absence counts for the sitting it stands under."""
+    for number in people.loc[people["sitting"] >= 0, "sitting"].unique():
+        start = sessions[number].start if number < len(sessions) else None
+        under = (people["sitting"] == number) & row_days.isna() & ~people["section"].isin(_STAFF)
+        if start is not None and under.any():
+            row_days.loc[under] = pd.Timestamp(start).tz_convert(zone).date()
 
 
 def _choose(reports: Sequence[Report], timezone: str) -> tuple[list[_Source], list[tuple[Report, str]]]:
@@ -383,10 +395,16 @@ class _Events:
                 self.members.setdefault((source.identity, day), []).append(source)
 
     def _days(self, source: _Source) -> list[dt.date]:
-        """A registration list stands for every day of the attendance reports of its event."""
+        """A registration list stands for every day of its event's attendance reports that has no list of its own."""
         if not source.is_registration:
             return source.days
         days: set[dt.date] = set()
+        taken = {
+            day
+            for other in self.used
+            if other.is_registration and other.identity == source.identity and other is not source
+            for day in other.days
+        } - set(source.days)
         for other in self.used:
             if other.identity != source.identity or other.is_registration:
                 continue
@@ -395,7 +413,7 @@ class _Events:
                 near and abs(other.start - source.start) <= _SAME_EVENT  # type: ignore[operator]
             ):
                 days |= set(other.days)
-        return sorted(days) or source.days
+        return sorted(days - taken) or source.days
 
     def facts(self, identity: str, day: dt.date) -> dict[str, object]:
         """The columns that all rows of one event day share."""

@@ -170,6 +170,18 @@ def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> 
         people.refuse(strange | _bool(pc.is_valid(words)), "misaligned", "country")
 
 
+def _check_stray_email(people: People, columns: list[pa.Array]) -> None:
+    """An address under another header while the e-mail is empty: cells changed places (a shown name may be one)."""
+    if "email" not in people.text:
+        return
+    empty = _bool(pc.is_null(people.text["email"]))
+    if not empty.any():
+        return
+    for name, title, column in zip(people.block.names, people.block.header, columns, strict=True):
+        if name not in ("email", "user_name", "upn"):
+            people.refuse(empty & _bool(pc.match_substring_regex(column, _EMAIL)), "misaligned", title)
+
+
 def _check_minutes(people: People, cells: dict[str, pa.Array], labels: Labels) -> None:
     name = "minutes" if "minutes" in cells else "total_minutes"
     if name not in cells:
@@ -271,6 +283,7 @@ def _check_alignment(
         people.refuse(extra & ~sure, "too_many_fields", "")
     if short.any():
         _check_short(people, columns, phones, short)
+    _check_stray_email(people, columns)
     if phones:
         _check_swapped_phone(people, columns, phones)
 
@@ -285,9 +298,9 @@ def _check_short(people: People, columns: list[pa.Array], phones: list[int], sho
         if lost and (attended is None or attended[int(row)].as_py() != "no"):
             people.refuse(_only(len(short), row), "missing_field", sorted(lost)[0])
         free_before = phones and any(name in (None, "other") for name in block.names[: phones[0]])
-        if free_before:
-            cell = columns[phones[0]][int(row)].as_py()
-            if not cell or not re.search(_PHONE_LIKE, cell):
+        typed = columns[phones[0]][int(row)].as_py() if phones else None
+        if free_before or typed:
+            if not typed or not re.search(_PHONE_LIKE, typed):
                 people.refuse(_only(len(short), row), "missing_field", "phone")
 
 
@@ -297,6 +310,14 @@ def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[i
     wordy = _bool(pc.and_(pc.is_valid(phone), pc.invert(pc.match_substring_regex(phone, r"\d"))))
     if not wordy.any():
         return
+    country = people.text.get("country")
+    if country is not None:
+        # Zoom fills the country of whoever attended: a word here and no country there have changed places.
+        misses = _bool(pc.is_null(country))
+        if "attended" in people.text:
+            misses &= _bool(pc.equal(people.text["attended"], "yes"))
+        known = _bool(pc.is_in(phone, value_set=pc.unique(country).drop_null()))
+        people.refuse(wordy & (known | misses), "misaligned", "phone")
     free = [i for i, name in enumerate(people.block.names) if name in (None, "other") and i not in phones]
     for index in free:
         holds = _bool(_like_phone(columns[index]))

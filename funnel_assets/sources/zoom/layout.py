@@ -30,6 +30,7 @@ class Block:
         names: Canonical name of each cell, None for a question of the organiser's own.
         rows: Data records, padding included.
         lines: Physical line of each record.
+        sitting: Number of the topic table row that stands last above it; -1 above any.
     """
 
     section: str | None
@@ -37,6 +38,7 @@ class Block:
     names: list[str | None]
     rows: list[list[str]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
+    sitting: int = -1
 
 
 @dataclass
@@ -164,7 +166,15 @@ class _Scanner:
         if not self._is_header(cells):
             return False
         self.fact_names = None
-        self.block = Block(section=self.section, header=list(cells), names=header_names(cells, self.labels))
+        if self.block is not None and self.block.header != list(cells):
+            # Another table without a heading of its own: it isn't the section that came before.
+            self.section = UNKNOWN_SECTION
+        self.block = Block(
+            section=self.section,
+            header=list(cells),
+            names=header_names(cells, self.labels),
+            sitting=len(self.layout.facts) - 1,
+        )
         self.layout.blocks.append(self.block)
         return True
 

@@ -308,6 +308,9 @@ class _Rows:
 
 def _read_blocks(blocks: list[People], order: str, timezone: str, kind: Kind) -> list[_Rows]:
     """Dates read and every row compared with itself; rows that don't fit are marked on their block."""
+    for people in blocks:
+        if people.block.section is None and kind == "attendee" and len(blocks) > 1:
+            people.block.section = UNKNOWN_SECTION
     read = [_read_block(people, order, timezone, kind) for people in blocks]
     if any(people.block.section == "teams_activity" for people in blocks):
         for rows in read:
@@ -322,12 +325,14 @@ def _read_blocks(blocks: list[People], order: str, timezone: str, kind: Kind) ->
 def _frame(read: list[_Rows]) -> pd.DataFrame:
     """The rows that fit, in file order."""
     columns: dict[str, list[Any]] = {}
+    several = len({rows.people.block.sitting for rows in read}) > 1
     for rows in read:
         fits = rows.people.why == None  # noqa: E711 - elementwise
         count = len(fits)
         block = rows.people.block
         arrays: dict[str, np.ndarray | pa.Array] = {
             "line": np.array(block.lines, dtype=np.int64),
+            "sitting": np.full(count, block.sitting if several else -1, dtype=np.int64),
             "section": pa.array(rows.section, pa.string()),
             "attended": pa.array(_YES_NO[rows.attended], pa.string()),
         }

@@ -45,7 +45,8 @@ class ZoomReport:
             cancelled, denied, pending), registration_time, join_time, leave_time (``datetime64[us, UTC]``),
             minutes (as the report states them), is_span (the times enclose several visits and ``minutes`` is
             the truth), is_timing_unusable (the report itself contradicts its times), country,
-            registration_source.
+            registration_source, sitting
+            (number of the session a row stands under, where the file repeats its topic table; else -1).
         quarantined: One row per data row that doesn't fit: line, reason, detail, raw.
         has_registration: Whether the file holds registration columns at all.
         dates: How its dates were read, for people: ``month_first`` or ``day_first``.
