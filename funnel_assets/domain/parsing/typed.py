@@ -20,7 +20,7 @@ from funnel_assets.domain.parsing.base import (
     find_unreadable_date,
     find_unreadable_number,
 )
-from funnel_assets.domain.text import Bools, as_text, without_missing_words
+from funnel_assets.domain.text import Bools, as_integers, as_text, nulls, without_missing_words
 
 
 def read_fields(
@@ -35,7 +35,9 @@ def read_fields(
     fields: dict[str, pd.Series] = {}
     rounded = np.zeros(cells.size, bool)
     for name in names:
-        if name.endswith("_paise"):
+        if cells.missing(name).all():
+            fields[name] = _nothing(types[name], cells)
+        elif name.endswith("_paise"):
             money = parse_money(cells.series(name), currency=context.currency)
             rounded |= money["is_rounded"].to_numpy()
             unreadable = (money["status"] == "unreadable").to_numpy()
@@ -52,6 +54,17 @@ def read_fields(
         else:
             fields[name] = cells.series(name)
     return fields, rounded
+
+
+def _nothing(type_: pa.DataType, cells: Cells) -> pd.Series:
+    """Return a column without values, of the type a read one would have; sources leave many columns empty."""
+    if pa.types.is_int64(type_):
+        return as_integers(pa.nulls(cells.size, pa.int64()), cells.labels)
+    if pa.types.is_date32(type_):
+        return pd.Series(np.full(cells.size, None, object), cells.labels, dtype=object)
+    if pa.types.is_timestamp(type_):
+        return pd.Series(pd.NaT, cells.labels, dtype="datetime64[us, UTC]")
+    return as_text(nulls(cells.size), cells.labels)
 
 
 def _read_date(
