@@ -5,6 +5,7 @@ Belongs here: what counts as a touch, and the order of touches. Does not belong 
 A touch is a submitted form (at its ``created_at``) or a Zoom record. A Zoom record counts on its **event** day,
 however early the person registered; within the day it stands at its ``touched_at``. Touches are ordered by local day,
 then time, then order of the source in ``sources.yaml`` (Zoom after every form source), then record id: a total order.
+``nth`` counts a person's touches in that order: one number to compare and join by instead of four columns.
 
 The look-back of day D is the ``LOOK_BACK_DAYS`` days before D and D itself.
 """
@@ -19,7 +20,6 @@ from funnel_assets.domain.frames import (
     Materialize,
     Native,
     between,
-    first_by,
     given,
     shifted,
     unchanged,
@@ -47,8 +47,8 @@ def touches(
 ) -> Native:
     """Return the touches of the days ``first`` to ``last``, each with its person.
 
-    Grain: one row per raw lead or Zoom record. Columns: touch_id, date, touched_at (UTC), source_order, source,
-    medium, campaign, phone, email, name, city, phone_key, email_key, person_id, identified_by, linked_phone.
+    Grain: one row per raw lead or Zoom record. Columns: touch_id, date, touched_at (UTC), source, medium, campaign,
+    phone (of the record, else the one its e-mail is known with), email, name, city, person_id, identified_by, nth.
     """
     return all_touches(
         nw.from_native(raw_leads),
@@ -72,7 +72,22 @@ def all_touches(
     """Do the work of :func:`touches` on Narwhals frames."""
     forms = _form_touches(between(raw_leads, first, last))
     events = _zoom_touches(between(zoom_attendance, first, last))
-    return identified(nw.concat([forms, events], how="vertical"), links, "touch_id", materialize)
+    people = identified(nw.concat([forms, events], how="vertical"), links, "touch_id", materialize)
+    return people.select(
+        "touch_id",
+        "date",
+        "touched_at",
+        "source",
+        "medium",
+        "campaign",
+        nw.coalesce("phone", "linked_phone").alias("phone"),
+        "email",
+        "name",
+        "city",
+        "person_id",
+        "identified_by",
+        nw.col("touch_id").cum_count().over("person_id", order_by=TOUCH_ORDER).alias("nth"),
+    )
 
 
 def _form_touches(raw_leads: Frame) -> Frame:
@@ -127,10 +142,13 @@ def first_touches(
     """
     start = nw.col(day).dt.truncate("1mo").cast(nw.Date) if month_only else shifted(day, -LOOK_BACK_DAYS)
     asked = people.select(*key, "person_id", nw.col(day).alias("_until"), start.alias("_since"))
-    seen = asked.join(touched, on="person_id", how="inner").filter(
-        nw.col("date") >= nw.col("_since"), nw.col("date") <= nw.col("_until")
+    earliest = (
+        asked.join(touched.select("person_id", "date", "nth"), on="person_id", how="inner")
+        .filter(nw.col("date") >= nw.col("_since"), nw.col("date") <= nw.col("_until"))
+        .group_by(*dict.fromkeys((*key, "person_id")))
+        .agg(nw.col("nth").min())
     )
-    return first_by(seen, key, TOUCH_ORDER).select(
+    return earliest.join(touched, on=["person_id", "nth"], how="inner").select(
         *key,
         nw.col("touched_at").alias(f"{prefix}_touch_at"),
         nw.col("source").alias(f"{prefix}_source"),

@@ -17,7 +17,7 @@ from funnel_assets.domain.frames import (
     shaped,
     unchanged,
 )
-from funnel_assets.domain.identity import identified
+from funnel_assets.domain.identity import known_phones, named
 
 COUNTS = (
     "clicks",
@@ -65,7 +65,6 @@ def engagement_summary(
     its minutes, on the event day. An attended event engages at the time of joining, any other Zoom record at its
     ``touched_at``. The channel of a form is its source, of a Zoom record ``zoom``.
     """
-    known = nw.from_native(links)
     records = nw.concat(
         [
             _forms(nw.from_native(raw_leads)),
@@ -74,12 +73,16 @@ def engagement_summary(
         ],
         how="vertical",
     ).filter(nw.col("date") <= nw.lit(last))
-    people = identified(records, known, "record_id", materialize).drop(
-        "phone_key", "email_key", "linked_phone", "identified_by"
+    known = pinned(known_phones(records, nw.from_native(links)), materialize)
+    of_people = named(records, known, "record_id")
+    today = named(between(records, first, last), known, "record_id")
+    active = pinned(today.select("person_id").unique(), materialize)
+    theirs = pinned(
+        of_people.join(active, on="person_id", how="semi").select(
+            "person_id", *_ENGAGEMENT_ORDER, "channel", *COUNTS
+        ),
+        materialize,
     )
-    people = pinned(people, materialize)
-    active = between(people, first, last).select("person_id").unique()
-    theirs = people.join(active, on="person_id", how="semi")
     days = theirs.group_by("person_id", "date").agg(
         *(nw.col(name).sum().alias(name) for name in COUNTS),
         nw.col("at").min().alias("began_at"),

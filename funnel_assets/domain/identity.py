@@ -84,7 +84,11 @@ def identify(
 
 def identified(records: Frame, links: Frame, record_id: str, materialize: Materialize = unchanged) -> Frame:
     """Do the work of :func:`identify` on Narwhals frames."""
-    known = pinned(_known_phones(records, links), materialize)
+    return named(records, pinned(known_phones(records, links), materialize), record_id)
+
+
+def named(records: Frame, known: Frame, record_id: str) -> Frame:
+    """Add the person to records, given the phones known for their e-mails (:func:`known_phones`)."""
     alone = nw.concat_str([nw.lit("a"), nw.col(record_id).cast(nw.String)])
     names: list[Any] = [nw.col("phone_key"), nw.col("known_phone_key"), nw.col("email_key")]
     how = (
@@ -110,7 +114,7 @@ def identified(records: Frame, links: Frame, record_id: str, materialize: Materi
     )
 
 
-def _known_phones(records: Frame, links: Frame) -> Frame:
+def known_phones(records: Frame, links: Frame) -> Frame:
     """Return the phone known for an e-mail on a day, for the e-mails and days of records without a phone.
 
     Most records have a phone of their own, so only the few e-mails in need are looked up.

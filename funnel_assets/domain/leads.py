@@ -7,14 +7,13 @@ import datetime as dt
 
 import narwhals as nw
 
-from funnel_assets.domain.attribution import TOUCH_ORDER, all_touches
+from funnel_assets.domain.attribution import all_touches
 from funnel_assets.domain.frames import (
     LOOK_BACK_DAYS,
     Frame,
     Materialize,
     Native,
     between,
-    first_by,
     look_back_start,
     month_number,
     month_start,
@@ -66,8 +65,8 @@ def dedup_leads(
         ),
         materialize,
     )
-    heads = _month_heads(touched, first, last)
-    told = pinned(_with_origin(heads, touched), materialize)
+    heads = pinned(_month_heads(touched, first, last), materialize)
+    told = pinned(_with_look_back(heads, touched), materialize)
     rules = nw.from_native(mapping)
     funnels = mapped(told, rules, source="first_source", day="date", into="first_funnel")
     funnels = mapped(funnels, rules, source="origin_source", day="origin_date", into="origin_funnel")
@@ -76,61 +75,58 @@ def dedup_leads(
 
 def _month_heads(touched: Frame, first: dt.date, last: dt.date) -> Frame:
     """Return the first touch of each person and calendar month, where it lies in the days wanted."""
-    of_months = between(touched, month_start(first), last).with_columns(month_number("date").alias("month"))
-    heads = first_by(of_months, ["person_id", "month"], TOUCH_ORDER)
-    return between(heads, first, last).select(
+    numbered = between(touched, month_start(first), last).select(
+        "person_id", "nth", month_number("date").alias("month")
+    )
+    heads = numbered.group_by("person_id", "month").agg(nw.col("nth").min())
+    told = between(touched, first, last).select(
         "person_id",
+        "nth",
+        "date",
         "identified_by",
-        nw.col("date").alias("head_date"),
-        shifted("date", -LOOK_BACK_DAYS).alias("since"),
         nw.col("touched_at").alias("first_touch_at"),
         nw.col("source").alias("first_source"),
         nw.col("medium").alias("first_medium"),
         nw.col("campaign").alias("first_campaign"),
     )
+    return heads.select("person_id", "nth").join(told, on=["person_id", "nth"], how="inner").drop("nth")
 
 
-def _with_origin(heads: Frame, touched: Frame) -> Frame:
-    """Add to each head the first touch of its look-back, and the first of each fact about the person.
+def _with_look_back(heads: Frame, touched: Frame) -> Frame:
+    """Add to each head the first touch of its look-back, the first of each fact about the person, and a count.
 
-    Filling each fact backwards in touch order puts the earliest known one on the earliest touch: one ordered pass
-    instead of one per fact.
+    All are found as the least ``nth`` in one pass over numbers, and their texts are fetched afterwards.
     """
-    lead = ["person_id", "head_date"]
-    about = touched.select(
+    lead = ("person_id", "date")
+    numbered = touched.select(
         "person_id",
-        nw.coalesce("phone", "linked_phone").alias("phone"),
-        "email",
-        "name",
-        "city",
-        "source",
-        "medium",
-        "campaign",
-        *TOUCH_ORDER,
+        nw.col("date").alias("seen_on"),
+        nw.col("nth").alias("origin_nth"),
+        *(nw.when(~nw.col(fact).is_null()).then(nw.col("nth")).alias(f"{fact}_nth") for fact in _ABOUT),
     )
-    seen = heads.join(about, on="person_id", how="inner").filter(
-        nw.col("date") >= nw.col("since"), nw.col("date") <= nw.col("head_date")
+    seen = (
+        heads.select(*lead, shifted("date", -LOOK_BACK_DAYS).alias("since"))
+        .join(numbered, on="person_id", how="inner")
+        .filter(nw.col("seen_on") >= nw.col("since"), nw.col("seen_on") <= nw.col("date"))
+        .with_columns((nw.col("seen_on") == nw.col("date")).cast(nw.Int64).alias("touches"))
     )
-    on_day = (nw.col("date") == nw.col("head_date")).cast(nw.Int64)
-    filled = seen.with_columns(
-        *(
-            nw.col(fact).fill_null(strategy="backward").over(*lead, order_by=TOUCH_ORDER).alias(fact)
-            for fact in _ABOUT
-        ),
-        on_day.sum().over(*lead).alias("touches"),
+    told = seen.group_by(*lead).agg(
+        nw.col("origin_nth").min(), *(nw.col(f"{fact}_nth").min() for fact in _ABOUT), nw.col("touches").sum()
     )
-    return (
-        first_by(filled, lead, TOUCH_ORDER)
-        .with_columns(
-            nw.col("date").alias("origin_date"),
-            nw.col("touched_at").alias("origin_touch_at"),
-            nw.col("source").alias("origin_source"),
-            nw.col("medium").alias("origin_medium"),
-            nw.col("campaign").alias("origin_campaign"),
-        )
-        .drop("date", "source_order", "touch_id", "touched_at", "source", "medium", "campaign", "since")
-        .rename({"head_date": "date"})
+    origins = touched.select(
+        "person_id",
+        nw.col("nth").alias("origin_nth"),
+        nw.col("date").alias("origin_date"),
+        nw.col("touched_at").alias("origin_touch_at"),
+        nw.col("source").alias("origin_source"),
+        nw.col("medium").alias("origin_medium"),
+        nw.col("campaign").alias("origin_campaign"),
     )
+    told = told.join(origins, on=["person_id", "origin_nth"], how="inner")
+    for fact in _ABOUT:
+        facts = touched.select("person_id", nw.col("nth").alias(f"{fact}_nth"), fact)
+        told = told.join(facts, on=["person_id", f"{fact}_nth"], how="left")
+    return heads.join(told, on=list(lead), how="inner")
 
 
 def _with_flags(leads: Frame, shared_phones: Frame) -> Frame:

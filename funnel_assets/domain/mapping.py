@@ -37,23 +37,24 @@ def map_funnel(
 def mapped(
     records: Frame, mapping: Frame, *, source: str, day: str, into: str, keep_missing: bool = False
 ) -> Frame:
-    """Do the work of :func:`map_funnel` on Narwhals frames."""
+    """Do the work of :func:`map_funnel` on Narwhals frames.
+
+    Texts are trimmed and folded once per distinct source and day, not once per record.
+    """
     rules = mapping.filter(~nw.col("source").is_null(), ~nw.col("funnel").is_null()).select(
         matched("source").alias("_key"), nw.col("funnel").alias(into), "valid_from", "valid_to"
     )
-    keyed = records.with_columns(matched(source).alias("_key"))
-    asked = (
-        keyed.select("_key", day)
-        .filter(~nw.col("_key").is_null(), ~nw.col(day).is_null())
-        .unique()
+    asked = records.select(source, day).filter(~nw.col(source).is_null(), ~nw.col(day).is_null()).unique()
+    valid = (
+        asked.with_columns(matched(source).alias("_key"))
         .join(rules, on="_key", how="inner")
         .filter(
             nw.col("valid_from").is_null() | (nw.col("valid_from") <= nw.col(day)),
             nw.col("valid_to").is_null() | (nw.col("valid_to") >= nw.col(day)),
         )
     )
-    answers = last_by(asked, ["_key", day], ["valid_from", into]).select("_key", day, into)
+    answers = last_by(valid, [source, day], ["valid_from", into]).select(source, day, into)
     found = nw.coalesce(into, nw.lit(MISCELLANEOUS))
     if keep_missing:
         found = nw.when(~nw.col(day).is_null()).then(found)
-    return keyed.join(answers, on=["_key", day], how="left").with_columns(found.alias(into)).drop("_key")
+    return records.join(answers, on=[source, day], how="left").with_columns(found.alias(into))
