@@ -92,7 +92,8 @@ def place(*, days: int = 12, scale: float = 0.05, seed: int = 3, drop: bool = Tr
         for name, body in world.config_files().items():
             if name in CONFIG_FILES:
                 (home / "config" / name).write_bytes(body)
-        (home / "config" / "sources.yaml").write_text(sources_yaml())
+        yaml = sources_yaml().replace("    kind: http_csv\n", "    kind: http_csv\n    allow_empty: true\n")
+        (home / "config" / "sources.yaml").write_text(yaml)
         if drop:
             made.drop_all()
         try:

@@ -288,7 +288,7 @@ class Ingest:
     def _index(self, source: Source, snapshot: Snapshot, tables: Tables) -> _Read:
         parser = PARSERS[source.dataset]
         raw = read_landed(source, self._landing.path(snapshot), snapshot.origin, parser)
-        matched = matched_columns(source, raw, parser, self._header_before(source, snapshot))
+        matched = matched_columns(source, raw, parser, self._before(source, snapshot))
         table = matched.table
         index = parser.index_rows(table, self._context(source, snapshot, tables))
         undated = index[index["fate"] == "quarantine"]
@@ -302,10 +302,10 @@ class Ingest:
             }
         )
         ragged = pd.DataFrame(
-            [(snapshot.origin, row.line, row.reason, row.detail, row.raw) for row in raw.ragged],
+            [(snapshot.origin, row.line, row.reason, row.detail, row.raw) for row in matched.ragged],
             columns=["file", "line", "reason", "detail", "raw"],
         )
-        bad = pd.concat([bad, ragged, matched.quarantine.assign(file=snapshot.origin)])
+        bad = pd.concat([bad, ragged])
         self._quarantine.replace(source.dataset, source.name, UNDATED, bad)
         found = SourceIndex(
             sha256=snapshot.sha256,
@@ -318,17 +318,19 @@ class Ingest:
             drift=matched.drift,
         )
         found.save(self._index_path(source, snapshot.sha256))
-        self._landing.annotate(snapshot, rows=raw.rows_in, header=raw.header)
+        self._landing.annotate(
+            snapshot, rows=raw.rows_in, header=raw.header, extra={"profile": matched.profile}
+        )
         return _Read(source, snapshot, found, (table, index))
 
-    def _header_before(self, source: Source, snapshot: Snapshot) -> Sequence[str]:
-        """Column names of the dump before this one, for the drift report."""
+    def _before(self, source: Source, snapshot: Snapshot) -> Snapshot | None:
+        """The dump before this one, for the drift report."""
         earlier = [
             one
             for one in self._landing.snapshots(source.dataset, source.name)
             if one.fetched_at < snapshot.fetched_at and one.header is not None
         ]
-        return (earlier[-1].header or ()) if earlier else ()
+        return earlier[-1] if earlier else None
 
     def _context(self, source: Source, snapshot: Snapshot, tables: Tables) -> SourceContext:
         return SourceContext(
@@ -377,7 +379,7 @@ class Ingest:
         self, read: _Read, cleaned: Cleaned, todo: Sequence[dt.date], counts: Mapping[dt.date, Counter[str]]
     ) -> None:
         """Count a source's rows per day, and make its quarantined rows of these days the ones just found."""
-        bad = dict(cleaned.quarantine.groupby("day")) if len(cleaned.quarantine) else {}
+        bad = dict(iter(cleaned.quarantine.groupby("day"))) if len(cleaned.quarantine) else {}
         none = cleaned.quarantine.iloc[:0]
         for day in todo:
             found = bad.get(day, none)

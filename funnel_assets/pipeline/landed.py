@@ -3,19 +3,29 @@
 Belongs here: joining ``sources`` with the landing. Does not belong here: what rows mean.
 """
 
-import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from funnel_assets.config.source_model import Source
+from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.domain.parsing.base import Parser
 from funnel_assets.errors import SourceBroken, SourceUnavailable
-from funnel_assets.sources.columns import column_key
+from funnel_assets.sources.columns import (
+    ColumnMatch,
+    ColumnSpec,
+    Profile,
+    apply_policy,
+    contract_table,
+    detect_drift,
+    match_columns,
+    profile,
+)
+from funnel_assets.sources.files import take_file
 from funnel_assets.sources.http import Auth, HttpPolicy, HttpRequest, fetch
-from funnel_assets.sources.tabular import LINE, RawTable, read_table
+from funnel_assets.sources.tabular import LINE, RaggedRow, RawTable, read_table
 from funnel_assets.storage.landing import Landing, Snapshot
 
 MEGABYTE = 1 << 20
@@ -65,14 +75,21 @@ def _land_file(source: Source, landing: Landing) -> Snapshot:
             file=path.name,
             fix="put it there, or correct the path in sources.yaml.",
         )
-    return landing.put(
-        source.dataset,
-        source.name,
-        path,
-        path.name,
-        dt.datetime.now(dt.UTC),
-        path.suffix.lstrip(".") or "bin",
-    )
+    part = landing.temporary(source.dataset, source.name)
+    try:
+        with part.open("wb") as sink:
+            taken = take_file(path, sink, source=source.name, dataset=source.dataset)
+        return landing.put(
+            source.dataset,
+            source.name,
+            part,
+            path.name,
+            taken.taken_at,
+            path.suffix.lstrip(".") or "bin",
+            move=True,
+        )
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _request(source: Source, before: Snapshot | None) -> HttpRequest:
@@ -127,52 +144,67 @@ class Matched:
     """A text table under the contract's column names.
 
     Attributes:
-        table: Columns named as the parser wants them, and ``line``.
-        quarantine: Rows that the source's drift policy sets aside: line, reason, detail, raw.
-        drift: What is different about the columns, in words.
+        table: Columns named as the parser wants them, columns nobody asked for under their own names, and ``line``.
+        ragged: Rows set aside: they don't fit the header, or the source's drift policy says so.
+        drift: What is different about the columns since the last dump, in words.
+        profile: What the columns look like, for the next comparison.
     """
 
     table: pd.DataFrame
-    quarantine: pd.DataFrame
+    ragged: tuple[RaggedRow, ...]
     drift: list[str]
+    profile: dict[str, object]
 
 
-def matched_columns(source: Source, raw: RawTable, parser: Parser, before: Sequence[str]) -> Matched:
-    """Give a table the contract's column names.
+def matched_columns(source: Source, raw: RawTable, parser: Parser, before: Snapshot | None) -> Matched:
+    """Give a table the contract's column names, and do what the source's drift policy says.
+
+    Args:
+        source: Where it came from, with its column map.
+        raw: The table.
+        parser: What columns are wanted.
+        before: The dump before this one.
 
     Raises:
-        SourceBroken: A required column is gone.
+        SourceBroken: A required column is gone, or the policy is ``freeze`` and the columns changed.
     """
-    by_key = {column_key(name): name for name in reversed(raw.columns)}
-    chosen: dict[str, str] = {}
-    for field, sheet in parser.columns.items():
-        given = source.columns.get(sheet) or source.columns.get(field) or sheet
-        found = (
-            by_key.get(column_key(given)) or by_key.get(column_key(sheet)) or by_key.get(column_key(field))
-        )
-        if found is not None:
-            chosen[sheet] = found
-    constants = {
-        sheet: value
+    constants = _constants(source, parser)
+    wanted = [
+        ColumnSpec(sheet, aliases=(field,), required=sheet in parser.required and sheet not in constants)
         for field, sheet in parser.columns.items()
-        for value in (source.constants.get(sheet) or source.constants.get(field),)
-        if value is not None
-    }
-    missing = [name for name in parser.required if name not in chosen and name not in constants]
-    if missing:
-        raise SourceBroken(
-            f"the column(s) {', '.join(missing)} are missing; the file has {', '.join(raw.columns)}.",
-            dataset=source.dataset,
-            source=source.name,
-            file=source.shown_location,
-            fix="restore them at the source, or map their new names under columns in sources.yaml.",
-        )
-    frame = raw.frame
-    table = frame[list(chosen.values())].set_axis(list(chosen), axis=1)
-    for name, value in constants.items():
-        table = table.assign(**{name: value})
+    ]
+    sheets = _sheets(parser)
+    column_map = {file: sheets[name] for name, file in source.columns.items() if name in sheets}
+    where = {"file": source.shown_location, "source": source.name, "dataset": source.dataset}
+    match = match_columns(raw.columns, wanted, column_map, **where)
+    known = before.extra.get("profile") if before and before.extra else None
+    previous = Profile.from_json(known) if known else None
+    drift = detect_drift(raw, match, previous, wanted=wanted, column_map=column_map)
+    kept = apply_policy(raw, drift, source.drift, **where)  # pyright: ignore[reportArgumentType] - checked before
+    frame = contract_table(kept.table, match).to_pandas().rename(columns={LINE: "line"})
+    for sheet, value in constants.items():
+        frame[sheet] = value
+    told = drift.sentences() if previous else []
     return Matched(
-        table.assign(line=frame[LINE].to_numpy()),
-        pd.DataFrame(columns=["line", "reason", "detail", "raw"]),
-        [f"column added: {name}" for name in raw.columns if before and name not in before],
+        frame, kept.table.ragged, [*told, *raw.notes], profile(raw, _numbers(source, match)).to_json()
     )
+
+
+def _sheets(parser: Parser) -> dict[str, str]:
+    """Column name in the source by contract field and by its own name: sources.yaml may use either."""
+    return {**parser.columns, **{sheet: sheet for sheet in parser.columns.values()}}
+
+
+def _constants(source: Source, parser: Parser) -> dict[str, str]:
+    sheets = _sheets(parser)
+    return {sheets[name]: value for name, value in source.constants.items() if name in sheets}
+
+
+def _numbers(source: Source, match: ColumnMatch) -> set[str]:
+    """Columns of the file that hold numbers by contract: those in which a text would be news."""
+    numeric = {
+        facts.sheet
+        for facts in columns(CONTRACTS[source.dataset])
+        if facts.sheet and facts.arrow_type == pa.int64()
+    }
+    return {file for file, name in match.mapping.items() if name in numeric}

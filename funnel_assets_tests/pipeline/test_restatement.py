@@ -1,0 +1,130 @@
+"""What a changed dump changes: exactly what a rebuild from scratch would give, and nothing else."""
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from funnel_assets.config.settings import load_settings
+from funnel_assets.pipeline.graph import NODES, in_order
+from funnel_assets.pipeline.pipeline import Pipeline
+from funnel_assets_tests.world import INDIA, Place, place, yesterday
+
+DAYS = 9
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    with place(days=DAYS, scale=0.05) as made:
+        for name in ("FUNNEL_CRM_TOKEN",):
+            monkeypatch.setenv(name, made.environ[name])
+        yield made
+
+
+def as_of(here: Place, days_ago: int) -> None:
+    """Let the sources answer as they did some nights ago."""
+    night = dt.datetime.combine(yesterday() - dt.timedelta(days=days_ago - 1), dt.time(1), INDIA)
+    here.server.set_as_of(night)
+
+
+def pipeline(here: Place, **environ: str) -> Pipeline:
+    return Pipeline(load_settings({**here.environ, **environ}, dotenv=False))
+
+
+def make_all(opened: Pipeline, days: list[dt.date]) -> None:
+    for name in in_order():
+        outcome = opened.make(name, days)
+        assert not outcome.failed, outcome.error()
+
+
+def contents(opened: Pipeline) -> dict[tuple[str, dt.date], str]:
+    return {(name, day): facts.content for name in NODES for day, facts in opened.lake.all_facts(name).items()}
+
+
+def rebuilt(here: Place, opened: Pipeline, days: list[dt.date], tmp_path: Path) -> dict[tuple[str, dt.date], str]:
+    """Contents of a lake made anew from the same landed files and config."""
+    home = tmp_path / "again"
+    for part in ("landing", "config"):
+        shutil.copytree(here.home / part, home / part)
+    (home / "inbox" / "zoom").mkdir(parents=True)
+    again = pipeline(here, FUNNEL_HOME=str(home))
+    for name in in_order():
+        outcome = again.make(name, days, fetch=False)
+        assert not outcome.failed, outcome.error()
+    return contents(again)
+
+
+def test_range_equals_day_by_day_in_any_order(here: Place, tmp_path: Path) -> None:
+    opened = pipeline(here)
+    days = opened.all_days()
+    make_all(opened, days)
+    single = pipeline(here, FUNNEL_LAKE=str(tmp_path / "single"))
+    for day in [days[4], days[0], *days[5:], *days[1:4]]:
+        make_all(single, [day])
+    single.restate(days)
+    assert contents(single) == contents(opened)
+
+
+def test_same_dump_again_changes_no_byte(here: Place) -> None:
+    opened = pipeline(here)
+    days = opened.all_days()
+    make_all(opened, days)
+    files = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (here.home / "lake").rglob("*.parquet")}
+    make_all(opened, days)
+    assert not opened.stale_plan()
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files} == files
+
+
+def test_late_edits_restate_exactly_what_a_rebuild_gives(here: Place, tmp_path: Path) -> None:
+    opened = pipeline(here)
+    days = opened.all_days()
+    for night in (4, 2, 1):
+        as_of(here, night)
+        known = days[: DAYS - night + 1]
+        make_all(opened, known[-1:] if opened.lake.days("raw_leads") else known)
+        make_all(opened, [day for day in known if day not in opened.lake.days("funnel_marts")])
+        opened.restate(known)
+        assert not {name: found for name, found in opened.stale_plan().items() if found}
+    assert contents(opened) == rebuilt(here, opened, days, tmp_path)
+
+
+def test_late_zoom_report_changes_only_its_day_and_what_depends_on_it(here: Place, tmp_path: Path) -> None:
+    inbox = here.home / "inbox" / "zoom"
+    late = sorted(path for path in inbox.iterdir() if "attendee" in path.name)[0]
+    kept = late.read_bytes()
+    late.unlink()
+    opened = pipeline(here)
+    days = opened.all_days()
+    make_all(opened, days)
+    before = contents(opened)
+    here.drop(late.name, kept)
+    opened.zoom.take_in()
+    event_days = set(opened.zoom.days_to_make())
+    assert event_days
+    outcomes = opened.restate(days)
+    after = contents(opened)
+    changed = {key for key in after if after[key] != before[key]}
+    assert {day for name, day in changed if name == "zoom_attendance"} == event_days
+    assert not {name for name, _ in changed} & {"raw_leads", "spend", "engagement_events", "crm_sales", "crm_assignments"}
+    assert min(day for _, day in changed) >= min(event_days).replace(day=1)
+    assert set(outcomes) >= {"zoom_attendance", "dedup_leads", "funnel_marts"}
+    assert after == rebuilt(here, opened, days, tmp_path)
+
+
+def test_changed_mapping_restates_and_taking_it_back_restores(here: Place) -> None:
+    opened = pipeline(here)
+    days = opened.all_days()
+    make_all(opened, days)
+    before = contents(opened)
+    mapping = here.home / "config" / "funnel_mapping.csv"
+    original = mapping.read_text()
+    lines = original.splitlines()
+    source, _, *rest = lines[1].split(",")
+    mapping.write_text("\n".join([lines[0], ",".join([source, "Another Funnel", *rest]), *lines[2:]]) + "\n")
+    assert set(opened.restate(days)) == {"dedup_leads", "assigned_leads", "sales_enriched", "funnel_marts"}
+    assert contents(opened) != before
+    mapping.write_text(original)
+    opened.restate(days)
+    assert contents(opened) == before
