@@ -15,8 +15,6 @@ from funnel_assets.storage.views import VIEW_NAMES
 from funnel_assets.storage.warehouse import Warehouse
 from funnel_assets_tests.published import mart_row, publish_rows
 
-pytest_plugins = ["funnel_assets_tests.postgres_fixture"]
-
 DAY = dt.date(2026, 3, 9)
 NASTY = '=HYPERLINK("http://example.invalid","x")'
 
