@@ -75,8 +75,11 @@ class Pipeline:
     @cached_property
     def warehouse(self) -> Warehouse:
         """The published database."""
-        server = self._server or ensure_server(self.settings.home, url=self.settings.postgres_url)
-        return Warehouse(server.warehouse_url)
+
+        def server() -> PostgresServer:
+            return ensure_server(self.settings.home, url=self.settings.postgres_url)
+
+        return Warehouse((self._server or server()).warehouse_url, revive=server)
 
     # --- making days ---------------------------------------------------------------------------------------
 
@@ -122,7 +125,7 @@ class Pipeline:
 
     def publish(self) -> Published:
         """Bring Postgres up to the lake in one transaction; refuses when rows or money don't add up."""
-        return publish(self.lake, self.quarantine, self.warehouse, self.tables())
+        return publish(self.lake, self.quarantine, self.warehouse, self.tables(), self.settings.timezone)
 
     # --- what is stale or missing --------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline import reconciliation
 from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
 from funnel_assets.storage.quarantine import COLUMNS, Quarantine
-from funnel_assets.storage.views import INDEXES, view_statements
+from funnel_assets.storage.views import INDEXES, refresh_statements, view_statements
 from funnel_assets.storage.warehouse import ColumnDdl, Rows, TableDdl, Warehouse
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,9 @@ def published_table(table: pa.Table) -> pa.Table:
     return pa.table(arrays, names=names)
 
 
-def publish(lake: Lake, quarantine: Quarantine, warehouse: Warehouse, tables: Tables) -> Published:
+def publish(
+    lake: Lake, quarantine: Quarantine, warehouse: Warehouse, tables: Tables, timezone: str
+) -> Published:
     """Bring Postgres up to the lake.
 
     Raises:
@@ -154,7 +156,8 @@ def publish(lake: Lake, quarantine: Quarantine, warehouse: Warehouse, tables: Ta
         rows | side,
         replace_days={name: days for name, days in replace.items() if days} | dict.fromkeys(side),
         ddl=[*(table_ddl(contract) for contract in CONTRACTS.values()), *SIDE_TABLES],
-        after=[*view_statements(), *INDEXES],
+        after=[*view_statements(timezone), *INDEXES],
+        always=refresh_statements(),
     )
     changed = {name: days for name, days in replace.items() if days}
     log.info(

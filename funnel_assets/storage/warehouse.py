@@ -137,6 +137,7 @@ class Warehouse:
         replace_days: Mapping[str, Sequence[dt.date] | None],
         ddl: Sequence[TableDdl],
         after: Sequence[str] = (),
+        always: Sequence[str] = (),
     ) -> Published:
         """Replace days in any number of tables, all of them or none, in one transaction.
 
@@ -150,6 +151,7 @@ class Warehouse:
             after: ``CREATE OR REPLACE VIEW`` statements in the order of their dependence. They run only
             when their
                 text or a table's shape changed.
+            always: Statements that run last in every publish, such as refreshing materialized views.
 
         Raises:
             ContractViolation: Rows that don't fit their table, or lie outside the replaced days.
@@ -172,6 +174,7 @@ class Warehouse:
                     for name, rows in sorted(tables.items())
                 ]
                 layout.finish(ddl, after, made)
+                layout.run_all(always)
                 self._analyze(cursor, {n: c for n, (c, _) in zip(sorted(tables), loads, strict=True)}, made)
             rows_written = {name: rows for name, (rows, _) in zip(sorted(tables), loads, strict=True)}
             seconds = time.perf_counter() - started
@@ -395,7 +398,7 @@ class _Layout:
         )
         self._cursor.execute(sql.SQL("SELECT signature, views FROM {}").format(self._name("_layout")))
         signature, self._our_views = self._cursor.fetchone() or (None, [])
-        present = self._relations()
+        present = self._relations("rvm")
         needed = {table.name for table in ddl} | set(_views_in(after))
         self._unchanged = signature == self._signature(ddl, after) and needed <= present
         if self._unchanged:
@@ -543,37 +546,42 @@ class _Layout:
         self._drop_views([view for view in self._our_views if view not in views])
         self._cursor.execute("SAVEPOINT views")
         try:
-            self._run_all(after)
+            self.run_all(after)
         except psycopg2.errors.InvalidTableDefinition:
             # Its columns changed, and CREATE OR REPLACE can only append some. Readers wait for us, they
             # don't fail.
             self._cursor.execute("ROLLBACK TO SAVEPOINT views")
             self._drop_views(list(dict.fromkeys([*self._our_views, *views])))
-            self._run_all(after)
+            self.run_all(after)
         self._cursor.execute("RELEASE SAVEPOINT views")
         return views
 
-    def _run_all(self, statements: Sequence[str]) -> None:
+    def run_all(self, statements: Sequence[str]) -> None:
         for statement in statements:
             try:
                 self._cursor.execute(statement)
             except (psycopg2.errors.InvalidTableDefinition, psycopg2.OperationalError):
                 raise
+            except psycopg2.errors.DependentObjectsStillExist as error:
+                raise self._built_upon(error) from None
             except psycopg2.Error as error:
                 view = (_views_in([statement]) or ["SQL"])[0]
                 raise _explained(error, dataset=view) from None
 
     def _drop_views(self, views: Sequence[str]) -> None:
-        present = [view for view in views if view in self._relations()]
-        if not present:
-            return
         try:
-            self._run("DROP VIEW {}", sql.SQL(", ").join(self._name(view) for view in present))
+            for kind, statement in (("v", "DROP VIEW {}"), ("m", "DROP MATERIALIZED VIEW {}")):
+                present = [view for view in views if view in self._relations(kind)]
+                if present:
+                    self._run(statement, sql.SQL(", ").join(self._name(view) for view in present))
         except psycopg2.errors.DependentObjectsStillExist as error:
-            raise FunnelError(
-                f"Views have to be made anew, and something else is built on them: {_safe_text(error)}.",
-                fix=f"drop what was added by hand on top of schema {self._schema}, run again, add it again",
-            ) from None
+            raise self._built_upon(error) from None
+
+    def _built_upon(self, error: psycopg2.Error) -> FunnelError:
+        return FunnelError(
+            f"Views have to be made anew, and something else is built on them: {_safe_text(error)}.",
+            fix=f"drop what was added by hand on top of schema {self._schema}, run again, add it again.",
+        )
 
     # --- who may read ---
 
@@ -617,11 +625,12 @@ class _Layout:
         described = json.dumps([_LAYOUT_VERSION, self._analyst, tables, list(after)], default=str)
         return hashlib.sha256(described.encode()).hexdigest()
 
-    def _relations(self) -> set[str]:
+    def _relations(self, kinds: str = "rv") -> set[str]:
+        """Names of the schema's tables (r), views (v) and materialized views (m)."""
         self._cursor.execute(
             "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE nspname = %s AND relkind IN ('r', 'v')",
-            (self._schema,),
+            " WHERE nspname = %s AND relkind = ANY(%s)",
+            (self._schema, list(kinds)),
         )
         return {name for (name,) in self._cursor.fetchall()}
 
@@ -634,7 +643,7 @@ class _Layout:
 
 def _views_in(statements: Sequence[str]) -> list[str]:
     """Names of the views that the statements make, without schema and quotes."""
-    pattern = r'\bCREATE\s+(?:OR\s+REPLACE\s+)?VIEW\s+(?:"?\w+"?\.)?"?(\w+)"?'
+    pattern = r'\bCREATE\s+(?:OR\s+REPLACE\s+|MATERIALIZED\s+)?VIEW\s+(?:"?\w+"?\.)?"?(\w+)"?'
     return [name for statement in statements for name in re.findall(pattern, statement, re.IGNORECASE)]
 
 
