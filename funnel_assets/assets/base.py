@@ -111,7 +111,9 @@ def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, dataset:
         context.log.warning(f"{dataset} {day} was not made: {problem}")
     if not outcome.failed and not blocked and not restating:
         for day, facts in outcome.done.items():
-            context.add_asset_metadata(_metadata(pipeline, outcome, day, facts), partition_key=day.isoformat())
+            context.add_asset_metadata(
+                _metadata(pipeline, outcome, day, facts), partition_key=day.isoformat()
+            )
         yield dg.Output(None, metadata=_notes(outcome))
     else:
         for day, facts in outcome.done.items():

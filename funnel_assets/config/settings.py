@@ -25,6 +25,7 @@ from funnel_assets.errors import ConfigError
 ENGINES = ("duckdb", "spark", "pandas")
 DEFAULT_TIMEZONE = "Asia/Kolkata"
 DEFAULT_MONTHS = 4
+DEFAULT_DAILY_AT = dt.time(2, 30)
 DOTENV = ".env"
 START_DATE_FILE = "start_date"
 
@@ -42,6 +43,8 @@ class Settings:
         timezone: ``FUNNEL_TIMEZONE``, an IANA name: decides what a day is; default ``Asia/Kolkata``.
         start_date: ``FUNNEL_START_DATE``, the first local day of every dataset. Default: the day kept in the file
             ``start_date`` in home, written by the first run; before that the first of the month four months back.
+        daily_at: ``FUNNEL_DAILY_AT``, local time of the daily run, ``HH:MM``; default ``02:30``: sheets and CRM are
+            complete soon after midnight, ad platforms take a little longer.
         engine: ``FUNNEL_ENGINE``: ``duckdb`` (default), ``spark`` or ``pandas``.
         lake: ``FUNNEL_LAKE``, a folder or any fsspec path; default ``lake`` in home.
         postgres_url: ``FUNNEL_POSTGRES_URL``; None means the embedded server.
@@ -55,6 +58,7 @@ class Settings:
     home: Path
     timezone: str
     start_date: dt.date
+    daily_at: dt.time
     engine: str
     lake: str
     postgres_url: str | None = field(repr=False)
@@ -152,6 +156,7 @@ def load_settings(
         home=home,
         timezone=timezone,
         start_date=_start_date(values, home, today),
+        daily_at=values.time("FUNNEL_DAILY_AT", DEFAULT_DAILY_AT),
         engine=values.choice("FUNNEL_ENGINE", ENGINES),
         lake=_lake_path(values.text("FUNNEL_LAKE"), home, base),
         postgres_url=values.text("FUNNEL_POSTGRES_URL"),
@@ -213,6 +218,15 @@ class _Values:
             return dt.date.fromisoformat(text)
         except ValueError:
             raise self.error(name, f"is {quoted(text)}, which isn't a date written like 2026-03-01") from None
+
+    def time(self, name: str, default: dt.time) -> dt.time:
+        given = self.text(name)
+        if given is None:
+            return default
+        try:
+            return dt.datetime.strptime(given, "%H:%M").time()
+        except ValueError:
+            raise self.error(name, f"is {quoted(given)}", "write a time of day like 02:30.") from None
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         text = (self.text(name) or allowed[0]).lower()

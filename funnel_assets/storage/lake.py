@@ -123,14 +123,18 @@ class Lake:
         folder = f"{self.root}/{dataset}"
         if not self.filesystem.exists(folder):
             return []
-        names = (_DAY_DIRECTORY.search(entry.rstrip("/")) for entry in self.filesystem.ls(folder, detail=False))
+        names = (
+            _DAY_DIRECTORY.search(entry.rstrip("/")) for entry in self.filesystem.ls(folder, detail=False)
+        )
         return sorted(dt.date.fromisoformat(name.group(1)) for name in names if name)
 
     def files(self, dataset: str, days: Iterable[dt.date]) -> list[str]:
         """Paths of those of the days that exist."""
         wanted = sorted(set(days))
         if len(wanted) <= FEW_DAYS:
-            return [path for path in (self.path(dataset, day) for day in wanted) if self.filesystem.exists(path)]
+            return [
+                path for path in (self.path(dataset, day) for day in wanted) if self.filesystem.exists(path)
+            ]
         present = set(self.days(dataset))
         return [self.path(dataset, day) for day in wanted if day in present]
 
