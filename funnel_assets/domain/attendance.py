@@ -751,7 +751,11 @@ def _time_in_session(visits: pd.DataFrame) -> pd.DataFrame:
     timed = visits[visits["join_time"].notna() & visits["leave_time"].notna()]
     timed = timed.drop_duplicates(["who", "join_time", "leave_time"])
     spans = timed[~timed["is_span"].astype(bool)].sort_values(["who", "join_time", "leave_time"])
-    minutes = np.ceil(union_seconds(spans["who"], spans["join_time"], spans["leave_time"]) / 60)
+    minutes = (
+        (union_seconds(spans["who"], spans["join_time"], spans["leave_time"]) / 60)
+        .apply(math.ceil)
+        .astype(float)
+    )
     count = spans.groupby("who").size()
     stated = spans[spans["minutes"].notna()].groupby("who")["minutes"].first()
     single = count.index[count == 1].intersection(stated.index)

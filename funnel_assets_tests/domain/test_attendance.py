@@ -71,7 +71,7 @@ def balanced(result: AttendanceResult) -> bool:
 def visit(
     name: str, email: str, join: str, leave: str, minutes: int, *, day: int = 22, registered: bool = True
 ) -> str:
-    when = f'"Mar 10, 2025 10:00:00",approved' if registered else ","
+    when = '"Mar 10, 2025 10:00:00",approved' if registered else ","
     return (
         f'Yes,{name},,,{email},,{when},"Mar {day}, 2025 {join}","Mar {day}, 2025 {leave}",{minutes},Yes,India'
     )

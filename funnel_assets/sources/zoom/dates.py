@@ -289,7 +289,7 @@ def decide_order(
     Raises:
         ReportRefused: ``dates_ambiguous`` with both readings, ``dates_mixed`` when neither order holds.
     """
-    fails = dict.fromkeys(ORDERS, 0)
+    fails: dict[str, int] = dict.fromkeys(ORDERS, 0)
     total = 0
     differs: tuple[str, int, int] | None = None
     for cells in columns.values():

@@ -66,7 +66,7 @@ class People:
     def raw(self, row: int) -> str:
         """JSON of one row as it stands in the file."""
         cells = self.block.rows[row]
-        named = {
+        named: dict[str, object] = {
             name or f"column {i + 1}": cell
             for i, (name, cell) in enumerate(zip(self.block.header, cells, strict=False))
         }
@@ -296,16 +296,15 @@ def _check_short(people: People, columns: list[pa.Array], phones: list[int], sho
         lost = {name for name in block.names[length:] if name in needed}
         attended = people.text.get("attended")
         if lost and (attended is None or attended[int(row)].as_py() != "no"):
-            people.refuse(_only(len(short), row), "missing_field", sorted(lost)[0])
+            people.refuse(_only(len(short), int(row)), "missing_field", sorted(lost)[0])
         free_before = phones and any(name in (None, "other") for name in block.names[: phones[0]])
         typed = columns[phones[0]][int(row)].as_py() if phones else None
-        if free_before or typed:
-            if not typed or not re.search(_PHONE_LIKE, typed):
-                people.refuse(_only(len(short), row), "missing_field", "phone")
+        if (free_before or typed) and not re.search(_PHONE_LIKE, typed or ""):
+            people.refuse(_only(len(short), int(row)), "missing_field", "phone")
 
 
 def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[int]) -> None:
-    """A word where the phone belongs and a phone among the free answers: cells changed places."""
+    """A word where the phone belongs and a phone among the other typed cells: cells changed places."""
     phone = people.text["phone_raw"]
     wordy = _bool(pc.and_(pc.is_valid(phone), pc.invert(pc.match_substring_regex(phone, r"\d"))))
     if not wordy.any():
@@ -318,7 +317,8 @@ def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[i
             misses &= _bool(pc.equal(people.text["attended"], "yes"))
         known = _bool(pc.is_in(phone, value_set=pc.unique(country).drop_null()))
         people.refuse(wordy & (known | misses), "misaligned", "phone")
-    free = [i for i, name in enumerate(people.block.names) if name in (None, "other") and i not in phones]
+    typed = (None, "other", "first_name", "last_name", "registration_source")
+    free = [i for i, name in enumerate(people.block.names) if name in typed and i not in phones]
     for index in free:
         holds = _bool(_like_phone(columns[index]))
         people.refuse(wordy & holds, "misaligned", "phone")

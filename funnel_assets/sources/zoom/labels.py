@@ -50,7 +50,7 @@ class Labels:
 @cache
 def load_labels() -> Labels:
     """Read the table that ships with the package (once a process)."""
-    raw = resources.files(__package__).joinpath(LABELS_FILE).read_text(encoding="utf-8")
+    raw = resources.files("funnel_assets.sources.zoom").joinpath(LABELS_FILE).read_text(encoding="utf-8")
     return labels_from_csv(raw)
 
 

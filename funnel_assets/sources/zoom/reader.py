@@ -344,7 +344,7 @@ def _frame(read: list[_Rows]) -> pd.DataFrame:
         arrays["is_timing_unusable"] = rows.is_timing_unusable
         for name, array in arrays.items():
             if not fits.all():
-                array = array.filter(pa.array(fits)) if isinstance(array, pa.Array) else array[fits]
+                array = array[fits] if isinstance(array, np.ndarray) else array.filter(pa.array(fits))
             columns.setdefault(name, []).append(array)
     return pd.DataFrame({name: _series(name, parts) for name, parts in columns.items()})
 
@@ -435,7 +435,12 @@ def _check_times(rows: _Rows) -> None:
     wrong |= both & (registered != _NAT) & (registered > leave) & ~unusable
     wrong |= ~came & (join != _NAT)
     wrong |= timeless & timed_columns
+    # Whoever has both times has minutes, unless the whole column is left empty.
+    blank = both & np.isnan(stated) & bool({"minutes", "total_minutes"} & set(people.block.names))
+    wrong |= blank & (blank.sum() < max(3, both.sum()))
     people.refuse(wrong, "times_contradict", "")
+    if "attended" in people.text:
+        people.refuse(rows.attended == -1, "misaligned", "attended")
     if unusable.any():
         rows.times["join_time"] = np.where(unusable, _NAT, join)
         rows.times["leave_time"] = np.where(unusable, _NAT, leave)

@@ -9,17 +9,23 @@ HEADER = "Attended,User Name,Email,Registration Time,Approval Status,Join Time,L
 
 
 def report(
-    *rows: str, start: str = "04/03/2025 07:00:00 PM", generated: str = "04/03/2025 09:30:00 PM", **options: str
+    *rows: str,
+    start: str = "04/03/2025 07:00:00 PM",
+    generated: str = "04/03/2025 09:30:00 PM",
+    **options: str,
 ) -> ZoomReport:
     text = (
-        f"Attendee Report\nReport Generated:,{generated}\nTopic,Webinar ID,Actual Start Time,Actual Duration (minutes)\n"
+        f"Attendee Report\nReport Generated:,{generated}\n"
+        "Topic,Webinar ID,Actual Start Time,Actual Duration (minutes)\n"
         f"Bonds,87123456789,{start},90\nAttendee Details\n{HEADER}\n" + "\n".join(rows) + "\n"
     )
     timezone = options.pop("timezone", "Asia/Kolkata")
     return read_report(text.encode(), file="report.csv", timezone=timezone, **options)
 
 
-def row(join: str = "--", leave: str = "--", minutes: str = "--", registered: str = "", who: str = "asha") -> str:
+def row(
+    join: str = "--", leave: str = "--", minutes: str = "--", registered: str = "", who: str = "asha"
+) -> str:
     attended = "No" if join == "--" else "Yes"
     return f"{attended},{who},{who}@example.com,{registered},approved,{join},{leave},{minutes}"
 
@@ -81,7 +87,9 @@ def test_one_damaged_cell_does_not_turn_the_file() -> None:
     rows.append(row(registered="21/03/2025 10:00:00 AM", who="odd"))
     found = report(*rows)
     assert found.dates == "month_first"
-    assert found.quarantined["reason"].tolist() == ["misaligned"] or found.quarantined["reason"].tolist() == ["date_style"]
+    assert found.quarantined["reason"].tolist() == ["misaligned"] or found.quarantined["reason"].tolist() == [
+        "date_style"
+    ]
     assert found.quarantined["line"].tolist() == [7 + 17]
 
 
@@ -134,7 +142,9 @@ def test_a_local_time_the_clock_skipped_or_showed_twice_is_set_apart() -> None:
         row("2025-03-09 02:30:00", "2025-03-09 03:30:00", "0", who="skipped"),
         row("2025-03-09 01:30:00", "2025-03-09 03:30:00", "60", who="good"),
     ]
-    found = report(*rows, start="2025-03-09 01:00:00", generated="2025-03-09 05:00:00", timezone="America/New_York")
+    found = report(
+        *rows, start="2025-03-09 01:00:00", generated="2025-03-09 05:00:00", timezone="America/New_York"
+    )
     assert found.people["email"].tolist() == ["good@example.com"]
     assert found.people["join_time"].iloc[0] == pd.Timestamp("2025-03-09 06:30", tz="UTC")
     assert found.quarantined["reason"].tolist() == ["date_style"]

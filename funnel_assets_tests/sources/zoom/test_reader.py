@@ -1,5 +1,7 @@
 """Reports in every layout: the same people come out, or the reason why not."""
 
+# ruff: noqa: E501 - lines as the reports have them
+
 import datetime as dt
 
 import pandas as pd
@@ -28,7 +30,10 @@ def guests(report: ZoomReport) -> list[tuple[object, ...]]:
     rows = []
     people = report.people[~report.people["section"].isin(["host", "panelist"])]
     for row in people.itertuples():
-        times = [None if pd.isna(t) else f"{t.tz_convert('Asia/Kolkata'):%m-%d %H:%M}" for t in (row.join_time, row.leave_time)]
+        times = [
+            None if pd.isna(t) else f"{t.tz_convert('Asia/Kolkata'):%m-%d %H:%M}"
+            for t in (row.join_time, row.leave_time)
+        ]
         texts = [None if pd.isna(t) else t for t in (row.attended, row.email, row.phone_raw)]
         rows.append((*texts, *times, None if pd.isna(row.country) else row.country))
     return rows
@@ -63,7 +68,9 @@ def _padded(text: str) -> bytes:
 
 def _trailing_comma(text: str) -> bytes:
     head, _, rows = text.partition(HEADER)
-    return (head + HEADER + "".join(f"{line},\n" if line else "\n" for line in rows.split("\n")[:-1])).encode()
+    return (
+        head + HEADER + "".join(f"{line},\n" if line else "\n" for line in rows.split("\n")[:-1])
+    ).encode()
 
 
 def _other_delimiter(text: str, delimiter: str) -> bytes:
@@ -159,7 +166,8 @@ def test_doubled_quotes_and_commas_in_custom_questions() -> None:
         (ASHA.replace("asha@example.com,+919812300001", "+919812300001,asha@example.com"), "misaligned"),
         (
             ASHA.replace(
-                '"Mar 22, 2025 19:05:00","Mar 22, 2025 20:00:00"', '"Mar 22, 2025 20:00:00","Mar 22, 2025 19:05:00"'
+                '"Mar 22, 2025 19:05:00","Mar 22, 2025 20:00:00"',
+                '"Mar 22, 2025 20:00:00","Mar 22, 2025 19:05:00"',
             ),
             "times_contradict",
         ),
@@ -218,7 +226,11 @@ def test_zooms_own_backward_times_keep_the_person_without_times() -> None:
 )
 def test_the_phone_is_found_under_any_wording(question: str) -> None:
     header = HEADER.replace(",Phone,", f',"{question}",')
-    rows = [ASHA, BINA.replace("9812300002", "'+91 98123 00002"), CARL.replace("example.com,,,,", "example.com,,,,")]
+    rows = [
+        ASHA,
+        BINA.replace("9812300002", "'+91 98123 00002"),
+        CARL.replace("example.com,,,,", "example.com,,,,"),
+    ]
     report = read(attendee_report(rows, header=header))
     assert report.attendees["phone_raw"].fillna("").tolist() == ["+919812300001", "'+91 98123 00002", ""]
 
@@ -231,7 +243,10 @@ def test_numbers_that_are_no_phone_are_not_taken_for_one() -> None:
 
 def test_zooms_country_wins_over_a_country_question() -> None:
     header = HEADER.replace("Is Guest,", "Is Guest,Country/Region,")
-    rows = [ASHA.replace(",Yes,India", ",Yes,Nepal,India"), BINA.replace("--,--,--,--,", "--,--,--,--,Nepal,")]
+    rows = [
+        ASHA.replace(",Yes,India", ",Yes,Nepal,India"),
+        BINA.replace("--,--,--,--,", "--,--,--,--,Nepal,"),
+    ]
     report = read(attendee_report(rows, header=header))
     assert report.attendees["country"].fillna("").tolist() == ["India", ""]
 
@@ -240,7 +255,7 @@ def test_a_registration_report_with_a_phone_question() -> None:
     report = read(
         registration_report(
             [
-                "asha,rao,Asha@Example.com,\"03/15/2025 11:23:29 AM\",approved,Pune,'+919812300001,#4",
+                'asha,rao,Asha@Example.com,"03/15/2025 11:23:29 AM",approved,Pune,\'+919812300001,#4',
                 'Bina,,bina@example.com,"03/16/2025 12:00:01 AM",cancelled,,NA,',
             ]
         )
@@ -256,7 +271,7 @@ def test_a_registration_report_with_a_phone_question() -> None:
 
 
 def test_a_registration_row_that_lost_a_free_cell_is_set_apart() -> None:
-    row = "asha,rao,asha@example.com,\"03/15/2025 11:23:29 AM\",approved,'+919812300001,#4"
+    row = 'asha,rao,asha@example.com,"03/15/2025 11:23:29 AM",approved,\'+919812300001,#4'
     report = read(registration_report([row, row.replace("approved,", "approved,Pune,")]))
     assert report.quarantined["reason"].tolist() == ["missing_field"]
     assert len(report.registrants) == 1
@@ -269,9 +284,9 @@ Name (Original Name),User Email,Join Time,Leave Time,Duration (Minutes),Guest,Re
 Asha (Asha Rao),asha@example.com,03/22/2025 07:05:00 PM,03/22/2025 08:00:00 PM,55,Yes,Y
 Carl,,03/22/2025 07:10:00 PM,03/22/2025 07:40:00 PM,30,Yes,
 """
-NEW_MEETING = OLD_MEETING.replace(
-    "Name (Original Name),User Email,", "Name (original name),Email,"
-).replace("Meeting ID,Topic,Start Time,End Time,User Email,", "ID,Topic,Start time,End time,Host,")
+NEW_MEETING = OLD_MEETING.replace("Name (Original Name),User Email,", "Name (original name),Email,").replace(
+    "Meeting ID,Topic,Start Time,End Time,User Email,", "ID,Topic,Start time,End time,Host,"
+)
 
 
 @pytest.mark.parametrize("text", [OLD_MEETING, NEW_MEETING], ids=["old_headers", "new_headers"])
@@ -286,7 +301,9 @@ def test_a_meetings_participant_list(text: str) -> None:
 
 
 def test_a_participant_list_without_meta_block_takes_number_and_day_from_its_name() -> None:
-    text = "Name (Original Name),User Email,Total Duration (Minutes),Guest\nAsha Rao,asha@example.com,55,Yes\n"
+    text = (
+        "Name (Original Name),User Email,Total Duration (Minutes),Guest\nAsha Rao,asha@example.com,55,Yes\n"
+    )
     report = read(text, file="participants_87123456789_2025_03_22.csv")
     assert (report.webinar_id, report.file_day) == ("87123456789", dt.date(2025, 3, 22))
     assert report.people[["attended", "minutes", "is_span"]].to_numpy().tolist() == [["Y", 55.0, True]]
@@ -433,13 +450,27 @@ def test_an_unknown_heading_over_people_without_registration_is_no_attendance() 
         (b"name,amount\nAsha,3\n", "not_a_report"),
         (b"<html><body>Sign in</body></html>", "not_a_report"),
         (b"%PDF-1.7 \x00\x01\x02\xff\xfe", "not_a_report"),
-        (attendee_report().split("Attendee Details")[0].partition("Host Details")[0].encode(), "not_a_report"),
+        (
+            attendee_report().split("Attendee Details")[0].partition("Host Details")[0].encode(),
+            "not_a_report",
+        ),
         (attendee_report()[:-40].encode(), "truncated"),
         (attendee_report()[: attendee_report().index("2025 20:00:00")].encode(), "truncated"),
         (attendee_report().encode("utf-16")[:-1], "truncated"),
         ((attendee_report() + attendee_report()).encode(), "several_events"),
     ],
-    ids=["empty", "only_bom", "other_csv", "html", "pdf", "no_people", "mid_row", "mid_quote", "mid_char", "two_reports"],
+    ids=[
+        "empty",
+        "only_bom",
+        "other_csv",
+        "html",
+        "pdf",
+        "no_people",
+        "mid_row",
+        "mid_quote",
+        "mid_char",
+        "two_reports",
+    ],
 )
 def test_a_file_that_is_no_whole_report_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(ReportRefused) as caught:
