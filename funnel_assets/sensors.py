@@ -18,6 +18,7 @@ from funnel_assets.storage.lake import name_days
 
 ZOOM_SECONDS = 20
 KEEPER_SECONDS = 60
+FAILURE_SECONDS = 30
 MOST_RUNS_PER_TICK = 20
 MOST_ATTEMPTS = 3
 # A failed run is tried again by itself after these pauses; by then a person has seen the alert.
@@ -41,7 +42,7 @@ _UNFINISHED = (
 def build_sensors(jobs: Sequence[UnresolvedAssetJobDefinition]) -> list[dg.SensorDefinition]:
     """Return the sensors; all are on from the start."""
     daily = next(job for job in jobs if job.name == DAILY_JOB)
-    return [_zoom_inbox(daily), _keeper(daily)]
+    return [_zoom_inbox(daily), _keeper(daily), _failure_alert()]
 
 
 def _zoom_inbox(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
@@ -114,6 +115,11 @@ def _keeper(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
             if request is not None:
                 yield request
                 return
+        if missing:
+            opened.alerts.tell(
+                f"missing {missing}",
+                f"Funnel: {len(missing)} day(s) are missing: {name_days(missing)}. See the red days in the Dagster UI.",
+            )
         yield dg.SkipReason(
             f"Still missing after {MOST_ATTEMPTS} tries or waiting to try again: {name_days(missing)}."
             if missing
@@ -121,6 +127,36 @@ def _keeper(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
         )
 
     return keeper
+
+
+def _failure_alert() -> dg.SensorDefinition:
+    @dg.run_failure_sensor(
+        name="failure_alert",
+        minimum_interval_seconds=FAILURE_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells FUNNEL_ALERT_WEBHOOK what failed and what to do, once per cause.",
+    )
+    def failure_alert(context: dg.RunFailureSensorContext, pipeline: PipelineResource) -> None:
+        told = [_failure_text(event) for event in context.get_step_failure_events()]
+        text = (
+            "\n".join(dict.fromkeys(told))
+            or context.failure_event.message
+            or "The run was ended from outside."
+        )
+        days = context.dagster_run.tags.get(PARTITION) or "–".join(
+            context.dagster_run.tags.get(name, "") for name in (RANGE_START, RANGE_END)
+        )
+        pipeline.get().alerts.tell(f"{days} {text}", f"Funnel {days}: {text}")
+
+    return failure_alert
+
+
+def _failure_text(event: dg.DagsterEvent) -> str:
+    """What a failed step says: our own words where it has them, else the last line of its error."""
+    failure = event.step_failure_data
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    return f"{event.step_key}: {failure.error.message.strip() if failure.error else 'failed'}"
 
 
 def _missed(instance: dg.DagsterInstance, missing: Sequence[dt.date]) -> dg.RunRequest | None:

@@ -191,6 +191,10 @@ def _checks(pipeline: Pipeline, outcome: Outcome) -> Iterator[dg.AssetCheckResul
         description="; ".join(broken[:5]) or "Everything adds up.",
     )
     unusual = pipeline.unusual_row_counts(outcome)
+    for told in unusual[-1:]:
+        pipeline.alerts.tell(
+            f"{outcome.dataset} {told}", f"Funnel, unusual count in {outcome.dataset}: {told}."
+        )
     yield dg.AssetCheckResult(
         check_name=ROW_COUNT,
         passed=not unusual,

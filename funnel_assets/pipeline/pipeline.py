@@ -8,6 +8,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
+from funnel_assets.alerts import Alerts
 from funnel_assets.config.settings import Settings
 from funnel_assets.config.sources import SourcesConfig, load_sources
 from funnel_assets.config.tables import Tables, load_tables
@@ -80,6 +81,11 @@ class Pipeline:
             return ensure_server(self.settings.home, url=self.settings.postgres_url)
 
         return Warehouse((self._server or server()).warehouse_url, revive=server)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """Tells people."""
+        return Alerts(self.settings)
 
     # --- making days ---------------------------------------------------------------------------------------
 
