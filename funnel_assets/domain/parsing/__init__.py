@@ -10,6 +10,7 @@ import pandas as pd
 from funnel_assets.domain.parsing import crm_assignments, crm_sales, engagement_events, raw_leads, spend
 from funnel_assets.domain.parsing.accounts import Counts, MoneyCounts, account
 from funnel_assets.domain.parsing.base import Cleaned, Parser, SourceContext
+from funnel_assets.domain.parsing.together import put_together
 
 PARSERS: dict[str, Parser] = {
     module.PARSER.dataset: module.PARSER
@@ -56,4 +57,5 @@ __all__ = [
     "SourceContext",
     "account",
     "parse",
+    "put_together",
 ]

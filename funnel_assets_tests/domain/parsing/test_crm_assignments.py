@@ -32,7 +32,9 @@ def test_one_assignment_in_full() -> None:
 
 
 def test_identical_rows_are_duplicates_and_the_first_line_stays() -> None:
-    parsed = read("crm_assignments", [ROW, ROW | {"employee": "Mina"}, ROW, ROW | {"assignOn": "2025-11-04 09:00:00"}])
+    parsed = read(
+        "crm_assignments", [ROW, ROW | {"employee": "Mina"}, ROW, ROW | {"assignOn": "2025-11-04 09:00:00"}]
+    )
     assert fates(parsed) == ["load", "load", "duplicate", "load"]
     assert by_line(parsed, "date") == {2: NOV_3, 3: NOV_3, 5: NOV_4}
     assert parsed.index["reason"].tolist()[2] == "identical_row"
@@ -56,4 +58,8 @@ def test_unusable_phone_is_quarantined_on_its_day(phone: str, words: str) -> Non
 
 def test_date_rule() -> None:
     rows = [ROW | {"assignOn": "soon"}, ROW | {"assignOn": ""}, dict.fromkeys(ROW, "")]
-    assert quarantined(read("crm_assignments", rows)) == {2: "date_unreadable", 3: "date_missing", 4: "empty_row"}
+    assert quarantined(read("crm_assignments", rows)) == {
+        2: "date_unreadable",
+        3: "date_missing",
+        4: "empty_row",
+    }

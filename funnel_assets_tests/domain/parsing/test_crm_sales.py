@@ -27,7 +27,7 @@ SALE = {
 
 def test_all_44_columns_are_read() -> None:
     assert len(PARSERS["crm_sales"].columns) == 44
-    parsed = read("crm_sales", [{sheet: None for sheet in PARSERS["crm_sales"].columns.values()} | SALE])
+    parsed = read("crm_sales", [dict.fromkeys(PARSERS["crm_sales"].columns.values()) | SALE])
     row = {name: values for name, values in parsed.rows.iloc[0].dropna().items()}
     assert row == {
         "date": NOV_3,
@@ -112,7 +112,13 @@ def test_unreadable_row_does_not_push_out_a_good_one() -> None:
 
 
 def test_no_value_in_optional_cells_is_null() -> None:
-    empty = {"TotalAmount": "-", "Last_Paid_Date": "NA", "Total_emi": "", "lastEmiDate": "null", "StudentContact": "1"}
+    empty = {
+        "TotalAmount": "-",
+        "Last_Paid_Date": "NA",
+        "Total_emi": "",
+        "lastEmiDate": "null",
+        "StudentContact": "1",
+    }
     parsed = read("crm_sales", [SALE | empty])
     for name in ("total_amount_paise", "last_paid_date", "total_emi", "last_emi_date", "phone"):
         assert by_line(parsed, name) == {2: None}

@@ -49,9 +49,22 @@ def test_first_of_an_id_wins_in_any_order(order: tuple[int, ...]) -> None:
     assert parsed.counts.duplicates == 2
 
 
+def test_earliest_wins_whatever_the_contents() -> None:
+    rows = [
+        EVENT | {"event_id": f"e{at}", "event_time": f"2025-11-03 0{hour}:00:00", "channel": f"{hour}"}
+        for at in range(5)
+        for hour in range(6)
+    ]
+    parsed = read("engagement_events", rows)
+    assert parsed.rows["channel"].tolist() == ["0"] * 5
+
+
 def test_same_moment_is_decided_by_content() -> None:
     one, other = EVENT | {"channel": "a"}, EVENT | {"channel": "b"}
-    kept = [list(by_line(read("engagement_events", rows), "channel").values()) for rows in ([one, other], [other, one])]
+    kept = [
+        list(by_line(read("engagement_events", rows), "channel").values())
+        for rows in ([one, other], [other, one])
+    ]
     assert kept[0] == kept[1]
 
 
@@ -69,7 +82,9 @@ def test_event_of_nobody_stands_alone() -> None:
 
 
 def test_last_and_first_minute() -> None:
-    parsed = read("engagement_events", [EVENT, EVENT | {"event_id": "e2", "event_time": "2025-11-03T18:30:00Z"}])
+    parsed = read(
+        "engagement_events", [EVENT, EVENT | {"event_id": "e2", "event_time": "2025-11-03T18:30:00Z"}]
+    )
     assert by_line(parsed, "date") == {2: NOV_3, 3: NOV_4}
 
 

@@ -20,7 +20,7 @@ LINE = {
 
 def test_all_43_columns_are_read() -> None:
     assert len(PARSERS["spend"].columns) == 43
-    parsed = read("spend", [{sheet: None for sheet in PARSERS["spend"].columns.values()} | LINE])
+    parsed = read("spend", [dict.fromkeys(PARSERS["spend"].columns.values()) | LINE])
     row = dict(parsed.rows.iloc[0].dropna().items())
     assert row == {
         "date": NOV_3,
@@ -88,7 +88,12 @@ def test_fractions_of_a_paisa_are_rounded_and_counted() -> None:
 
 
 def test_money_reconciles_to_the_paisa() -> None:
-    rows = [LINE, LINE | {"cost": "10.01", "clicks": "x"}, LINE | {"cost": "x"}, LINE | {"cost": "3", "date_time": "x"}]
+    rows = [
+        LINE,
+        LINE | {"cost": "10.01", "clicks": "x"},
+        LINE | {"cost": "x"},
+        LINE | {"cost": "3", "date_time": "x"},
+    ]
     assert read("spend", rows).counts.money["cost"] == MoneyCounts(
         rows_in=1_204_50 + 10_01 + 3_00, loaded=1_204_50, duplicates=0, quarantined=13_01, unreadable_cells=1
     )
