@@ -183,10 +183,13 @@ def test_a_normalised_phone_reads_as_itself(text: str) -> None:
     phone, status = normalize_phone(text)
     assert (phone is None) == (status not in ("ok", "foreign"))
     if phone is not None:
-        assert phone.isascii() and phone.isdigit()
+        assert phone.isascii()
+        assert phone.isdigit()
         assert normalize_phone("+" + phone).phone == phone
     if status == "ok":
-        assert phone is not None and len(phone) == 12 and phone.startswith("91")
+        assert phone is not None
+        assert len(phone) == 12
+        assert phone.startswith("91")
 
 
 @settings(deadline=None)

@@ -28,7 +28,7 @@ SALE = {
 def test_all_44_columns_are_read() -> None:
     assert len(PARSERS["crm_sales"].columns) == 44
     parsed = read("crm_sales", [dict.fromkeys(PARSERS["crm_sales"].columns.values()) | SALE])
-    row = {name: values for name, values in parsed.rows.iloc[0].dropna().items()}
+    row = dict(parsed.rows.iloc[0].dropna().items())
     assert row == {
         "date": NOV_3,
         "sale_id": "s1",

@@ -94,7 +94,8 @@ def test_quarantine_says_why_and_what_to_do_without_personal_data() -> None:
     assert quarantined(parsed) == {2: "date_unreadable", 3: "date_missing", 4: "empty_row"}
     assert parsed.quarantine["day"].isna().all()
     details = " ".join(parsed.quarantine["detail"])
-    assert "9812345670" not in details and "example.com" not in details
+    assert "9812345670" not in details
+    assert "example.com" not in details
     assert "date_formats of source_one in sources.yaml" in details
     assert '"Phone number": "+91 98123 45670"' in parsed.quarantine["raw"].iloc[0]
 
@@ -119,7 +120,8 @@ def test_absent_date_column_breaks_the_source() -> None:
 def test_empty_table() -> None:
     rows = table([LEAD]).iloc[:0]
     parsed = parse(rows, SourceContext("raw_leads", "source_one"))
-    assert parsed.rows.empty and parsed.counts.rows_in == 0
+    assert parsed.rows.empty
+    assert parsed.counts.rows_in == 0
 
 
 def test_two_sources_never_share_an_id() -> None:
