@@ -11,9 +11,11 @@ from rich.table import Table
 
 from funnel_assets.errors import UsageError
 from funnel_assets.simulate.check_edtech import check_edtech
+from funnel_assets.simulate.check_saas import check_saas
 from funnel_assets.simulate.checklist import Checklist, CheckResult
 
 ABOUT = Path("answer_key", "world.json")
+_CHECKS = {"edtech": check_edtech, "saas": check_saas}
 
 
 def check_world(folder: Path) -> list[CheckResult]:
@@ -35,8 +37,11 @@ def check_world(folder: Path) -> list[CheckResult]:
             f"{folder} holds no simulated world", fix="make one with `funnel simulate --out DIR`"
         ) from error
     checks = Checklist()
-    check_edtech(folder, checks)
-    del about
+    if about.get("world") not in _CHECKS:
+        raise UsageError(
+            f"{folder} holds a world of unknown kind", fix="make it again with `funnel simulate --out DIR`"
+        )
+    checks.run("world readable", lambda: _CHECKS[about["world"]](folder, checks))
     return checks.results
 
 

@@ -152,6 +152,8 @@ def _lead_rates(world: EdtechFolder, checks: Checklist) -> None:
     checks.rate("rows of unmapped sources", 4.5, int((normal["funnel"] == MISC).sum()), len(normal), 0.4)
     checks.none("leads before they were created", int((leads["late_seconds"] < 0).sum()))
     checks.none("lead days outside the world", _outside(world, leads["date"].dropna().tolist()))
+    marked = (leads["kind"] == "duplicate") != leads["copy_of"].notna()
+    checks.none("copies not marked as duplicates or the reverse", int(marked.sum()))
     copies = leads[leads["copy_of"].notna()]
     origin = leads.set_index("row").loc[copies["copy_of"].astype(int)]
     same = (copies["raw_name"].to_numpy() == origin["raw_name"].to_numpy()) & (

@@ -8,13 +8,16 @@ import datetime as dt
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from funnel_assets.errors import UsageError
 from funnel_assets.simulate.check import check_world, show_checks
 from funnel_assets.simulate.edtech import DEFAULT_DAYS, build_edtech, write_world
 from funnel_assets.simulate.faults import Faults
+from funnel_assets.simulate.saas import DEFAULT_DAYS as SAAS_DAYS
+from funnel_assets.simulate.saas import build_saas, write_saas
 
-WORLDS = ("edtech",)
+WORLDS = ("edtech", "saas")
 
 
 def simulate(
@@ -45,10 +48,28 @@ def simulate(
     screen = console or Console()
     if world not in WORLDS:
         raise UsageError(f"there is no world {world!r}", fix=f"use --world {' or '.join(WORLDS)}")
+    if world == "saas":
+        if faults:
+            raise UsageError("faults can be planted in the ed-tech world only", fix="leave --faults out")
+        return _simulate_saas(days or SAAS_DAYS, end_date, scale, seed, out, screen)
     built = build_edtech(days or DEFAULT_DAYS, end_date, scale, seed, Faults.parse(faults))
     written = write_world(built, out)
     screen.print(
         f"{len(written)} files of the ed-tech world, {built.start_date} to {built.end_date}, are in {out}"
+    )
+    return written
+
+
+def _simulate_saas(
+    days: int, end_date: dt.date | None, scale: float, seed: int, out: Path, screen: Console
+) -> list[Path]:
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} days")
+    with Progress(*columns, TimeRemainingColumn(), console=screen) as bar:
+        task = bar.add_task("Making the SaaS world", total=days)
+        built = build_saas(days, end_date, scale, seed)
+        written = write_saas(built, out, lambda done, total: bar.update(task, completed=done, total=total))
+    screen.print(
+        f"{len(written)} files of the SaaS world, {built.start_date} to {built.end_date}, are in {out}"
     )
     return written
 

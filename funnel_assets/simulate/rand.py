@@ -63,7 +63,9 @@ class Draws:
         """
         step = 2 * half_width + 1
         total = self.below(n, step) + self.below(n, step) + self.below(n, step) + self.below(n, step)
-        return mean + (total - 4 * half_width) // 4
+        away = total - 4 * half_width
+        # Rounding towards the middle on both sides keeps the mean exact.
+        return mean + np.sign(away) * ((np.abs(away) + 2) // 4)
 
     def sample(self, size: int, k: int) -> Ints:
         """Draw ``k`` different positions out of ``size`` (all of them when there are fewer), in ascending order."""

@@ -114,9 +114,14 @@ def _time(seconds: Ints) -> pa.Array:
 
 
 def _coded(codes: Ints, names: tuple[str, ...]) -> pa.Array:
-    """Store few different texts as codes; -1 is null."""
-    index = pa.array(np.where(codes < 0, 0, codes).astype(np.int8), mask=codes < 0)
-    return pa.DictionaryArray.from_arrays(index, pa.array(names, pa.string()))
+    """Store few different texts as codes; -1 is null.
+
+    A text stands in the dictionary once: with repeats, Parquet files of the same table differ from run to run.
+    """
+    different = list(dict.fromkeys(names))
+    place = np.array([different.index(name) for name in names], dtype=np.int8)
+    index = pa.array(place[np.maximum(codes, 0)], mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(index, pa.array(different, pa.string()))
 
 
 def _known(values: Ints) -> pa.Array:

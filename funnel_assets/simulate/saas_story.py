@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from funnel_assets.simulate import saas_catalogue as c
-from funnel_assets.simulate.rand import Draws, Ints, share
+from funnel_assets.simulate.rand import Bools, Draws, Ints, share
 
 FOREVER = 1 << 40
 DAY = 86_400
@@ -152,7 +152,7 @@ def _with_outcome(frame: pd.DataFrame, draw: Draws) -> pd.DataFrame:
 
 
 def _deal_days(
-    form: Ints, path: Ints, converts: Ints, held: Ints, at: Ints, convert_at: Ints, draw: Draws
+    form: Ints, path: Ints, converts: Bools, held: Bools, at: Ints, convert_at: Ints, draw: Draws
 ) -> Ints:
     """When a deal is opened: assisted trials at once, self-service once won, demos after the demo on day 3 or 4."""
     size = len(form)

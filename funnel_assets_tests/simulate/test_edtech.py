@@ -35,7 +35,7 @@ PINNED = {
     "landing_leads": "ad2ddf3d3b86",
     "crm_assignments": "05ce0d5d0949",
     "crm_sales": "227c394cbfd1",
-    "spend": "17620d4d0dc5",
+    "spend": "7950cbe83460",
     "engagement_events": "bbbdec03c986",
     "zoom": "c7959f7af129",
 }

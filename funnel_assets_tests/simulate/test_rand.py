@@ -23,6 +23,7 @@ def test_bounds_are_kept() -> None:
     assert set(draw.between(1_000, 3, 5).tolist()) == {3, 4, 5}
     assert set(draw.pick(1_000, [1, 0, 2]).tolist()) == {0, 2}
     assert np.abs(draw.bell(10_000, 100, 10) - 100).max() <= 10
+    assert abs(draw.bell(100_000, 14, 2).mean() - 14) < 0.02
     limits = np.array([1, 5, 0, -3, 1000])
     assert ((draw.scaled(limits) < np.maximum(limits, 1)) & (draw.scaled(limits) >= 0)).all()
 

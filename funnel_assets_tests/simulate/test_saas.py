@@ -1,0 +1,227 @@
+import csv
+import datetime as dt
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from funnel_assets.errors import UsageError
+from funnel_assets.simulate import cli
+from funnel_assets.simulate import saas_catalogue as c
+from funnel_assets.simulate.check import check_world
+from funnel_assets.simulate.saas import build_saas, lead_ids, write_saas
+
+END = dt.date(2026, 6, 30)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seventy days at a fiftieth of the volume, through the command's own function."""
+    folder = tmp_path_factory.mktemp("saas")
+    cli.simulate("saas", 70, END, 0.02, 5, folder, console=Console(quiet=True))
+    return folder
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_every_check_holds(written: Path) -> None:
+    results = check_world(written)
+
+    assert cli.check(written, Console(quiet=True), only_failed=True)
+    assert [result for result in results if not result.passed] == []
+    assert len(results) >= 200
+
+
+def test_written_twice_the_bytes_are_the_same(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_saas(build_saas(5, END, 0.005, 5), tmp_path / name)
+
+    assert _digests(tmp_path / "one") == _digests(tmp_path / "two")
+
+
+def test_days_can_be_made_in_any_order() -> None:
+    forward, backward = build_saas(4, END, 0.005, 5), build_saas(4, END, 0.005, 5)
+
+    one = [forward.traffic.day(n) for n in range(4)]
+    two = [backward.traffic.day(n) for n in reversed(range(4))][::-1]
+
+    for a, b in zip(one, two, strict=True):
+        assert a.sessions.equals(b.sessions)
+        assert a.events.equals(b.events)
+
+
+def test_a_year_has_the_volumes_of_the_decision() -> None:
+    """The story at full volume takes seconds; the traffic is planned, not made."""
+    world = build_saas(365, END, 1.0, 1)
+    leads, volume = world.story.leads, world.story.volume
+
+    assert abs(int(volume.new_users.sum()) - 2_920_000) < 60_000
+    assert abs(len(leads) - 92_000) < 1_500
+    assert abs(len(world.story.activities) - 357_000) < 7_000
+    trials = leads[leads["form"] == c.TRIAL]
+    assert abs(len(trials) - 28_700) < 800
+    assert abs(trials["converts"].mean() - 0.3395) < 0.012
+
+
+@pytest.mark.parametrize(
+    ("form", "low", "high"),
+    [
+        (c.DEMO, 8, 8),
+        (c.PURCHASED, 1, 2),
+        (c.NEWSLETTER, 1, 1),
+    ],
+    ids=["demo", "purchased", "newsletter"],
+)
+def test_activities_by_kind_of_lead(form: int, low: int, high: int) -> None:
+    story = build_saas(60, END, 0.02, 2).story
+    counts = story.activities["lead"].value_counts()
+    leads = story.leads.index[story.leads["form"] == form]
+
+    assert counts.reindex(leads).between(low, high).all()
+
+
+def test_reengagement_never_reaches_new_users() -> None:
+    sessions = build_saas(3, END, 0.02, 2).traffic.day(2).sessions
+    again = np.array([x.kind == "REENGAGEMENT" for x in c.CAMPAIGNS] + [False])[sessions["campaign"]]
+
+    assert again.any()
+    assert sessions.loc[again, "is_returning"].all()
+
+
+def test_lead_ids_are_all_different_uuids() -> None:
+    ids = lead_ids(np.array([0, 1, 2, -1])).to_pylist()
+
+    assert len(set(ids)) == 4
+    assert ids[3] is None
+    assert all(len(text) == 36 and text[14] == "4" for text in ids[:3])
+
+
+def test_exports_have_the_products_field_names(written: Path) -> None:
+    exports = written / "exports"
+    subscription = json.loads((exports / "stripe_subscriptions.json").read_text())["data"][0]
+    with (exports / "pipedrive_deals.csv").open(newline="") as file:
+        deals = csv.DictReader(file).fieldnames
+    event = json.loads((exports / "amplitude_events.jsonl").read_text().splitlines()[0])
+
+    assert {"customer", "status", "trial_start", "trial_end", "items", "metadata"} <= set(subscription)
+    assert set(subscription["items"]["data"][0]["plan"]) >= {"id", "product", "amount", "interval"}
+    assert {"title", "value", "currency", "stage_id", "status", "won_time", "person_id"} <= set(deals or [])
+    assert {"event_type", "event_time", "device_id", "session_id", "event_properties", "$insert_id"} <= set(
+        event
+    )
+
+
+def _parquet(
+    name: str, column: str, change: Callable[[list[object]], list[object]]
+) -> Callable[[Path], None]:
+    def do(folder: Path) -> None:
+        path = folder / f"{name}.parquet"
+        data = pq.read_table(path)
+        values = pa.array(change(data[column].to_pylist()), data.schema.field(column).type)
+        pq.write_table(data.set_column(data.schema.get_field_index(column), column, values), path)
+
+    return do
+
+
+def _drop_rows(name: str, count: int = 1) -> Callable[[Path], None]:
+    def do(folder: Path) -> None:
+        path = folder / f"{name}.parquet"
+        pq.write_table(pq.read_table(path).slice(count), path)
+
+    return do
+
+
+def _swap_paths(values: list[object]) -> list[object]:
+    other = {"self_service": "sales_assisted", "sales_assisted": "self_service"}
+    return [other.get(str(value)) for value in values]
+
+
+def _drop_export_line(folder: Path) -> None:
+    path = folder / "exports" / "pipedrive_leads.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+# As in test_check: one copy a batch, and the check that must find each damage is named.
+Damage = tuple[Callable[[Path], None], str]
+BATCHES: dict[str, dict[str, Damage]] = {
+    "rows lost": {
+        "session": (_drop_rows("parquet/sessions/2026-06"), "traffic: sessions of each day"),
+        "event": (_drop_rows("parquet/events/2026-06"), "traffic: events in all"),
+        "activity": (_drop_rows("parquet/activities"), "activities: self_service trials without 1 to 1"),
+        "stage": (_drop_rows("parquet/deal_stages"), "stages: others don't begin with qualification"),
+        "subscription": (_drop_rows("parquet/subscriptions"), "subscriptions: every trial has one"),
+        "export": (_drop_export_line, "exports: pipedrive_leads CSV has the JSON's rows"),
+    },
+    "values changed": {
+        "re-engaged": (
+            _parquet(
+                "parquet/sessions/2026-06", "utm_campaign", lambda v: [x and "reeng-lapsed-users" for x in v]
+            ),
+            "campaigns: re-engagement of new users",
+        ),
+        "deal": (
+            _parquet("parquet/deals", "value_cents", lambda v: [x + 1 for x in v]),  # type: ignore[operator]
+            "deals: value that isn't the subscription's amount",
+        ),
+        "plan": (
+            _parquet("parquet/plans", "amount", lambda v: [x + 100 for x in v]),  # type: ignore[operator]
+            "plans: amounts of the catalogue",
+        ),
+        "form": (
+            _parquet("parquet/leads", "form_type", lambda v: ["demo_request"] * len(v)),
+            "leads: trial_signup of form fills",
+        ),
+        "revenue": (
+            _parquet("answer_key/revenue", "amount_cents", lambda v: [v[0] + 1, *v[1:]]),  # type: ignore[operator]
+            "revenue: first payments in cents",
+        ),
+    },
+    "outcomes changed": {
+        "path": (_parquet("parquet/leads", "trial_path", _swap_paths), "trials: self-service"),
+        "conversion": (
+            _parquet("answer_key/outcomes", "converts", lambda v: [False] * len(v)),
+            "trials: convert in all",
+        ),
+        "amount": (
+            _parquet("parquet/subscriptions", "plan_amount", lambda v: [v[0] + 1, *v[1:]]),  # type: ignore[operator]
+            "subscriptions: another amount than the plan's",
+        ),
+        "file": (
+            lambda folder: (folder / "parquet" / "deal_stages.parquet").unlink(),
+            "deal stages readable",
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES.keys())
+def test_each_damage_is_found(written: Path, tmp_path: Path, batch: dict[str, Damage]) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(written, copy)
+    for damage, _ in batch.values():
+        damage(copy)
+
+    failed = [result.name for result in check_world(copy) if not result.passed]
+
+    assert [name for name, (_, check) in batch.items() if check not in failed] == []
+
+
+def test_wrong_use_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no world 'mars'"):
+        cli.simulate("mars", out=tmp_path)
+    with pytest.raises(UsageError, match="ed-tech world only"):
+        cli.simulate("saas", out=tmp_path, faults="moderate")
+    with pytest.raises(UsageError, match="at least one day"):
+        build_saas(0)
+    with pytest.raises(UsageError, match="scale of 100"):
+        build_saas(1, END, 200)
