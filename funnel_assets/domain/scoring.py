@@ -2,21 +2,20 @@
 
 Belongs here: how rules that people edit are applied to a contact's engagement. Does not belong here: the rules.
 
-A contact's state can only change on a few days: when it is active, when a sale is paid, when its health turns, and
-when an override starts or ends. The state is worked out for those days alone, and a row is kept where it differs from
-the state before. Between two active days a contact's counts stand still, so each *span* from one active day to the
-next carries all that those days need.
+A contact's state can only change on a few days, its *moments*: when it is active, when a sale is first paid, when its
+health turns, and when an override starts or ends. Between two active days a contact's counts stand still, so each
+*span* from one active day to the next carries all that the moments within it need. What the rules say of a moment is
+three small numbers (score, the row of stages.csv that decided, health); moments are kept where these or the overrides
+differ from the moment before, and only those are put into words.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
 
-from funnel_assets.contracts.marketing import HEALTH, STAGES
-from funnel_assets.domain import defaults
+from funnel_assets.contracts.marketing import HEALTH
 from funnel_assets.domain.frames import (
     Frame,
     Materialize,
@@ -29,27 +28,14 @@ from funnel_assets.domain.frames import (
     shifted,
     unchanged,
 )
-from funnel_assets.errors import ConfigError
+from funnel_assets.domain.rules import ACTIVITIES, Row, Rules, cell
+
+__all__ = ["ACTIVITIES", "OVERRIDE_FIELDS", "Rules", "intent_index", "scored_contacts"]
 
 STALE_AFTER_DAYS = 14
 DORMANT_AFTER_DAYS = 45
 HALF_INDEX_SCORE = 40
 """Score at which the intent index is 50: one booked demo, the threshold of an SQL in seed 000."""
-
-ACTIVITIES = {
-    "view": "total_views",
-    "click": "total_clicks",
-    "download": "total_downloads",
-    "demo_booked": "total_demos_booked",
-    "follow_up": "total_follow_ups",
-    "form_submit": "total_form_submissions",
-    "registration": "total_registrations",
-    "attendance": "total_attendances",
-    "minute": "total_minutes",
-    "deal_closed": "total_deals_closed",
-    "paid_sale": "paid_sales",
-}
-"""What scoring.csv and stages.csv may name, and the running count it stands for."""
 
 OVERRIDE_FIELDS = (
     "current_stage",
@@ -63,112 +49,10 @@ OVERRIDE_FIELDS = (
 )
 """Fields that overrides.csv may set, in the order in which ``override_applied`` names them."""
 
-_STATE = (
-    "intent_score",
-    "current_stage",
-    "stage_reason",
-    "engagement_health",
-    "nurture_track",
-    "track_frequency",
-    "track_channels",
-    "next_playbook",
-    "sales_priority",
-    "owner_department",
-    "override_applied",
-)
 _TOTALS = tuple(name for name in ACTIVITIES.values() if name != "paid_sales")
-_MARK = "\x1f"
-
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The rows of the four rule files, as people wrote them.
-
-    Attributes:
-        scoring: activity, points.
-        stages: stage, rank, activity, minimum, requires_stage, owner_department, reason.
-        nurture_tracks: stage, track, frequency, channels.
-        playbooks: health, stage_at_least, playbook, priority; the first row that fits wins.
-    """
-
-    scoring: Sequence[Row] = defaults.SCORING
-    stages: Sequence[Row] = defaults.STAGES
-    nurture_tracks: Sequence[Row] = defaults.NURTURE_TRACKS
-    playbooks: Sequence[Row] = defaults.PLAYBOOKS
-
-    def __post_init__(self) -> None:
-        for file, field, allowed, rows in (
-            ("scoring.csv", "activity", ACTIVITIES, self.scoring),
-            ("stages.csv", "activity", ["", *ACTIVITIES], self.stages),
-            ("stages.csv", "stage", STAGES, self.stages),
-            ("stages.csv", "requires_stage", ["", *STAGES], self.stages),
-            ("nurture_tracks.csv", "stage", STAGES, self.nurture_tracks),
-            ("playbooks.csv", "health", ["", *HEALTH], self.playbooks),
-            ("playbooks.csv", "stage_at_least", ["", *STAGES], self.playbooks),
-            ("playbooks.csv", "priority", ["high", "medium", "low"], self.playbooks),
-        ):
-            _check_allowed(file, field, list(allowed), rows)
-        self._check_complete()
-
-    def _check_complete(self) -> None:
-        """Refuse rules that would leave a contact without a stage, a track or a playbook."""
-        if not any(
-            _cell(row, "activity") == "" and _cell(row, "requires_stage") == "" for row in self.stages
-        ):
-            raise ConfigError(
-                "No stage holds for a contact that did nothing yet",
-                file="stages.csv",
-                fix="add a row with an empty activity, for the lowest stage",
-            )
-        missing = {_cell(row, "stage") for row in self.stages} - {
-            _cell(row, "stage") for row in self.nurture_tracks
-        }
-        if missing:
-            raise ConfigError(
-                f"No track for {', '.join(sorted(missing))}",
-                file="nurture_tracks.csv",
-                fix="add a row for each stage of stages.csv",
-            )
-        last = self.playbooks[-1] if self.playbooks else {"health": "none"}
-        if _cell(last, "health") or _cell(last, "stage_at_least"):
-            raise ConfigError(
-                "The last playbook doesn't fit everybody",
-                file="playbooks.csv",
-                fix="end with a row whose health and stage_at_least are empty",
-            )
-        ranks = self.ranks
-        for row in self.stages:
-            needed = _cell(row, "requires_stage")
-            if needed and ranks.get(needed, int(row["rank"])) >= int(row["rank"]):
-                raise ConfigError(
-                    f"{_cell(row, 'stage')} requires {needed}, which has no row that ranks below it",
-                    file="stages.csv",
-                    fix="let requires_stage name a stage with a lower rank",
-                )
-
-    @property
-    def ranks(self) -> dict[str, int]:
-        """Rank of each stage."""
-        return {_cell(row, "stage"): int(row["rank"]) for row in self.stages}
-
-
-def _cell(row: Row, name: str) -> str:
-    value = row.get(name)
-    return "" if value is None or value != value else str(value).strip()
-
-
-def _check_allowed(file: str, field: str, allowed: Iterable[str], rows: Sequence[Row]) -> None:
-    allowed = list(allowed)
-    for number, row in enumerate(rows, start=2):
-        if _cell(row, field) not in allowed:
-            raise ConfigError(
-                f"{field} {_cell(row, field)!r} is not known",
-                file=file,
-                line=number,
-                fix=f"use one of: {', '.join(name or '(empty)' for name in allowed)}",
-            )
+_TURNS_AFTER = (STALE_AFTER_DAYS + 1, DORMANT_AFTER_DAYS + 1)
+_MOST_WAYS = 1000
+_FACTS = ("last_engaged_at", "first_touch_channel")
 
 
 def intent_index(score: int) -> int:
@@ -205,239 +89,282 @@ def scored_contacts(
         materialize: Keeps an intermediate result that is used more than once.
 
     Somebody who paid without ever engaging is a contact too, its health counted from the latest payment. Overrides
-    come last and change nothing but their own field.
+    come last and change nothing but their own field; a change of what they cover is still a row.
     """
     engaged = nw.from_native(engagement_summary).filter(nw.col("date") <= nw.lit(last))
     paid = (
         nw.from_native(paid_sales).filter(nw.col("date") <= nw.lit(last)).select("person_id", "date").unique()
     )
-    forced = (
-        None
-        if overrides is None
-        else nw.from_native(overrides).filter(nw.col("effective_on") <= nw.lit(last))
+    forced = None if overrides is None else _forced(nw.from_native(overrides), last)
+    in_reach = pinned(_in_reach(engaged, paid, forced, first, last), materialize)
+    theirs, sold = (
+        dated.join(in_reach, on="person_id", how="semi") for dated in (engaged, pinned(paid, materialize))
     )
-    spans = pinned(_spans(engaged, paid), materialize)
-    moments = _moments(spans, paid, forced, last)
-    in_reach = between(moments, first, last).select("person_id").unique()
-    moments = pinned(moments.join(in_reach, on="person_id", how="semi"), materialize)
-    staged = pinned(_staged(moments, rules), materialize)
-    states = pinned(_with_next_steps(staged, rules), materialize)
+    spans = pinned(_spans(theirs, sold, rules), materialize)
+    moments = pinned(_moments(spans, forced, last), materialize)
+    held = None if forced is None else _held(moments, forced)
+    changes = pinned(between(_changes(moments, held), first, last), materialize)
+    return shaped(_in_words(changes, rules, with_overrides=held is not None), "scored_contacts")
+
+
+def _forced(overrides: Frame, last: dt.date) -> Frame:
+    """Return the overrides that may hold by the last day, on fields that may be set."""
+    return overrides.filter(
+        nw.col("effective_on") <= nw.lit(last), nw.col("field").is_in(list(OVERRIDE_FIELDS))
+    ).select("person_id", "field", "value", "effective_on", "expires_on")
+
+
+def _turns(forced: Frame) -> Frame:
+    """Return the days on which a contact's overrides start or end."""
+    days = [forced.select("person_id", nw.col(name).alias("date")) for name in ("effective_on", "expires_on")]
+    return nw.concat(days, how="vertical").filter(~nw.col("date").is_null()).unique()
+
+
+def _in_reach(engaged: Frame, paid: Frame, forced: Frame | None, first: dt.date, last: dt.date) -> Frame:
+    """Return the contacts whose state may change in the days wanted: no others need be looked at."""
+    days = [
+        between(dated.select("person_id", "date"), first - dt.timedelta(lag), last - dt.timedelta(lag))
+        for dated in (engaged, paid)
+        for lag in (0, *_TURNS_AFTER)
+    ]
     if forced is not None:
-        states = pinned(_overridden(states, forced), materialize)
-    else:
-        states = states.with_columns(_no_text("person_id").alias("override_applied"))
-    return shaped(between(_changes(states), first, last), "scored_contacts")
+        days.append(between(_turns(forced), first, last))
+    return nw.concat(days, how="vertical").select("person_id").unique()
 
 
-def _no_text(name: str) -> nw.Expr:
-    """Return a null text for every row (a bare null literal has no type on some engines)."""
-    return nw.when(nw.col(name).is_null()).then(nw.col(name))
-
-
-def _spans(engaged: Frame, paid: Frame) -> Frame:
+def _spans(engaged: Frame, paid: Frame, rules: Rules) -> Frame:
     """Return for each contact the days from which its counts stand still, up to the next such day.
 
-    Columns: person_id, since, until (null: still), totals, last_engaged_at, first_touch_channel, paid_on (first paid
-    sale of the contact).
+    Columns: person_id, since, until (null: still), score and way (see :func:`_judged`), the same once it has paid,
+    last_engaged_at, first_touch_channel, paid_on (its first paid sale).
     """
     active = engaged.select(
         "person_id", "date", *_TOTALS, "last_engaged_at", nw.col("channel").alias("first_touch_channel")
     )
     began = active.group_by("person_id").agg(nw.col("date").min().alias("began_on"))
-    before = (
+    only_paid = (
         paid.join(began, on="person_id", how="left")
         .filter(nw.col("began_on").is_null() | (nw.col("date") < nw.col("began_on")))
-        .join(
-            active.select("person_id", "date", *_TOTALS, "last_engaged_at", "first_touch_channel"),
-            on=["person_id", "date"],
-            how="left",
-        )
-        .select(
-            "person_id",
-            "date",
-            *(nw.col(name).fill_null(0).alias(name) for name in _TOTALS),
-            "last_engaged_at",
-            "first_touch_channel",
-        )
+        .select("person_id", "date")
+        .join(active, on=["person_id", "date"], how="left")
+        .select("person_id", "date", *(nw.col(name).fill_null(0) for name in _TOTALS), *_FACTS)
     )
     first_paid = paid.group_by("person_id").agg(nw.col("date").min().alias("paid_on"))
     return (
-        nw.concat([active, before], how="vertical")
-        .with_columns(nw.col("date").shift(-1).over("person_id", order_by="date").alias("until"))
-        .rename({"date": "since"})
+        _judged(nw.concat([active, only_paid], how="vertical"), rules)
+        .with_columns(nw.col("since").shift(-1).over("person_id", order_by="since").alias("until"))
         .join(first_paid, on="person_id", how="left")
     )
 
 
-def _moments(spans: Frame, paid: Frame, forced: Frame | None, last: dt.date) -> Frame:
-    """Return the days on which a contact's state may change, each with the counts of its span."""
-    days = [
-        spans.with_columns(nw.col("since").alias("date")),
-        spans.with_columns(shifted("since", STALE_AFTER_DAYS + 1).alias("date")),
-        spans.with_columns(shifted("since", DORMANT_AFTER_DAYS + 1).alias("date")),
-        spans.with_columns(nw.col("paid_on").alias("date")),
-    ]
+def _judged(counted: Frame, rules: Rules) -> Frame:
+    """Return each span's score and way, before and after a first paid sale.
+
+    A way is the number of a row in :func:`_ways`: the first that holds.
+    """
+    nothing = nw.col(_TOTALS[0]) * 0
+    for paid, suffix in ((0, ""), (1, "_paid")):
+        score: Any = nothing
+        for row in rules.scoring:
+            score = score + nw.col(ACTIVITIES[cell(row, "activity")]) * int(row["points"])
+        way = _first_that_holds(list(zip(_conditions(rules), range(len(rules.stages)), strict=True)))
+        counted = counted.with_columns((nothing + paid).alias("paid_sales")).with_columns(
+            score.alias(f"score{suffix}"), way.cast(nw.Int64).alias(f"way{suffix}")
+        )
+    return counted.select(
+        "person_id", nw.col("date").alias("since"), "score", "way", "score_paid", "way_paid", *_FACTS
+    )
+
+
+def _ways(rules: Rules) -> list[Row]:
+    """Return the rows of stages.csv from the highest rank down, in the file's order within a rank."""
+    return sorted(rules.stages, key=lambda row: -int(row["rank"]))
+
+
+def _conditions(rules: Rules) -> list[Any]:
+    """Return the condition of each of :func:`_ways`."""
+    holds: dict[str, Any] = {}
+    conditions: dict[int, Any] = {}
+    for number, row in reversed(list(enumerate(_ways(rules)))):
+        activity, needed, stage = (cell(row, name) for name in ("activity", "requires_stage", "stage"))
+        enough = nw.col(ACTIVITIES[activity or "paid_sale"]) >= (int(row["minimum"]) if activity else 0)
+        conditions[number] = enough & holds[needed] if needed else enough
+        holds[stage] = holds[stage] | conditions[number] if stage in holds else conditions[number]
+    return [conditions[number] for number in sorted(conditions)]
+
+
+def _moments(spans: Frame, forced: Frame | None, last: dt.date) -> Frame:
+    """Return the days on which a contact's state may change, each once, with what the rules say of it.
+
+    Columns: person_id, date, score, way, health (0 Active, 1 Stale, 2 Dormant), last_engaged_at, first_touch_channel.
+    """
+    turning = [shifted("since", lag) for lag in _TURNS_AFTER]
+    marks = spans.with_columns(
+        nw.col("since").alias("on_0"), *(day.alias(f"on_{n}") for n, day in enumerate(turning, 1))
+    )
+    days = [marks.with_columns(nw.col(f"on_{number}").alias("date")) for number in range(3)]
+    usual = [nw.col("date") != nw.col(f"on_{number}") for number in range(3)]
+    days.append(marks.with_columns(nw.col("paid_on").alias("date")).filter(*usual))
     if forced is not None:
-        turns = nw.concat(
-            [
-                forced.select("person_id", nw.col(name).alias("date"))
-                for name in ("effective_on", "expires_on")
-            ],
-            how="vertical",
-        ).filter(~nw.col("date").is_null())
-        turned = spans.join(turns.unique(), on="person_id", how="inner")
+        turned = marks.join(_turns(forced), on="person_id", how="inner").filter(
+            *usual, nw.col("paid_on").is_null() | (nw.col("date") != nw.col("paid_on"))
+        )
         days.append(turned.select(*days[0].collect_schema().names()))
     in_span = (
-        (nw.col("date") >= nw.col("since"))
-        & (nw.col("until").is_null() | (nw.col("date") < nw.col("until")))
-        & (nw.col("date") <= nw.lit(last))
+        nw.col("date") >= nw.col("since"),
+        nw.col("until").is_null() | (nw.col("date") < nw.col("until")),
+        nw.col("date") <= nw.lit(last),
     )
-    return nw.concat([day.filter(in_span) for day in days], how="vertical").unique(
-        subset=["person_id", "date"], keep="any"
-    )
-
-
-def _staged(moments: Frame, rules: Rules) -> Frame:
-    """Add the score, the stage with its reason and owner, and the health of each moment."""
-    counted = moments.with_columns(
-        (~nw.col("paid_on").is_null() & (nw.col("paid_on") <= nw.col("date")))
-        .fill_null(False)
-        .cast(nw.Int64)
-        .alias("paid_sales"),
-        (day_number("date") - day_number("since")).alias("_idle"),
-    )
-    score: Any = nw.col("paid_sales") * 0
-    for row in rules.scoring:
-        score = score + nw.col(ACTIVITIES[_cell(row, "activity")]) * int(row["points"])
-    ways = _ways(rules)
-    return counted.with_columns(
-        score.alias("intent_score"),
-        _first_that_holds([(holds, _cell(row, "stage")) for row, holds in ways]).alias("current_stage"),
-        _first_that_holds([(holds, _cell(row, "reason")) for row, holds in ways]).alias("stage_reason"),
-        _first_that_holds([(holds, _cell(row, "owner_department")) for row, holds in ways]).alias(
-            "owner_department"
-        ),
-        _first_that_holds(
-            [
-                (nw.col("_idle") <= STALE_AFTER_DAYS, HEALTH[0]),
-                (nw.col("_idle") <= DORMANT_AFTER_DAYS, HEALTH[1]),
-            ],
-            otherwise=HEALTH[2],
-        ).alias("engagement_health"),
-    )
-
-
-def _with_next_steps(staged: Frame, rules: Rules) -> Frame:
-    """Add track and playbook, which follow from stage and health.
-
-    The stage is pinned before: an engine that folds expressions into one would write its rules out in each of these.
-    """
-    tracks = {
-        into: _first_that_holds(
-            [
-                (nw.col("current_stage") == _cell(row, "stage"), _cell(row, name))
-                for row in rules.nurture_tracks
-            ],
-            otherwise="",
+    has_paid = (~nw.col("paid_on").is_null() & (nw.col("paid_on") <= nw.col("date"))).fill_null(False)
+    idle = day_number("date") - day_number("since")
+    return (
+        nw.concat([day.filter(*in_span) for day in days], how="vertical")
+        .with_columns(has_paid.alias("has_paid"), idle.alias("idle"))
+        .select(
+            "person_id",
+            "date",
+            nw.when(nw.col("has_paid")).then(nw.col("score_paid")).otherwise(nw.col("score")).alias("score"),
+            nw.when(nw.col("has_paid")).then(nw.col("way_paid")).otherwise(nw.col("way")).alias("way"),
+            _first_that_holds(
+                [
+                    (nw.col("idle") <= STALE_AFTER_DAYS, 0),
+                    (nw.col("idle") <= DORMANT_AFTER_DAYS, 1),
+                    (None, 2),
+                ]
+            )
+            .cast(nw.Int64)
+            .alias("health"),
+            *_FACTS,
         )
-        for into, name in (
-            ("nurture_track", "track"),
-            ("track_frequency", "frequency"),
-            ("track_channels", "channels"),
+    )
+
+
+def _held(moments: Frame, forced: Frame) -> Frame:
+    """Return the values that overrides hold on a moment: one row per moment with any, a column ``forced_*`` a field."""
+    holding = (
+        moments.select("person_id", "date")
+        .join(forced, on="person_id", how="inner")
+        .filter(
+            nw.col("effective_on") <= nw.col("date"),
+            nw.col("expires_on").is_null() | (nw.col("date") < nw.col("expires_on")),
         )
-    }
-    fits = [(_fits(row, rules.ranks), row) for row in rules.playbooks[:-1]]
-    for into, name in (("next_playbook", "playbook"), ("sales_priority", "priority")):
-        tracks[into] = _first_that_holds(
-            [(fit, _cell(row, name)) for fit, row in fits], otherwise=_cell(rules.playbooks[-1], name)
-        )
-    return staged.with_columns(**tracks)
-
-
-def _fits(row: Row, ranks: Mapping[str, int]) -> nw.Expr:
-    """Return whether a contact's health and stage fit a playbook's row."""
-    health, stage = _cell(row, "health"), _cell(row, "stage_at_least")
-    fit = nw.col("engagement_health").is_in([health] if health else list(HEALTH))
-    if stage:
-        lowest = ranks.get(stage, STAGES.index(stage) + 1)
-        fit = fit & nw.col("current_stage").is_in([name for name, rank in ranks.items() if rank >= lowest])
-    return fit
-
-
-def _ways(rules: Rules) -> list[tuple[Row, nw.Expr]]:
-    """Return the rows of stages.csv from the highest rank down, each with the condition under which it holds."""
-    holds: dict[str, nw.Expr] = {}
-    ways: list[tuple[int, int, Row, nw.Expr]] = []
-    for position, row in sorted(enumerate(rules.stages), key=lambda numbered: int(numbered[1]["rank"])):
-        activity, needed = _cell(row, "activity"), _cell(row, "requires_stage")
-        count = nw.col(ACTIVITIES[activity]) >= int(row["minimum"]) if activity else nw.col("paid_sales") >= 0
-        if needed:
-            count = count & holds[needed]
-        stage = _cell(row, "stage")
-        holds[stage] = holds[stage] | count if stage in holds else count
-        ways.append((-int(row["rank"]), position, row, count))
-    return [(row, count) for _, _, row, count in sorted(ways, key=lambda way: way[:2])]
-
-
-def _first_that_holds(cases: Sequence[tuple[Any, str]], otherwise: str | None = None) -> Any:
-    """Return the text of the first condition that holds; the last case's text without ``otherwise``."""
-    if otherwise is None:
-        cases, otherwise = cases[:-1], cases[-1][1]
-    if not cases:
-        return nw.lit(otherwise)
-    (condition, text), *rest = cases
-    chain = nw.when(condition).then(nw.lit(text))
-    for condition, text in rest:
-        chain = chain.when(condition).then(nw.lit(text))
-    return chain.otherwise(nw.lit(otherwise))
-
-
-def _overridden(states: Frame, forced: Frame) -> Frame:
-    """Set the fields that an override holds on the day, and say which."""
-    moments = states.select("person_id", "date")
-    holding = moments.join(
-        forced.select("person_id", "field", "value", "effective_on", "expires_on").filter(
-            nw.col("field").is_in(list(OVERRIDE_FIELDS))
-        ),
-        on="person_id",
-        how="inner",
-    ).filter(
-        nw.col("effective_on") <= nw.col("date"),
-        nw.col("expires_on").is_null() | (nw.col("date") < nw.col("expires_on")),
     )
     chosen = last_by(holding, ["person_id", "date", "field"], ["effective_on", "value"])
-    by_moment = (
-        chosen.with_columns(
-            *(
-                nw.when(nw.col("field") == name).then(nw.col("value")).alias(f"forced_{name}")
-                for name in OVERRIDE_FIELDS
-            )
+    by_field = chosen.with_columns(
+        *(
+            nw.when(nw.col("field") == name).then(nw.col("value")).alias(f"forced_{name}")
+            for name in OVERRIDE_FIELDS
         )
-        .group_by("person_id", "date")
-        .agg(*(nw.col(f"forced_{name}").max() for name in OVERRIDE_FIELDS))
     )
-    joined = states.join(by_moment, on=["person_id", "date"], how="left")
+    fields = [f"forced_{name}" for name in OVERRIDE_FIELDS]
+    texts = [nw.coalesce(name, nw.lit("")) for name in fields]
+    return (
+        by_field.group_by("person_id", "date")
+        .agg(*(nw.col(name).max() for name in fields))
+        .with_columns(nw.concat_str(texts, separator="\x1f").alias("forced"))
+    )
+
+
+def _changes(moments: Frame, held: Frame | None) -> Frame:
+    """Keep the moments that differ from the one before; add way_before and stage_forced_before.
+
+    Score, way and health are one number, so that one comparison tells.
+    """
+    packed = (nw.col("score") * _MOST_WAYS + nw.col("way")) * len(HEALTH) + nw.col("health")
+    moments = moments.with_columns(packed.alias("state"))
+    before = {"state_before": "state"}
+    if held is not None:
+        moments = moments.join(held, on=["person_id", "date"], how="left")
+        before |= {"forced_before": "forced", "stage_forced_before": "forced_current_stage"}
+    compared = moments.with_columns(
+        *(
+            nw.col(name).shift(1).over("person_id", order_by="date").alias(into)
+            for into, name in before.items()
+        )
+    )
+    differs = nw.col("state_before").is_null() | (nw.col("state") != nw.col("state_before"))
+    if held is not None:
+        differs = differs | (nw.col("forced").fill_null("") != nw.col("forced_before").fill_null(""))
+    score_and_way = nw.col("state_before") // len(HEALTH)
+    way_before = score_and_way - score_and_way // _MOST_WAYS * _MOST_WAYS
+    return compared.filter(differs).with_columns(way_before.alias("way_before"))
+
+
+def _in_words(changes: Frame, rules: Rules, *, with_overrides: bool) -> Frame:
+    """Put each change into words: what the rules say, and over it what overrides set.
+
+    Every text is chosen by way and health alone, never by another text: an engine that folds expressions into one
+    would write the rules of the stage out in each of the others.
+    """
+    score = nw.col("score")
+    told = changes.with_columns(
+        score.alias("intent_score"),
+        (score * 100 // (score + HALF_INDEX_SCORE)).alias("intent_index"),
+        _of_way("way_before", [cell(row, "stage") for row in _ways(rules)]).alias("previous_stage"),
+        **_texts(rules),
+    )
+    if not with_overrides:
+        nothing = nw.when(nw.col("person_id").is_null()).then(nw.col("person_id"))
+        return told.with_columns(nothing.alias("override_applied"))
     named = [
         nw.when(~nw.col(f"forced_{name}").is_null()).then(nw.lit(f"{name},")).otherwise(nw.lit(""))
         for name in OVERRIDE_FIELDS
     ]
-    return joined.with_columns(
+    applied = nw.when(~nw.col("forced").is_null()).then(nw.concat_str(named).str.strip_chars(","))
+    return told.with_columns(
         *(nw.coalesce(f"forced_{name}", name).alias(name) for name in OVERRIDE_FIELDS),
-        nw.concat_str(named).str.strip_chars(",").alias("override_applied"),
-    ).with_columns(
-        nw.when(nw.col("override_applied") != "").then(nw.col("override_applied")).alias("override_applied")
+        nw.coalesce("stage_forced_before", "previous_stage").alias("previous_stage"),
+        applied.alias("override_applied"),
     )
 
 
-def _changes(states: Frame) -> Frame:
-    """Keep the moments whose state differs from the one before, and add previous_stage."""
-    texts = [nw.col(name).cast(nw.String) for name in _STATE if name != "override_applied"]
-    state = nw.concat_str([*texts, nw.col("override_applied").cast(nw.String).fill_null("")], separator=_MARK)
-    before = states.with_columns(state.alias("_state")).with_columns(
-        nw.col("_state").shift(1).over("person_id", order_by="date").alias("_before"),
-        nw.col("current_stage").shift(1).over("person_id", order_by="date").alias("previous_stage"),
-    )
-    score = nw.col("intent_score")
-    return before.filter(nw.col("_before").is_null() | (nw.col("_before") != nw.col("_state"))).with_columns(
-        (score * 100 // (score + HALF_INDEX_SCORE)).alias("intent_index")
-    )
+def _texts(rules: Rules) -> dict[str, Any]:
+    """Return the texts that follow from way and health."""
+    ways = _ways(rules)
+    tracks = {cell(row, "stage"): row for row in rules.nurture_tracks}
+    by_way = {
+        "current_stage": [cell(row, "stage") for row in ways],
+        "stage_reason": [cell(row, "reason") for row in ways],
+        "owner_department": [cell(row, "owner_department") for row in ways],
+        "nurture_track": [cell(tracks[cell(row, "stage")], "track") for row in ways],
+        "track_frequency": [cell(tracks[cell(row, "stage")], "frequency") for row in ways],
+        "track_channels": [cell(tracks[cell(row, "stage")], "channels") for row in ways],
+    }
+    healths: list[tuple[Any, str | int]] = [(nw.col("health") == n, name) for n, name in enumerate(HEALTH)]
+    fits = [_fits(row, rules) for row in rules.playbooks]
+    return {
+        **{into: _of_way("way", texts) for into, texts in by_way.items()},
+        "engagement_health": _first_that_holds(healths),
+        "next_playbook": _first_that_holds(
+            [(fit, cell(row, "playbook")) for fit, row in zip(fits, rules.playbooks, strict=True)]
+        ),
+        "sales_priority": _first_that_holds(
+            [(fit, cell(row, "priority")) for fit, row in zip(fits, rules.playbooks, strict=True)]
+        ),
+    }
+
+
+def _of_way(way: str, texts: Sequence[str]) -> Any:
+    """Return the text of a way; null where there is none."""
+    chain: Any = nw
+    for number, text in enumerate(texts):
+        chain = chain.when(nw.col(way) == number).then(nw.lit(text))
+    return chain
+
+
+def _fits(row: Row, rules: Rules) -> Any:
+    """Return whether a contact's health and stage fit a playbook's row."""
+    health, stage = cell(row, "health"), cell(row, "stage_at_least")
+    stages = rules.stages_from(stage) if stage else list(rules.ranks)
+    healths = [HEALTH.index(health)] if health else list(range(len(HEALTH)))
+    ways = [number for number, way in enumerate(_ways(rules)) if cell(way, "stage") in stages]
+    return nw.col("health").is_in(healths) & nw.col("way").is_in(ways)
+
+
+def _first_that_holds(cases: Sequence[tuple[Any, str | int]]) -> Any:
+    """Return the value of the first condition that holds; the last case is for all others."""
+    *some, (_, otherwise) = cases
+    chain: Any = nw
+    for condition, value in some:
+        chain = chain.when(condition).then(nw.lit(value))
+    return chain.otherwise(nw.lit(otherwise)) if some else nw.lit(otherwise)

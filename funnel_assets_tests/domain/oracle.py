@@ -387,17 +387,28 @@ def _state(
 def scored_contacts(
     summary: list[Row], sales: list[Row], overrides: list[Row], first: dt.date, last: dt.date
 ) -> list[Row]:
-    """Return the changes of state, by living through every day for every contact."""
+    """Return the changes of state, by living through every day for every contact.
+
+    A change is one of what the rules say or of what overrides hold, even where an override covers the first.
+    """
     rows = []
     begin = min([row["date"] for row in (*summary, *sales)], default=first)
     for who in {row["person_id"] for row in (*summary, *sales)}:
         own = [row for row in summary if row["person_id"] == who]
         paid = [row["date"] for row in sales if row["person_id"] == who]
         before: Row | None = None
+        beneath: tuple[Row | None, dict[str, str]] = (None, {})
         for number in range((last - begin).days + 1):
             day = begin + number * DAY
             state = _state(who, day, own, paid, overrides)
-            if state != before and state is not None and first <= day:
+            ruled = _state(who, day, own, paid, [])
+            forced = (
+                {name: state[name] for name in (state["override_applied"] or "").split(",") if name}
+                if state
+                else {}
+            )
+            changed, beneath = (ruled, forced) != beneath, (ruled, forced)
+            if changed and state is not None and first <= day:
                 seen = [row for row in own if row["date"] <= day]
                 score = state["intent_score"]
                 rows.append(
