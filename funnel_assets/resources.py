@@ -20,9 +20,13 @@ class PipelineResource(dg.ConfigurableResource):
     @classmethod
     def of(cls, pipeline: Pipeline) -> "PipelineResource":
         """Return a resource that always gives this pipeline."""
-        resource = cls()
-        resource._pipeline = pipeline
-        return resource
+
+        # Dagster makes a new object of the resource's class for each run: what is to last belongs to the class.
+        class Given(cls):
+            def get(self) -> Pipeline:
+                return pipeline
+
+        return Given()
 
     def get(self) -> Pipeline:
         """Return the pipeline."""
