@@ -1,0 +1,250 @@
+"""What a run over a range leaves behind, in the lake, in Postgres and in Dagster's own record."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from funnel_assets.assets.base import LANDED_TAG, RESTATE_TAG
+from funnel_assets.contracts.base import Contract, Violation
+from funnel_assets.pipeline import outcome as outcome_module
+from funnel_assets.pipeline import pipeline as pipeline_module
+from funnel_assets.pipeline.graph import NODES
+from funnel_assets.pipeline.pipeline import Pipeline
+from funnel_assets_tests.orchestration import harness
+from funnel_assets_tests.world import Place, place
+
+DAYS = 5
+NEED_LEADS = {"raw_leads", "dedup_leads", "engagement_summary", "scored_contacts"}
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[Place]:
+    with place(days=DAYS, scale=0.03) as made, harness.secrets_in_environment(made):
+        harness.impatient(made)
+        yield made
+
+
+@pytest.fixture
+def opened(here: Place, tmp_path: Path) -> Iterator[Pipeline]:
+    """The place's pipeline with an empty lake; the sources and their landing are shared."""
+    yield harness.open_pipeline(here, FUNNEL_LAKE=str(tmp_path / "lake"))
+    here.server.behave()
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    folder = tmp_path / "dagster"
+    folder.mkdir()
+    with harness.dagster_instance(folder) as made:
+        yield made
+
+
+def published(opened: Pipeline) -> dict[str, Any]:
+    """Contents per published day, and the rows of the mart."""
+    days = opened.warehouse.fetch("SELECT dataset, date, content FROM published_days ORDER BY 1, 2")
+    rows = opened.warehouse.fetch(
+        "SELECT * FROM funnel_marts ORDER BY date, funnel, source, medium, campaign"
+    )
+    return {"days": days, "rows": rows}
+
+
+def break_one_day(monkeypatch: pytest.MonkeyPatch, dataset: str, bad: dt.date) -> None:
+    """Let rows of one day break the contract."""
+    real = outcome_module.violations
+
+    def violations(table: pa.Table, contract: Contract) -> list[Violation]:
+        found = list(real(table, contract))
+        rows = np.flatnonzero(np.array(table["date"].to_pylist()) == bad)
+        if contract.dataset == dataset and len(rows):
+            found.append(dataclasses.replace(_VIOLATION, rows=tuple(int(row) for row in rows)))
+        return found
+
+    monkeypatch.setattr(outcome_module, "violations", violations)
+
+
+_VIOLATION = Violation(column="created_at", rule="not_in_the_future", rows=())
+
+
+def test_one_bad_day_fails_alone(
+    opened: Pipeline, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = opened.all_days()
+    bad = days[2]
+    break_one_day(monkeypatch, "raw_leads", bad)
+    run = harness.run(instance, opened, days[0], days[-1])
+
+    assert run.status == dg.DagsterRunStatus.FAILURE
+    failed = harness.failures(instance, run.run_id)
+    assert list(failed) == ["raw_leads"], failed  # the cause is red, and only the cause
+    assert str(bad) in failed["raw_leads"]
+    assert not [day for day in days if day != bad and f"{day}:" in failed["raw_leads"]]
+    assert "1 of 5 day(s) failed" in failed["raw_leads"]
+    assert "Next: " in failed["raw_leads"]
+
+    good = {str(day) for day in days if day != bad}
+    for name in NODES:
+        expected = good if name in NEED_LEADS else {str(day) for day in days}
+        assert harness.materialized(instance, name) == expected, name
+        assert sorted(harness.recorded(instance, run.run_id, name)) == sorted(expected), "one event a day"
+        assert {str(day) for day in opened.lake.days(name)} == expected, name
+    marts = opened.warehouse.fetch(
+        "SELECT date, bool_and(has_marketing) AS there, sum(leads) AS leads, sum(spend_inr) AS spend "
+        "FROM funnel_marts GROUP BY date ORDER BY date"
+    )
+    assert [row["there"] for row in marts] == [day != bad for day in days]
+    assert marts[2]["leads"] is None, "missing is null, not 0"
+    assert all(row["spend"] is not None for row in marts)
+
+
+def test_bad_day_turns_green_and_good_ones_are_not_made_again(
+    opened: Pipeline, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = opened.all_days()
+    with monkeypatch.context() as patch:
+        break_one_day(patch, "raw_leads", days[1])
+        harness.run(instance, opened, days[0], days[2])
+    before = {day: opened.lake.facts("raw_leads", day) for day in (days[0], days[2])}
+    run = harness.run(instance, opened, days[0], days[2])
+    assert run.status == dg.DagsterRunStatus.SUCCESS, harness.failures(instance, run.run_id)
+    for name in NODES:
+        assert harness.materialized(instance, name) == {str(day) for day in days[:3]}, name
+    assert {day: opened.lake.facts("raw_leads", day) for day in before} == before
+
+
+def test_failed_source_leaves_the_other_part_alone(
+    here: Place, opened: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    days = opened.all_days()
+    here.server.misbehave("/crm/sales.csv", status=500)
+    run = harness.run(instance, opened, days[0], days[-1])
+    assert run.status == dg.DagsterRunStatus.FAILURE
+    failed = harness.failures(instance, run.run_id)
+    assert list(failed) == ["crm_sales"]
+    assert "500" in failed["crm_sales"]
+    assert "source crm_sales" in failed["crm_sales"]
+    for name in NODES:
+        expected = set() if name in ("crm_sales", "sales_enriched") else {str(day) for day in days}
+        assert harness.materialized(instance, name) == expected, name
+
+
+def test_both_parts_may_fail_and_nothing_is_published_as_zero(
+    here: Place, opened: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    (day,) = opened.all_days()[-1:]
+    here.server.misbehave("*", status=503)
+    run = harness.run(instance, opened, day, day)
+    assert run.status == dg.DagsterRunStatus.FAILURE
+    failed = harness.failures(instance, run.run_id)
+    assert set(failed) == {"raw_leads", "engagement_events", "spend", "crm_assignments", "crm_sales"}
+    assert harness.materialized(instance, "zoom_attendance") == {str(day)}
+    found = opened.warehouse.fetch("SELECT leads, spend_inr, sales FROM funnel_marts")
+    assert all(value is None for row in found for value in row.values())
+
+
+def test_restatement_records_only_days_that_changed(
+    here: Place, opened: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    days = opened.all_days()
+    assert harness.run(instance, opened, days[0], days[-1]).status == dg.DagsterRunStatus.SUCCESS
+    before = {name: dict(opened.lake.all_facts(name)) for name in NODES}
+    here.server.forget_requests()
+    with changed_mapping(here):
+        tags = {RESTATE_TAG: "yes", LANDED_TAG: "yes"}
+        run = harness.run(instance, opened, days[0], days[-1], tags=tags)
+        assert run.status == dg.DagsterRunStatus.SUCCESS
+        assert here.server.requests() == {}, "what has landed is enough"
+        for name in NODES:
+            changed = {
+                str(day)
+                for day, facts in opened.lake.all_facts(name).items()
+                if facts.content != before[name][day].content
+            }
+            assert set(harness.recorded(instance, run.run_id, name)) == changed, name
+        assert harness.recorded(instance, run.run_id, "dedup_leads")
+        assert not harness.recorded(instance, run.run_id, "raw_leads")
+        assert not harness.recorded(instance, run.run_id, "engagement_summary")
+        again = harness.run(instance, opened, days[0], days[-1], tags=tags)
+        assert again.status == dg.DagsterRunStatus.SUCCESS
+        assert not harness.materializations(instance, again.run_id)
+    for name in NODES:
+        assert harness.materialized(instance, name) == {str(day) for day in days}, name
+
+
+class changed_mapping:
+    """Gives the first source of the mapping another funnel while inside."""
+
+    def __init__(self, here: Place) -> None:
+        self._path = here.home / "config" / "funnel_mapping.csv"
+
+    def __enter__(self) -> None:
+        self._before = self._path.read_text()
+        head, *lines = self._before.splitlines()
+        changed = [",".join([line.split(",")[0], "Another Funnel", *line.split(",")[2:]]) for line in lines]
+        self._path.write_text("\n".join([head, *changed]) + "\n")
+
+    def __exit__(self, *_: object) -> None:
+        self._path.write_text(self._before)
+
+
+def test_figures_that_do_not_add_up_are_not_published(
+    here: Place, opened: Pipeline, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = opened.all_days()
+    assert harness.run(instance, opened, days[0], days[2]).status == dg.DagsterRunStatus.SUCCESS
+    before = published(opened)
+    real = pipeline_module.BUILDERS["funnel_marts"]
+    monkeypatch.setitem(pipeline_module.BUILDERS, "funnel_marts", lambda frames: one_more(real(frames)))
+    with changed_mapping(here):
+        run = harness.run(instance, opened, days[0], days[-1])
+        assert run.status == dg.DagsterRunStatus.FAILURE
+        assert harness.checks(instance, run.run_id, "reconciliation") == {
+            name: name != "funnel_marts" for name in NODES
+        }
+        failed = harness.failures(instance, run.run_id)
+        assert list(failed) == ["funnel_marts"]
+        assert "leads" in failed["funnel_marts"]
+        assert "What was published before stays" in failed["funnel_marts"]
+        assert published(opened) == before
+
+
+def one_more(frame: Any) -> Any:
+    """A mart in which every row has a lead too many."""
+    rows = nw.from_native(frame)
+    return rows.with_columns(leads=nw.col("leads") + 1).to_native()
+
+
+def test_every_day_shows_rows_preview_and_sources(opened: Pipeline, instance: dg.DagsterInstance) -> None:
+    day = opened.all_days()[-1]
+    run = harness.run(instance, opened, day, day)
+    found = {
+        event.asset_key.to_user_string(): event for event in harness.materializations(instance, run.run_id)
+    }
+    assert set(found) == set(NODES)
+    for name, event in found.items():
+        facts = opened.lake.facts(name, day)
+        assert facts is not None
+        assert event.metadata["dagster/partition_row_count"].value == facts.rows
+        assert "preview" in event.metadata
+        if NODES[name].is_source and name != "zoom_attendance":
+            assert event.metadata["rows in"].value == facts.rows + event.metadata["quarantined"].value
+            assert "sources" in event.metadata
+
+
+def test_steps_over_days_without_inputs_say_what_to_make_first(
+    opened: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    days = opened.all_days()
+    run = harness.run(instance, opened, days[0], days[1], datasets=["dedup_leads"])
+    assert run.status == dg.DagsterRunStatus.FAILURE
+    (message,) = harness.failures(instance, run.run_id).values()
+    assert "needs raw_leads, zoom_attendance" in message
+    assert f"funnel backfill --from {days[0]} --to {days[1]}" in message
+    assert not harness.materialized(instance, "dedup_leads")
