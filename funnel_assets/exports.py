@@ -13,12 +13,12 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute
@@ -70,6 +70,9 @@ _ARROW = {
 }
 
 
+T = TypeVar("T")
+
+
 class Published(Protocol):
     """What can be asked for rows: the warehouse."""
 
@@ -115,18 +118,28 @@ def write(warehouse: Published, out: Path) -> list[Path]:
     """
     try:
         with _temporary_folder(out) as folder:
-            for _ in range(_TRIES):
-                before = _publish_time(warehouse)
-                _write_all(warehouse, folder)
-                if _publish_time(warehouse) == before:
-                    return [part.replace(out / part.name) for part in sorted(folder.iterdir())]
+            of_one_publish(warehouse, lambda: _write_all(warehouse, folder))
+            return [part.replace(out / part.name) for part in sorted(folder.iterdir())]
     except OSError as problem:
         raise FunnelError(
             f"The export can't be written ({problem.strerror or type(problem).__name__}); what was there stays.",
             file=str(out),
             fix="free disk space, close the files in other programs, or choose another folder with --out.",
         ) from problem
-    raise FunnelError("New days were published all the while.", fix="export again when the runs are done.")
+
+
+def of_one_publish(warehouse: Published, read: Callable[[], T]) -> T:
+    """Do what takes several queries, again if a publish came in between, so that all of it fits together.
+
+    Raises:
+        FunnelError: If nothing is published, or publishes kept coming.
+    """
+    for _ in range(_TRIES):
+        before = _publish_time(warehouse)
+        result = read()
+        if _publish_time(warehouse) == before:
+            return result
+    raise FunnelError("New days were published all the while.", fix="try again when the runs are done.")
 
 
 @contextmanager
@@ -140,8 +153,12 @@ def _temporary_folder(out: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _publish_time(warehouse: Published) -> dt.datetime | None:
-    return warehouse.fetch("SELECT max(published_at) AS at FROM published_days")[0]["at"]
+def _publish_time(warehouse: Published) -> dt.datetime:
+    there = warehouse.fetch("SELECT to_regclass('published_days') IS NOT NULL AS there")[0]["there"]
+    at = warehouse.fetch("SELECT max(published_at) AS at FROM published_days")[0]["at"] if there else None
+    if at is None:
+        raise FunnelError("Nothing is published yet.", fix="run a day first: `funnel run`.")
+    return at
 
 
 def _write_all(warehouse: Published, folder: Path) -> None:
@@ -163,7 +180,7 @@ def _relation(warehouse: Published, name: str) -> Relation:
         {"name": name},
     )
     if not found:
-        raise FunnelError(f"There is no {name} yet.", fix="run a day first: `funnel run`.")
+        raise FunnelError(f"There is no {name} in the database.", fix="run a day first: `funnel run`.")
     kept = [column for column in found if column["name"] not in _personal_names()]
     return Relation(
         name,

@@ -102,7 +102,7 @@ def _dump_lines(
     try:
         parser = PARSERS[dataset]
         raw = read_landed(source, pipeline.landing.path(snapshot), snapshot.origin, parser)
-        table = matched_columns(source, raw, parser, ()).table
+        table = matched_columns(source, raw, parser, None).table
         named = [parser.columns[field] for field in ("phone", "email") if field in parser.columns]
         table = table[_names_one_of(table[[column for column in named if column in table]], rows)]
         context = _context(pipeline, source, snapshot.origin)

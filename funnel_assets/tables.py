@@ -125,9 +125,14 @@ def quarantine(rows: pd.DataFrame) -> Table:
     table.add_column("Why", overflow="fold", ratio=3)
     table.add_column("What to do", overflow="fold", ratio=2)
     for row in rows.to_dict("records"):
-        why, fix = _why_and_fix(str(row["reason"]), _text(row["detail"]))
+        title, why, fix = why_and_fix(str(row["reason"]), _text(row["detail"]))
         place = [_text(row["dataset"]), _text(row["source"]), _text(row["day"])]
-        table.add_row(Text("\n".join(dict.fromkeys(place))), Text(_where(row)), why, Text(fix))
+        table.add_row(
+            Text("\n".join(dict.fromkeys(place))),
+            Text(_where(row)),
+            Text.assemble((title, "bold"), "\n", why),
+            Text(fix),
+        )
     return table
 
 
@@ -145,15 +150,18 @@ def short_file(file: str) -> str:
     return last if "." in last else f"{host}/…/{last}" if "/" in path else f"{host}/{path}"
 
 
-def _why_and_fix(reason: str, detail: str) -> tuple[Text, str]:
-    """Split a detail into what is wrong and what to do: the part after "Next:", else its last sentence."""
+def why_and_fix(reason: str, detail: str) -> tuple[str, str, str]:
+    """Say a reason code in words, what is wrong, and what to do.
+
+    The last is the part of the detail after "Next:", else its last sentence; nobody's phone or e-mail is in it.
+    """
     detail = mask_text(detail)
     why, marked, fix = detail.partition(" Next: ")
     if not marked:
         sentences = re.split(r"(?<=\.)\s+(?=[A-Z])", detail)
         why, fix = " ".join(sentences[:-1]) or detail, sentences[-1] if len(sentences) > 1 else ""
     title = REASONS.get(reason, reason.replace("_", " ").capitalize())
-    return Text.assemble((title, "bold"), "\n", why), fix[:1].upper() + fix[1:] or "Correct it at the source."
+    return title, why, fix[:1].upper() + fix[1:] or "Correct it at the source."
 
 
 def _text(value: Any) -> str:
