@@ -9,14 +9,14 @@ Null keys are dropped before a join, because pandas matches null with null and S
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
 import pandas as pd
 import pyarrow as pa
 
-from funnel_assets.contracts.base import CONTRACTS, ColumnFacts, columns
+from funnel_assets.contracts.base import CONTRACTS, columns
 
 Native = Any
 Frame = Any
@@ -115,14 +115,14 @@ def shaped(frame: Frame, dataset: str) -> Native:
 
     DuckDB sums are HUGEINT and counts of other engines 32-bit: both end as 64-bit here. Rows have no order.
     """
-    return typed(frame, columns(CONTRACTS[dataset]))
+    return typed(frame, {fact.name: fact.arrow_type for fact in columns(CONTRACTS[dataset])})
 
 
-def typed(frame: Frame, facts: Sequence[ColumnFacts]) -> Native:
-    """Return a native frame with the given columns in their Arrow types."""
+def typed(frame: Frame, types: Mapping[str, pa.DataType]) -> Native:
+    """Return a native frame with the given columns in the given Arrow types."""
     native = frame.select(
-        *(nw.col(fact.name).cast(_TYPES[fact.arrow_type]).alias(fact.name) for fact in facts)
+        *(nw.col(name).cast(_TYPES[kind]).alias(name) for name, kind in types.items())
     ).to_native()
     if not isinstance(native, pd.DataFrame):
         return native
-    return native.astype({fact.name: pd.ArrowDtype(fact.arrow_type) for fact in facts}).reset_index(drop=True)
+    return native.astype({name: pd.ArrowDtype(kind) for name, kind in types.items()}).reset_index(drop=True)

@@ -8,6 +8,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 import narwhals as nw
+import pyarrow as pa
 
 from funnel_assets.domain.frames import (
     Frame,
@@ -19,6 +20,7 @@ from funnel_assets.domain.frames import (
     month_start,
     pinned,
     shaped,
+    typed,
     unchanged,
 )
 from funnel_assets.domain.identity import identified
@@ -32,6 +34,13 @@ PARTS: dict[str, tuple[str, ...]] = {
     "has_spend": ("spend_paise", "impressions", "clicks"),
 }
 """The flag that says whether a part of the day is there, and the figures that come from that part."""
+
+RECONCILIATION: dict[str, pa.DataType] = {
+    "step": pa.string(),
+    "day": pa.date32(),
+    **dict.fromkeys(("expected", "found", "difference"), pa.int64()),
+}
+"""Columns of :func:`reconcile`."""
 
 MEASURES = tuple(measure for measures in PARTS.values() for measure in measures)
 
@@ -227,19 +236,13 @@ def reconcile(
         for name in ADDS[dataset]:
             compared.append(_side(expected, f"{dataset}: {name}", name, "expected"))
             compared.append(_side(sums, f"{dataset}: {name}", name, "found"))
-    return (
+    steps = (
         nw.concat(compared, how="vertical")
         .group_by("step", "day")
         .agg(nw.col("expected").sum(), nw.col("found").sum())
-        .select(
-            "step",
-            "day",
-            nw.col("expected").cast(nw.Int64),
-            nw.col("found").cast(nw.Int64),
-            (nw.col("found") - nw.col("expected")).cast(nw.Int64).alias("difference"),
-        )
-        .to_native()
+        .with_columns((nw.col("found") - nw.col("expected")).alias("difference"))
     )
+    return typed(steps, RECONCILIATION)
 
 
 def _side(sums: Frame, step: str, measure: str, side: str) -> Frame:
