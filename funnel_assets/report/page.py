@@ -249,13 +249,16 @@ def _trend(month: Month, name: str, title: str) -> Markup:
 def _channels(rows: Rows) -> dict[str, Any]:
     """Return the channels that cost or brought most, with their interval drawn; the rest is one line."""
     shown, rest = rows[:MOST_CHANNELS], rows[MOST_CHANNELS:]
-    leads, customers = (figures.added([row[name] for row in rows]) for name in ("leads", "customers"))
-    overall = figures.share(customers, leads)
+    # Weighted by leads, not customers by leads: buyers without a touch are customers of no channel.
+    rated = [row for row in rows if row["conversion_pct"] is not None]
+    converted = figures.added([row["conversion_pct"] * row["leads"] for row in rated])
+    overall = figures.ratio(converted, figures.added([row["leads"] for row in rated]))
     highs = sorted(
         float(row["conversion_high_pct"]) for row in shown if row["conversion_high_pct"] is not None
     )
-    # One tiny channel with an interval of half the page would flatten all others: it runs out of the picture instead.
-    largest = highs[int(len(highs) * 0.8)] if highs else 0.0
+    rates = [float(row["conversion_pct"]) for row in shown if row["conversion_pct"] is not None]
+    # One tiny channel with an interval of half the page would flatten all others: its end runs out of the picture.
+    largest = max(highs[int(len(highs) * 0.8)], 1.1 * max(rates)) if highs else 0.0
     for row in shown:
         ends = (row["conversion_low_pct"], row["conversion_pct"], row["conversion_high_pct"])
         row["picture"] = charts.interval(*ends, largest=largest, mark=overall)
