@@ -21,6 +21,7 @@ from funnel_assets.domain.frames import (
     Native,
     between,
     given,
+    numbered,
     shifted,
     unchanged,
 )
@@ -73,7 +74,7 @@ def all_touches(
     forms = _form_touches(between(raw_leads, first, last))
     events = _zoom_touches(between(zoom_attendance, first, last))
     people = identified(nw.concat([forms, events], how="vertical"), links, "touch_id", materialize)
-    return people.select(
+    return numbered(people, "person_id", TOUCH_ORDER, "nth").select(
         "touch_id",
         "date",
         "touched_at",
@@ -86,7 +87,7 @@ def all_touches(
         "city",
         "person_id",
         "identified_by",
-        nw.col("touch_id").cum_count().over("person_id", order_by=TOUCH_ORDER).alias("nth"),
+        "nth",
     )
 
 

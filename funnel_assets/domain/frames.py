@@ -100,6 +100,16 @@ def last_by(frame: Frame, by: Sequence[str], order: Sequence[str]) -> Frame:
     return frame.unique(subset=list(by), keep="last", order_by=list(order))
 
 
+def numbered(frame: Frame, by: str, order: Sequence[str], into: str) -> Frame:
+    """Add the position of each row in its group, from 1, in an order that must be total.
+
+    The column counted must stand neither in the group nor in the order: on pandas Narwhals (2.28) replaces it with
+    its not-null flag before sorting.
+    """
+    position = nw.col("_one").cum_count().over(by, order_by=list(order))
+    return frame.with_columns(nw.lit(1).alias("_one")).with_columns(position.alias(into)).drop("_one")
+
+
 def matched(text: str) -> nw.Expr:
     """Return a text as the spreadsheet's lookups compare it: trimmed, in lower case (SPEC 7)."""
     return nw.col(text).str.strip_chars().str.to_lowercase()

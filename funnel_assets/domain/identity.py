@@ -24,6 +24,7 @@ from funnel_assets.domain.frames import (
     Materialize,
     Native,
     last_by,
+    numbered,
     pinned,
     unchanged,
 )
@@ -151,9 +152,5 @@ def shared_phones(links: Native) -> Native:
 def shared(links: Frame) -> Frame:
     """Do the work of :func:`shared_phones` on Narwhals frames."""
     pairs = links.group_by("phone_key", "email_key").agg(nw.col("date").min().alias("shared_from"))
-    nth = nw.col("email_key").cum_count().over("phone_key", order_by=["shared_from", "email_key"])
-    return (
-        pairs.with_columns(nth.alias("nth"))
-        .filter(nw.col("nth") == SHARED_PHONE_EMAILS)
-        .select("phone_key", "shared_from")
-    )
+    in_order = numbered(pairs, "phone_key", ["shared_from", "email_key"], "nth")
+    return in_order.filter(nw.col("nth") == SHARED_PHONE_EMAILS).select("phone_key", "shared_from")

@@ -11,6 +11,7 @@ import pytest
 
 from funnel_assets.domain.mapping import MISCELLANEOUS
 from funnel_assets.domain.marts import MEASURES, NONE, PARTS
+from funnel_assets_tests.domain import oracle
 from funnel_assets_tests.domain.engines import PandasEngine, rows
 from funnel_assets_tests.domain.pipeline import build, compute
 from funnel_assets_tests.domain.worlds import PRESENT_SCHEMA, START, World
@@ -94,24 +95,28 @@ def test_registrations_and_attendances_stand_under_the_persons_first_touch_of_th
     world: dict[str, pa.Table],
 ) -> None:
     heads = {
-        (row["person_id"], row["date"].month): (row["first_funnel"], row["first_campaign"] or NONE)
+        (row["person_id"], row["date"].month): tuple(
+            (row[name] or "").strip() or NONE
+            for name in ("first_funnel", "first_source", "first_medium", "first_campaign")
+        )
         for row in world["dedup_leads"].to_pylist()
     }
-    known = {row["email_key"] for row in world["links"].to_pylist()}
+    seen = oracle.sightings(world)
     expected: Counter[tuple[Any, ...]] = Counter()
     for row in in_days(world, "zoom_attendance", "has_marketing"):
-        if row["phone_key"] is None and row["email_key"] in known:
-            continue
-        person = row["phone_key"] or row["email_key"] or "a" + row["attendance_id"]
+        person, _ = oracle.person(row, "attendance_id", seen)
         place = (row["date"], *heads[person, row["date"].month])
         expected[(*place, "registrations")] += row["attendance_type"] != "walk_in"
         expected[(*place, "attended")] += row["attended"] == "Y"
-    found: Counter[tuple[Any, ...]] = Counter()
-    for row in world["funnel_marts"].to_pylist():
-        for measure in ("registrations", "attended"):
-            found[(row["date"], row["funnel"], row["campaign"], measure)] += row[measure] or 0
+    dimensions = ("date", "funnel", "source", "medium", "campaign")
+    found = {
+        (*(row[name] for name in dimensions), measure): row[measure]
+        for row in world["funnel_marts"].to_pylist()
+        for measure in ("registrations", "attended")
+        if row[measure]
+    }
     assert expected.total() > 10
-    assert all(found[place] >= count for place, count in expected.items())
+    assert found == {place: count for place, count in expected.items() if count}
 
 
 def test_a_missing_part_is_null_and_flagged_while_the_others_are_told(

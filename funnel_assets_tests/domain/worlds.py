@@ -116,7 +116,7 @@ class World:
             rows.append(
                 {
                     "date": day,
-                    "lead_id": f"l{number:04d}",
+                    "lead_id": f"l{number * 7919 % 9973:04d}",
                     "source_name": "tofu",
                     "source_order": self.random.randrange(2),
                     "created_at": self._instant(day),
@@ -141,7 +141,7 @@ class World:
             rows.append(
                 {
                     "date": day,
-                    "attendance_id": f"z{number:04d}",
+                    "attendance_id": f"z{number * 7919 % 9973:04d}",
                     "webinar_date": day,
                     "webinar_id": "81234567890",
                     "webinar_name": self.random.choice(("ACCA intro", "CFA intro")),
@@ -181,7 +181,7 @@ class World:
             rows.append(
                 {
                     "date": day,
-                    "event_id": f"v{number:04d}",
+                    "event_id": f"v{number * 7919 % 9973:04d}",
                     "source_name": "events",
                     "event_at": self._instant(day),
                     "event_type": self.random.choice((*kinds, "something_new")),
@@ -198,7 +198,7 @@ class World:
             rows.append(
                 {
                     "date": day,
-                    "assignment_id": f"g{number:04d}",
+                    "assignment_id": f"g{number * 7919 % 9973:04d}",
                     "source_name": "crm",
                     "assigned_at": self._instant(day),
                     "lead_source": self.random.choice(SOURCES),
@@ -216,7 +216,7 @@ class World:
             rows.append(
                 {
                     "date": day,
-                    "sale_id": f"s{number:04d}",
+                    "sale_id": f"s{number * 7919 % 9973:04d}",
                     "source_name": "crm",
                     "currency": "INR",
                     "status": self.random.choice(
@@ -235,7 +235,7 @@ class World:
         rows = [
             {
                 "date": self._day(),
-                "spend_id": f"d{number:04d}",
+                "spend_id": f"d{number * 7919 % 9973:04d}",
                 "source_name": "ads",
                 "currency": "INR",
                 "campaign": self.random.choice(("c1", "c2", None)),
@@ -253,8 +253,8 @@ class World:
     def _manual_mapping(self) -> pa.Table:
         values = ("acca push", "ACCA Push ", "nowhere", "  ", "CFA")
         rows = [
-            {"sale_id": f"s{number:04d}", "value": self.random.choice(values)}
-            for number in range(100)
+            {"sale_id": f"s{number * 7919 % 9973:04d}", "value": self.random.choice(values)}
+            for number in range(120)
             if self.random.random() < 0.6
         ]
         return pa.Table.from_pylist(rows, schema=MANUAL_SCHEMA)
