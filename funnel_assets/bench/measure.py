@@ -98,9 +98,7 @@ def say(**facts: Any) -> None:
 
 def clean_environ(**added: str) -> dict[str, str]:
     """Return this process's environment without anything that would lead a child to another home or server."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("FUNNEL_", "DAGSTER_"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FUNNEL_", "DAGSTER_"))}
     project = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [project, kept.get("PYTHONPATH")]))
     return kept | {"PYTHONPATH": path, "PYTHONWARNINGS": "ignore"} | added

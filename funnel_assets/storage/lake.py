@@ -16,6 +16,7 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -104,10 +105,15 @@ class Lake:
 
     def facts(self, dataset: str, day: dt.date) -> PartitionFacts | None:
         """Facts of a written day; None when there is none, or its write was interrupted."""
+        facts_path, path = self._facts_path(dataset, day), self.path(dataset, day)
         try:
-            with self.filesystem.open(self._facts_path(dataset, day), "rb") as file:
-                facts = PartitionFacts(**json.load(file))
-            written = self.filesystem.size(self.path(dataset, day))
+            # A run asks for the facts of thousands of days: fsspec takes many times as long for a small local file.
+            if self.is_local:
+                facts = PartitionFacts(**json.loads(Path(facts_path).read_bytes()))
+                written = Path(path).stat().st_size
+            else:
+                facts = PartitionFacts(**json.loads(self.filesystem.cat_file(facts_path)))
+                written = self.filesystem.size(path)
         except FileNotFoundError:
             return None
         return facts if written == facts.bytes else None
