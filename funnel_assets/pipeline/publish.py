@@ -6,7 +6,7 @@ failure kept back, is made good by the next one.
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -147,8 +147,8 @@ def publish(
         ]
         for name, days in facts.items()
     }
-    _refuse_if_broken(lake, [day for day in replace["funnel_marts"] if day in facts["funnel_marts"]])
-    side = _side_tables(lake, quarantine, tables, facts)
+    compared = _compared(lake, facts["funnel_marts"], replace["funnel_marts"])
+    side = _side_tables(quarantine, tables, facts) | {"reconciliation": compared}
     rows: dict[str, Rows] = {
         name: partial(_day_batches, lake, name, days) for name, days in replace.items() if days
     }
@@ -180,14 +180,22 @@ def _published_contents(warehouse: Warehouse) -> dict[str, dict[dt.date, str]]:
     return found
 
 
-def _refuse_if_broken(lake: Lake, days: Sequence[dt.date]) -> None:
-    broken = reconciliation.broken_marts(lake, days)
+def _compared(lake: Lake, marts: Mapping[dt.date, PartitionFacts], replace: Sequence[dt.date]) -> pa.Table:
+    """Compare the mart with what it comes from, and return the days to show; days to publish must add up."""
+    shown, new = sorted(marts)[-RECONCILED_DAYS:], set(replace)
+    compared = reconciliation.marts_table(lake, sorted({*shown, *(new & set(marts))}))
+    broken = reconciliation.broken_rows(compared.filter(_on(compared, new)))
     if broken:
         raise FunnelError(
             f"not published: {'; '.join(broken[:5])}. What was published before stays.",
             dataset="funnel_marts",
             fix="backfill these days with everything they are made from; if it happens again, report it.",
         )
+    return compared.filter(_on(compared, shown))
+
+
+def _on(table: pa.Table, days: Iterable[dt.date]) -> pa.ChunkedArray:
+    return pc.is_in(table["date"], value_set=pa.array(sorted(days), pa.date32()))
 
 
 def _day_batches(lake: Lake, dataset: str, days: Sequence[dt.date]) -> pa.RecordBatchReader:
@@ -202,7 +210,6 @@ def _day_batches(lake: Lake, dataset: str, days: Sequence[dt.date]) -> pa.Record
 
 
 def _side_tables(
-    lake: Lake,
     quarantine: Quarantine,
     tables: Tables,
     facts: Mapping[str, Mapping[dt.date, PartitionFacts]],
@@ -225,5 +232,4 @@ def _side_tables(
         ),
         "quarantine": pa.Table.from_pandas(quarantined, schema=_QUARANTINE, preserve_index=False),
         "icp_tiers": pa.Table.from_pandas(tables["icp_tiers"], schema=_ICP_TIERS, preserve_index=False),
-        "reconciliation": reconciliation.marts_table(lake, sorted(facts["funnel_marts"])[-RECONCILED_DAYS:]),
     }

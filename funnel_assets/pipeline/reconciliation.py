@@ -4,11 +4,12 @@ import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 
-import duckdb
 import pyarrow as pa
 
+from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.pipeline.graph import NODES
 from funnel_assets.pipeline.outcome import Outcome
+from funnel_assets.storage.engine import DuckDBEngine
 from funnel_assets.storage.lake import Lake
 
 SCHEMA = pa.schema(
@@ -42,7 +43,7 @@ def broken(lake: Lake, outcome: Outcome) -> list[str]:
     """What doesn't add up in the days just made of a dataset, in words."""
     days = sorted(outcome.done)
     if outcome.dataset == "funnel_marts":
-        return broken_marts(lake, days)
+        return broken_rows(marts_table(lake, days))
     if outcome.dataset == "sales_enriched":
         return _broken_sales(lake, days)
     if not NODES[outcome.dataset].is_source or outcome.dataset == "zoom_attendance":
@@ -54,11 +55,11 @@ def broken(lake: Lake, outcome: Outcome) -> list[str]:
     ]
 
 
-def broken_marts(lake: Lake, days: Sequence[dt.date]) -> list[str]:
-    """Figures of the mart that differ from the dataset they come from, in words."""
+def broken_rows(compared: pa.Table) -> list[str]:
+    """Figures of the mart that differ from the dataset they come from (:func:`marts_table`), in words."""
     return [
         f"{row['date']}: {row['measure']} is {row['found']} in the mart and {row['expected']} in {row['step']}"
-        for row in marts_table(lake, days).to_pylist()
+        for row in compared.to_pylist()
         if row["difference"] != 0
     ]
 
@@ -71,11 +72,13 @@ def marts_table(lake: Lake, days: Sequence[dt.date]) -> pa.Table:
     days = [day for day in days if lake.facts("funnel_marts", day) is not None]
     if not days:
         return SCHEMA.empty_table()
-    found = _by_day(lake, "funnel_marts", days, {name: f"sum({name})" for name in _MEASURES} | _FLAGS)
     sources: dict[str, dict[dt.date, dict[str, int]]] = {}
-    for dataset in {source for source, _, _ in _MEASURES.values()}:
-        wanted = {name: how for name, (source, how, _) in _MEASURES.items() if source == dataset}
-        sources[dataset] = _by_day(lake, dataset, days, wanted)
+    with DuckDBEngine() as engine:
+        sums = {name: f"sum({name})" for name in _MEASURES}
+        found = _by_day(engine, lake, "funnel_marts", days, sums | _FLAGS)
+        for dataset in {source for source, _, _ in _MEASURES.values()}:
+            wanted = {name: how for name, (source, how, _) in _MEASURES.items() if source == dataset}
+            sources[dataset] = _by_day(engine, lake, dataset, days, wanted)
     rows = []
     for day in days:
         mart = found.get(day, {})
@@ -92,7 +95,10 @@ _FLAGS = {flag: f"bool_or({flag})" for flag in ("has_marketing", "has_spend", "h
 
 def _broken_sales(lake: Lake, days: Sequence[dt.date]) -> list[str]:
     measures = {"rows": "count(*)", "net": "sum(net_amount_paise)", "gross": "sum(total_amount_paise)"}
-    before, after = (_by_day(lake, name, days, measures) for name in ("crm_sales", "sales_enriched"))
+    with DuckDBEngine() as engine:
+        before, after = (
+            _by_day(engine, lake, name, days, measures) for name in ("crm_sales", "sales_enriched")
+        )
     return [
         f"{day}: {name} is {after.get(day, {}).get(name)} after enrichment and {before[day][name]} before"
         for day in sorted(before)
@@ -102,14 +108,12 @@ def _broken_sales(lake: Lake, days: Sequence[dt.date]) -> list[str]:
 
 
 def _by_day(
-    lake: Lake, dataset: str, days: Sequence[dt.date], measures: dict[str, str]
+    engine: DuckDBEngine, lake: Lake, dataset: str, days: Sequence[dt.date], measures: dict[str, str]
 ) -> dict[dt.date, dict[str, int]]:
-    table = lake.read(dataset, days, require=False)
+    names = arrow_schema(CONTRACTS[dataset]).names
     selected = ", ".join(f"{how} AS {name}" for name, how in measures.items())
-    with duckdb.connect() as connection:
-        connection.register("days", table)
-        rows = connection.execute(f"SELECT date, {selected} FROM days GROUP BY date").fetchall()
-    return {row[0]: dict(zip(measures, row[1:], strict=True)) for row in rows}
+    totals = engine.scan(lake, dataset, days, names).aggregate(f"date, {selected}", "date")
+    return {row[0]: dict(zip(measures, row[1:], strict=True)) for row in totals.fetchall()}
 
 
 def _row(day: dt.date, dataset: str, name: str, expected: int, found: int) -> dict[str, object]:
