@@ -198,13 +198,12 @@ def write_world(world: World, out: Path) -> list[Path]:
     Returns:
         The written paths.
     """
-    contents: dict[str, bytes] = {FILES[name]: world.dump(name) for name in DATASETS}
-    contents |= {f"zoom/{name}": body for name, body in world.zoom_files().items()}
-    contents |= {f"config/{name}": body for name, body in world.config_files().items()}
-    contents["config/sources.yaml"] = sources_yaml().encode()
-    written = []
-    for name, body in contents.items():
-        written.append(_write(out / name, body))
+    # One body at a time: at ten times the usual size, all of them together would take gigabytes.
+    written = [_write(out / FILES[name], world.dump(name)) for name in DATASETS]
+    now = world.wall_clock(None)
+    written += [_write(out / "zoom" / file.name, world.shelf.body(file)) for file in world.shelf.at(now)]
+    config = {**world.config_files(), "sources.yaml": sources_yaml().encode()}
+    written += [_write(out / "config" / name, body) for name, body in config.items()]
     for name, table in world.answer_key().items():
         path = out / "answer_key" / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
