@@ -23,6 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
     rich_markup_mode="markdown",
     help="The daily funnel: sheets, Zoom reports and CRM dumps in, trusted numbers out.",
 )
@@ -155,14 +156,16 @@ def ui(
 
     settings = _settings()
     launch.prepare(settings)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    # Set before the child starts: a shell that starts us in the background has SIGINT ignored, and it inherits that.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, stop)
     with showcase.sample_sources(settings, screen):
         process = launch.start_ui(settings, port=port)
         screen.print(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C stops it)")
-
-        def stop(*_: object) -> None:
-            raise KeyboardInterrupt
-
-        signal.signal(signal.SIGTERM, stop)
         try:
             code = process.wait()
         except KeyboardInterrupt:
@@ -175,7 +178,7 @@ def ui(
 def export(
     out: Annotated[Path | None, typer.Option(help="Folder; `$FUNNEL_HOME/exports` unless given.")] = None,
 ) -> None:
-    """Write the published tables and views as CSV and Parquet, without personal data.
+    """Write the published tables and views as CSV, Parquet and XLSX, without personal data.
 
     Example: `funnel export --out /tmp/numbers`
     """

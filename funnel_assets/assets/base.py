@@ -14,7 +14,7 @@ import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from funnel_assets.contracts.base import CONTRACTS, columns
-from funnel_assets.pipeline.graph import NODES, in_order
+from funnel_assets.pipeline.graph import NODES, readers
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.resources import PipelineResource
@@ -79,10 +79,16 @@ def dataset_asset(
 
 
 def upstream(dataset: str) -> list[str]:
-    """Datasets whose steps come before: what it reads, and for the mart everything, because it publishes it all."""
-    if dataset == "funnel_marts":
-        return [name for name in in_order() if name != dataset]
-    return [read.dataset for read in NODES[dataset].inputs]
+    """Datasets whose steps come before: those it reads, and before the mart, which publishes everything, all others.
+
+    What another input brings along anyway is left out, so that the lineage can be read.
+    """
+    node = NODES[dataset]
+    if dataset != "funnel_marts":
+        return [read.dataset for read in node.inputs]
+    of_the_day = {read.dataset for read in node.inputs if read.window(dt.date.max)[0] > dt.date.min}
+    ends = {name for name in NODES if name != dataset and readers([name]) <= {dataset}}
+    return sorted(of_the_day | ends)
 
 
 def column_schema(dataset: str) -> dg.TableSchema:

@@ -175,7 +175,9 @@ def _start_date(values: "_Values", home: Path, today: dt.date) -> dt.date:
             start = dt.date.fromisoformat(kept.read_text(encoding="utf-8").strip())
         except ValueError:
             raise ConfigError(
-                "doesn't hold a day as YYYY-MM-DD.", file=str(kept), fix="correct it, or set FUNNEL_START_DATE."
+                "doesn't hold a day as YYYY-MM-DD.",
+                file=str(kept),
+                fix="correct it, or set FUNNEL_START_DATE.",
             ) from None
     if start is None:
         months = today.year * 12 + today.month - 1 - DEFAULT_MONTHS
@@ -224,7 +226,7 @@ class _Values:
         if given is None:
             return default
         try:
-            return dt.datetime.strptime(given, "%H:%M").time()
+            return dt.time.fromisoformat(given)
         except ValueError:
             raise self.error(name, f"is {quoted(given)}", "write a time of day like 02:30.") from None
 

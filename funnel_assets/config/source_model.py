@@ -17,6 +17,7 @@ from funnel_assets.masking import redact_url
 DATASETS = ("raw_leads", "zoom_attendance", "engagement_events", "spend", "crm_assignments", "crm_sales")
 KINDS = ("http_csv", "http_json", "csv", "xlsx", "json", "jsonl", "parquet", "zoom_folder")
 DRIFT = ("evolve", "freeze", "discard_row", "discard_value")
+DATE_ORDERS = ("month_first", "day_first")
 AUTH_TYPES = ("bearer", "header", "query", "basic")
 NUMBER_FORMATS = ("excel", "unix", "unix_ms")
 
@@ -65,6 +66,7 @@ class Source:
         columns: Contract or sheet name -> name in the file.
         constants: Contract or sheet name -> value for a column the file lacks.
         date_formats: strftime-style formats or `NUMBER_FORMATS`, tried in order; empty means ISO dates.
+        date_order: ``month_first`` or ``day_first``: how a report's dates are read where they don't tell themselves.
         currency: Of all amounts, three letters.
         encoding: None means it is found out.
         delimiter: None means it is found out.
@@ -89,6 +91,7 @@ class Source:
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
     constants: Mapping[str, str] = field(default_factory=dict, hash=False)
     date_formats: tuple[str, ...] = ()
+    date_order: str | None = None
     currency: str = "INR"
     encoding: str | None = None
     delimiter: str | None = None
@@ -125,6 +128,7 @@ class Source:
             "columns": sorted(self.columns.items()),
             "constants": sorted(self.constants.items()),
             "date_formats": self.date_formats,
+            "date_order": self.date_order,
             "currency": self.currency,
             "encoding": self.encoding,
             "delimiter": self.delimiter,

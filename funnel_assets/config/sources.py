@@ -21,6 +21,7 @@ from funnel_assets.config.settings import DEFAULT_TIMEZONE, is_timezone, timezon
 from funnel_assets.config.source_model import (
     AUTH_TYPES,
     DATASETS,
+    DATE_ORDERS,
     DRIFT,
     HTTP_KINDS,
     KINDS,
@@ -53,6 +54,7 @@ _KEYS: dict[str, frozenset[str]] = {
     "encoding": _TEXT,
     "delimiter": _CSV,
     "sheet": frozenset({"xlsx"}),
+    "date_order": frozenset({"zoom_folder"}),
     "drift": _TABULAR,
     "rolling": _TABULAR,
     "allow_empty": frozenset(KINDS),
@@ -288,6 +290,7 @@ class _Reader:
             encoding=self.encoding(pairs.get("encoding")),
             delimiter=self.delimiter(pairs.get("delimiter")),
             sheet=self.text(pairs["sheet"], "sheet") if "sheet" in pairs else None,
+            date_order=self.choice(pairs.get("date_order"), "date_order", DATE_ORDERS),
             drift=self.choice(pairs.get("drift"), "drift", DRIFT) or "evolve",
             rolling=self.flag(pairs.get("rolling"), "rolling"),
             allow_empty=self.flag(pairs.get("allow_empty"), "allow_empty"),

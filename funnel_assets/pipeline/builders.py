@@ -95,10 +95,10 @@ def overrides_of(tables: Tables) -> pa.Table:
 
 def person_id_of(named: str) -> str:
     """Return the person id for a phone, an e-mail or a person id as people write them."""
-    if _PERSON_ID.fullmatch(named):
-        return named
     if "@" in named:
         return email_key(named.strip().lower())
+    if _PERSON_ID.fullmatch(named):
+        return named
     phone = normalize_phone(named, placeholders=frozenset()).phone
     return phone_key(phone) if phone else named
 

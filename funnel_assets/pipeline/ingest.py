@@ -23,7 +23,7 @@ from funnel_assets.config.source_model import Source
 from funnel_assets.config.sources import SourcesConfig
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, conform
-from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, account
+from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, account, put_together
 from funnel_assets.errors import ConfigError, FunnelError, SourceUnavailable
 from funnel_assets.pipeline.landed import land, matched_columns, read_landed
 from funnel_assets.pipeline.outcome import Outcome, write_days
@@ -205,7 +205,7 @@ class Ingest:
         outcome.stale_elsewhere = {
             day for day, facts in known.items() if day not in wanted and facts.inputs != _inputs(reads, day)
         }
-        outcome.notes = {"sources": _sources_table(reads, outcome)}
+        outcome.notes["sources"] = _sources_table(reads, outcome)
         drift = _drift_text(reads)
         if drift:
             outcome.notes["drift"] = drift
@@ -355,7 +355,8 @@ class Ingest:
     ) -> None:
         dataset, parser = outcome.dataset, PARSERS[outcome.dataset]
         counts = {day: Counter[str]() for day in todo}
-        tables = []
+        tables: list[pa.Table] = []
+        notes: Counter[str] = Counter()
         for found in dumps:
             by_read: dict[str, tuple[_Read, list[dt.date]]] = {}
             for day in todo:
@@ -370,10 +371,18 @@ class Ingest:
                 table, index = (frame[chosen] for frame in read.rows)
                 cleaned = parser.clean_rows(table, index, context)
                 account(table, index, cleaned, context, parser.money).check(context)
+                notes.update(cleaned.notes)
                 tables.append(conform(cleaned.rows, CONTRACTS[dataset]))
                 self._count(read, cleaned, days, counts)
-        rows = pa.concat_tables(tables)
+        # Two sources may hold the same sale or event: it counts once, and the repeat is a duplicate of its day.
+        rows, _ = put_together(tables, dataset)
+        before, after = (_rows_per_day(found) for found in (pa.concat_tables(tables), rows))
+        for day in todo:
+            counts[day]["duplicates"] += before[day] - after[day]
         write_days(self._lake, outcome, rows, todo, inputs=wanted, counts=counts)
+        if notes:
+            told = (f"- {name.replace('_', ' ')}: {count}" for name, count in sorted(notes.items()))
+            outcome.notes["read with a loss"] = "\n".join(told)
 
     def _count(
         self, read: _Read, cleaned: Cleaned, todo: Sequence[dt.date], counts: Mapping[dt.date, Counter[str]]
@@ -396,6 +405,11 @@ def _inputs(dumps: Sequence[_Dumps], day: dt.date) -> dict[str, str]:
         index = dump.of(day).index
         found[f"source.{dump.source.name}"] = f"{index.rules}.{index.digest(day)}"
     return found
+
+
+def _rows_per_day(rows: pa.Table) -> Counter[dt.date]:
+    counted = rows["date"].value_counts()
+    return Counter({pair["values"]: pair["counts"] for pair in counted.to_pylist()})
 
 
 def _raw_json(rows: pd.DataFrame) -> list[str]:

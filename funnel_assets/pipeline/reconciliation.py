@@ -49,9 +49,12 @@ def broken(lake: Lake, outcome: Outcome) -> list[str]:
     if not NODES[outcome.dataset].is_source or outcome.dataset == "zoom_attendance":
         return []
     return [
-        f"{day}: {facts.counts['rows_in']} rows in, {facts.rows} loaded and {facts.counts['quarantined']} quarantined"
+        f"{day}: {facts.counts['rows_in']} rows in, {facts.rows} loaded, {facts.counts['quarantined']} quarantined and "
+        f"{facts.counts.get('duplicates', 0)} duplicates"
         for day, facts in sorted(outcome.done.items())
-        if facts.counts and facts.counts["rows_in"] != facts.rows + facts.counts["quarantined"]
+        if facts.counts
+        and facts.counts["rows_in"]
+        != facts.rows + facts.counts["quarantined"] + facts.counts.get("duplicates", 0)
     ]
 
 
