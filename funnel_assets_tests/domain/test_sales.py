@@ -99,7 +99,7 @@ def test_attendance_is_looked_up_by_phone(meetings: list[tuple[int, str]], expec
     assert (row["attended"], row["assigned_late_days"]) == expected
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_m0_equals_the_sheet_on_random_worlds(seed: int) -> None:
     world = World(seed, days=110, people=8, rows=120)
     engine = PandasEngine() if seed else DuckEngine()
@@ -238,7 +238,7 @@ def test_a_sale_without_a_touch_has_no_first_touch_and_no_days() -> None:
     assert [row[name] for name in row if name.startswith(("first_", "origin_", "days_"))] == [None] * 11
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_random_worlds_equal_the_slow_model(seed: int) -> None:
     world = World(seed, days=110, people=6, rows=110)
     engine = PandasEngine() if seed else DuckEngine()
