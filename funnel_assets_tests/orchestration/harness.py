@@ -9,10 +9,11 @@ import contextlib
 import datetime as dt
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.reconstruct import ReconstructableJob
 
 from funnel_assets.config.settings import load_settings
 from funnel_assets.definitions import build_defs
@@ -48,32 +49,18 @@ def secrets_in_environment(here: Place) -> Iterator[None]:
         yield
 
 
-def definitions() -> dg.Definitions:
-    """Definitions over the pipeline in use."""
-    opened = _pipelines[-1]
-    return build_defs(opened.settings, PipelineResource.of(opened))
+def daily_job(number: int) -> dg.JobDefinition:
+    """The daily job over one of the pipelines in use; by name, so that a run can be rebuilt from it."""
+    opened = _pipelines[number]
+    return build_defs(opened.settings, PipelineResource.of(opened)).resolve_job_def(DAILY_JOB)
 
 
-def daily_job() -> dg.JobDefinition:
-    """The daily job over the pipeline in use; by name, so that a run can be rebuilt from it."""
-    return definitions().resolve_job_def(DAILY_JOB)
-
-
-@contextlib.contextmanager
-def in_use(opened: Pipeline) -> Iterator[None]:
-    """Make `daily_job` one over this pipeline."""
+def rebuildable(opened: Pipeline) -> ReconstructableJob:
+    """The daily job over a pipeline. Dagster keeps what it has built, by name and arguments: hence the number."""
     _pipelines.append(opened)
-    try:
-        yield
-    finally:
-        _pipelines.pop()
-
-
-@contextlib.contextmanager
-def dagster_instance(folder: Path) -> Iterator[dg.DagsterInstance]:
-    """A Dagster instance of its own, in files."""
-    with dg.instance_for_test(temp_dir=str(folder)) as instance:
-        yield instance
+    return dg.build_reconstructable_job(
+        __name__, "daily_job", reconstructable_kwargs={"number": len(_pipelines) - 1}
+    )
 
 
 def partition_tags(first: dt.date, last: dt.date) -> dict[str, str]:
@@ -93,18 +80,26 @@ def run(
     datasets: Sequence[str] | None = None,
 ) -> dg.DagsterRun:
     """Run days under the daily job's own executor, and return the finished run."""
-    with in_use(opened):
-        result = dg.execute_job(
-            dg.reconstructable(daily_job),
-            instance=instance,
-            tags={**partition_tags(first, last), **(tags or {})},
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            asset_selection=None if datasets is None else [dg.AssetKey(name) for name in datasets],
-            raise_on_error=False,
-        )
+    result = dg.execute_job(
+        rebuildable(opened),
+        instance=instance,
+        tags={**partition_tags(first, last), **(tags or {})},
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        asset_selection=None if datasets is None else [dg.AssetKey(name) for name in datasets],
+        raise_on_error=False,
+    )
     found = instance.get_run_by_id(result.run_id)
     assert found is not None
     return found
+
+
+def run_well(
+    instance: dg.DagsterInstance, opened: Pipeline, first: dt.date, last: dt.date, **how: Any
+) -> dg.DagsterRun:
+    """Run days, which has to succeed."""
+    finished = run(instance, opened, first, last, **how)
+    assert finished.status == dg.DagsterRunStatus.SUCCESS, failures(instance, finished.run_id)
+    return finished
 
 
 def materialized(instance: dg.DagsterInstance, dataset: str) -> set[str]:

@@ -1,5 +1,6 @@
 """What a run over a range leaves behind, in the lake, in Postgres and in Dagster's own record."""
 
+import contextlib
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator
@@ -40,11 +41,26 @@ def opened(here: Place, tmp_path: Path) -> Iterator[Pipeline]:
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    folder = tmp_path / "dagster"
-    folder.mkdir()
-    with harness.dagster_instance(folder) as made:
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
         yield made
+
+
+@dataclasses.dataclass(frozen=True)
+class Whole:
+    """A run that went well over every day, and what it left behind; later tests go on from there."""
+
+    opened: Pipeline
+    instance: dg.DagsterInstance
+    run_id: str
+
+
+@pytest.fixture(scope="module")
+def whole(here: Place) -> Iterator[Whole]:
+    with dg.DagsterInstance.ephemeral() as made:
+        opened = harness.open_pipeline(here, FUNNEL_LAKE=str(here.home / "whole_lake"))
+        days = opened.all_days()
+        yield Whole(opened, made, harness.run_well(made, opened, days[0], days[-1]).run_id)
 
 
 def published(opened: Pipeline) -> dict[str, Any]:
@@ -73,13 +89,14 @@ def break_one_day(monkeypatch: pytest.MonkeyPatch, dataset: str, bad: dt.date) -
 _VIOLATION = Violation(column="created_at", rule="not_in_the_future", rows=())
 
 
-def test_one_bad_day_fails_alone(
+def test_one_bad_day_fails_alone_and_turns_green_later(
     opened: Pipeline, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days = opened.all_days()
     bad = days[2]
-    break_one_day(monkeypatch, "raw_leads", bad)
-    run = harness.run(instance, opened, days[0], days[-1])
+    with monkeypatch.context() as patch:
+        break_one_day(patch, "raw_leads", bad)
+        run = harness.run(instance, opened, days[0], days[-1])
 
     assert run.status == dg.DagsterRunStatus.FAILURE
     failed = harness.failures(instance, run.run_id)
@@ -103,20 +120,12 @@ def test_one_bad_day_fails_alone(
     assert marts[2]["leads"] is None, "missing is null, not 0"
     assert all(row["spend"] is not None for row in marts)
 
-
-def test_bad_day_turns_green_and_good_ones_are_not_made_again(
-    opened: Pipeline, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    days = opened.all_days()
-    with monkeypatch.context() as patch:
-        break_one_day(patch, "raw_leads", days[1])
-        harness.run(instance, opened, days[0], days[2])
-    before = {day: opened.lake.facts("raw_leads", day) for day in (days[0], days[2])}
-    run = harness.run(instance, opened, days[0], days[2])
-    assert run.status == dg.DagsterRunStatus.SUCCESS, harness.failures(instance, run.run_id)
+    before = opened.lake.all_facts("raw_leads")
+    harness.run_well(instance, opened, days[0], days[-1])
     for name in NODES:
-        assert harness.materialized(instance, name) == {str(day) for day in days[:3]}, name
-    assert {day: opened.lake.facts("raw_leads", day) for day in before} == before
+        assert harness.materialized(instance, name) == {str(day) for day in days}, name
+    after = opened.lake.all_facts("raw_leads")
+    assert {day: facts for day, facts in after.items() if day != bad} == before, "good days stay as they are"
 
 
 def test_failed_source_leaves_the_other_part_alone(
@@ -149,17 +158,29 @@ def test_both_parts_may_fail_and_nothing_is_published_as_zero(
     assert all(value is None for row in found for value in row.values())
 
 
-def test_restatement_records_only_days_that_changed(
-    here: Place, opened: Pipeline, instance: dg.DagsterInstance
-) -> None:
+def test_every_day_shows_rows_preview_and_sources(whole: Whole) -> None:
+    found = harness.materializations(whole.instance, whole.run_id)
+    keys = {(event.asset_key.to_user_string(), str(event.partition)) for event in found}
+    assert keys == {(name, str(day)) for name in NODES for day in whole.opened.all_days()}
+    for event in found:
+        name = event.asset_key.to_user_string()
+        facts = whole.opened.lake.facts(name, dt.date.fromisoformat(str(event.partition)))
+        assert facts is not None
+        assert event.metadata["dagster/partition_row_count"].value == facts.rows
+        assert "preview" in event.metadata
+        if NODES[name].is_source and name != "zoom_attendance":
+            assert event.metadata["rows in"].value == facts.rows + event.metadata["quarantined"].value
+            assert "sources" in event.metadata
+
+
+def test_restatement_records_only_days_that_changed(here: Place, whole: Whole) -> None:
+    opened, instance = whole.opened, whole.instance
     days = opened.all_days()
-    assert harness.run(instance, opened, days[0], days[-1]).status == dg.DagsterRunStatus.SUCCESS
     before = {name: dict(opened.lake.all_facts(name)) for name in NODES}
     here.server.forget_requests()
-    with changed_mapping(here):
-        tags = {RESTATE_TAG: "yes", LANDED_TAG: "yes"}
-        run = harness.run(instance, opened, days[0], days[-1], tags=tags)
-        assert run.status == dg.DagsterRunStatus.SUCCESS
+    tags = {RESTATE_TAG: "yes", LANDED_TAG: "yes"}
+    with changed_mapping(here, "Another Funnel"):
+        run = harness.run_well(instance, opened, days[0], days[-1], tags=tags)
         assert here.server.requests() == {}, "what has landed is enough"
         for name in NODES:
             changed = {
@@ -171,38 +192,33 @@ def test_restatement_records_only_days_that_changed(
         assert harness.recorded(instance, run.run_id, "dedup_leads")
         assert not harness.recorded(instance, run.run_id, "raw_leads")
         assert not harness.recorded(instance, run.run_id, "engagement_summary")
-        again = harness.run(instance, opened, days[0], days[-1], tags=tags)
-        assert again.status == dg.DagsterRunStatus.SUCCESS
+        again = harness.run_well(instance, opened, days[0], days[-1], tags=tags)
         assert not harness.materializations(instance, again.run_id)
     for name in NODES:
         assert harness.materialized(instance, name) == {str(day) for day in days}, name
 
 
-class changed_mapping:
-    """Gives the first source of the mapping another funnel while inside."""
-
-    def __init__(self, here: Place) -> None:
-        self._path = here.home / "config" / "funnel_mapping.csv"
-
-    def __enter__(self) -> None:
-        self._before = self._path.read_text()
-        head, *lines = self._before.splitlines()
-        changed = [",".join([line.split(",")[0], "Another Funnel", *line.split(",")[2:]]) for line in lines]
-        self._path.write_text("\n".join([head, *changed]) + "\n")
-
-    def __exit__(self, *_: object) -> None:
-        self._path.write_text(self._before)
+@contextlib.contextmanager
+def changed_mapping(here: Place, funnel: str) -> Iterator[None]:
+    """Map every source to one funnel while inside."""
+    path = here.home / "config" / "funnel_mapping.csv"
+    before = path.read_text()
+    head, *lines = before.splitlines()
+    changed = [",".join([line.split(",")[0], funnel, *line.split(",")[2:]]) for line in lines]
+    path.write_text("\n".join([head, *changed]) + "\n")
+    yield
+    path.write_text(before)
 
 
 def test_figures_that_do_not_add_up_are_not_published(
-    here: Place, opened: Pipeline, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    here: Place, whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    opened, instance = whole.opened, whole.instance
     days = opened.all_days()
-    assert harness.run(instance, opened, days[0], days[2]).status == dg.DagsterRunStatus.SUCCESS
     before = published(opened)
     real = pipeline_module.BUILDERS["funnel_marts"]
     monkeypatch.setitem(pipeline_module.BUILDERS, "funnel_marts", lambda frames: one_more(real(frames)))
-    with changed_mapping(here):
+    with changed_mapping(here, "A Third Funnel"):
         run = harness.run(instance, opened, days[0], days[-1])
         assert run.status == dg.DagsterRunStatus.FAILURE
         assert harness.checks(instance, run.run_id, "reconciliation") == {
@@ -219,23 +235,6 @@ def one_more(frame: Any) -> Any:
     """A mart in which every row has a lead too many."""
     rows = nw.from_native(frame)
     return rows.with_columns(leads=nw.col("leads") + 1).to_native()
-
-
-def test_every_day_shows_rows_preview_and_sources(opened: Pipeline, instance: dg.DagsterInstance) -> None:
-    day = opened.all_days()[-1]
-    run = harness.run(instance, opened, day, day)
-    found = {
-        event.asset_key.to_user_string(): event for event in harness.materializations(instance, run.run_id)
-    }
-    assert set(found) == set(NODES)
-    for name, event in found.items():
-        facts = opened.lake.facts(name, day)
-        assert facts is not None
-        assert event.metadata["dagster/partition_row_count"].value == facts.rows
-        assert "preview" in event.metadata
-        if NODES[name].is_source and name != "zoom_attendance":
-            assert event.metadata["rows in"].value == facts.rows + event.metadata["quarantined"].value
-            assert "sources" in event.metadata
 
 
 def test_steps_over_days_without_inputs_say_what_to_make_first(
