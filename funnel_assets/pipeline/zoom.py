@@ -5,6 +5,7 @@ corrected re-export makes its days stale, and a file deleted from the inbox afte
 A file that is no report goes to quarantine with the reason; the others go on.
 """
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -82,25 +83,34 @@ class Arrivals:
         taken: Files new since the last look.
         refused: Files that are no report, with the reason in words.
         waiting: Files that are still being written.
+        unreadable: Files that can't be opened, with the reason in words.
         known: Files taken before.
     """
 
     taken: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
     known: int = 0
 
     @property
     def told(self) -> list[str]:
         """What happened, one sentence a file."""
-        return [f"Taken: {name}." for name in self.taken] + [
-            f"Quarantined: {name}. {why}" for name, why in self.refused.items()
+        return [
+            *(f"Taken: {name}." for name in self.taken),
+            *(f"Quarantined: {name}. {why}" for name, why in self.refused.items()),
+            *(f"Not taken: {name}. {why}" for name, why in self.unreadable.items()),
         ]
 
     def summary(self) -> str:
         """One sentence about the whole inbox."""
         parts = [f"{self.known} file(s) known"]
-        for count, word in ((len(self.taken), "taken"), (len(self.refused), "quarantined")):
+        counts = (
+            (len(self.taken), "taken"),
+            (len(self.refused), "quarantined"),
+            (len(self.unreadable), "can't be read"),
+        )
+        for count, word in counts:
             if count:
                 parts.append(f"{count} {word}")
         if self.waiting:
@@ -146,17 +156,21 @@ class ZoomIngest:
         known = {kept.sha256 for kept in self._kept(source)}
         growing = []
         for path in _files(Path(source.location)):
-            if time.time() - path.stat().st_mtime < SETTLE_SECONDS and not self._seen_before(source, path):
-                growing.append(path)
-            else:
-                self._take(source, path, known, arrivals)
+            with _going_on(path, arrivals):
+                if time.time() - path.stat().st_mtime < SETTLE_SECONDS and not self._seen_before(
+                    source, path
+                ):
+                    growing.append(path)
+                else:
+                    self._take(source, path, known, arrivals)
         if growing and wait:
             time.sleep(1.0)
         for path in growing:
-            if wait and self._seen_before(source, path):
-                self._take(source, path, known, arrivals)
-            else:
-                arrivals.waiting.append(path.name)
+            with _going_on(path, arrivals):
+                if wait and self._seen_before(source, path):
+                    self._take(source, path, known, arrivals)
+                else:
+                    arrivals.waiting.append(path.name)
 
     def _seen_before(self, source: Source, path: Path) -> bool:
         """Whether the last look found the file at this very size; remembers what it finds now."""
@@ -171,18 +185,15 @@ class ZoomIngest:
         return before == now
 
     def _take(self, source: Source, path: Path, known: set[str], arrivals: Arrivals) -> None:
-        try:
-            data = path.read_bytes()
-            stat = path.stat()
-        except FileNotFoundError:
-            return  # renamed or removed between the look and the read: the next look will see
+        data = path.read_bytes()
+        written_at = path.stat().st_mtime
         sha256 = hashlib.sha256(data).hexdigest()
         if sha256 in known:
             arrivals.known += 1
             return
         now = dt.datetime.now(dt.UTC)
         kept = self._judge(source, data, path.name, sha256, now)
-        if kept.reason == "truncated" and time.time() - stat.st_mtime < COMPLETE_SECONDS:
+        if kept.reason == "truncated" and time.time() - written_at < COMPLETE_SECONDS:
             arrivals.waiting.append(path.name)
             return
         self._landing.put(
@@ -413,6 +424,17 @@ class _JustRead:
     @staticmethod
     def _key(kept: KeptFile) -> tuple[str, str, str, str]:
         return kept.sha256, kept.file, kept.landed_at, kept.rules
+
+
+@contextlib.contextmanager
+def _going_on(path: Path, arrivals: Arrivals) -> Iterator[None]:
+    """Let the other files go on when one is gone by the time it is looked at, or may not be read."""
+    try:
+        yield
+    except FileNotFoundError:
+        log.info("%s was renamed or removed; the next look will see.", path.name)
+    except PermissionError:
+        arrivals.unreadable[path.name] = "It may not be read. Next: let everyone read it, or drop a copy."
 
 
 def _files(folder: Path) -> list[Path]:
