@@ -1,0 +1,271 @@
+"""What becomes of files in the Zoom inbox: each is taken once and whole, none is missed, none stops the others."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from funnel_assets.pipeline.outcome import Outcome
+from funnel_assets.pipeline.pipeline import Pipeline
+from funnel_assets.pipeline.zoom import COMPLETE_SECONDS
+from funnel_assets_tests.orchestration.inbox import DAY, Inbox, report
+
+DATASET = "zoom_attendance"
+NEXT = DAY + dt.timedelta(days=1)
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Inbox:
+    return Inbox.make(tmp_path / "home")
+
+
+def make(opened: Pipeline, *days: dt.date) -> Outcome:
+    outcome = opened.make(DATASET, list(days or (DAY,)))
+    assert not outcome.failed, outcome.error()
+    return outcome
+
+
+def people(opened: Pipeline, day: dt.date = DAY) -> list[str]:
+    return sorted(opened.lake.read(DATASET, [day])["first_name"].to_pylist())
+
+
+def test_file_is_taken_once(inbox: Inbox) -> None:
+    inbox.drop("attendees.csv", report())
+    opened = inbox.pipeline()
+    first, second = opened.zoom.take_in(), opened.zoom.take_in()
+    assert (first.taken, first.known) == (["attendees.csv"], 0)
+    assert (second.taken, second.known) == ([], 1)
+    assert list(opened.zoom.days_to_make()) == [DAY]
+    assert make(opened).changed == {DAY}
+    assert people(opened) == ["Asha", "Bina"]
+    assert opened.zoom.days_to_make() == {}
+    assert make(opened).changed == set()
+
+
+def test_same_bytes_under_another_name_do_nothing(inbox: Inbox) -> None:
+    inbox.drop("attendees.csv", report())
+    opened = inbox.pipeline()
+    make(opened)
+    inbox.drop("attendees (1).csv", report())
+    inbox.drop("march/attendees.csv", report())
+    arrivals = opened.zoom.take_in()
+    assert (arrivals.taken, arrivals.known) == ([], 3)
+    assert opened.zoom.days_to_make() == {}
+    assert make(opened).changed == set()
+
+
+def test_corrected_report_replaces_the_earlier_one(inbox: Inbox) -> None:
+    inbox.drop("attendees.csv", report(people=("Asha", "Bina")))
+    opened = inbox.pipeline()
+    make(opened)
+    inbox.drop("attendees corrected.csv", report(people=("Asha", "Chen")).replace(b"11:26 PM", b"11:40 PM"))
+    opened.zoom.take_in()
+    assert list(opened.zoom.days_to_make()) == [DAY]
+    assert make(opened).changed == {DAY}
+    assert people(opened) == ["Asha", "Chen"]
+
+
+def test_file_with_an_older_time_is_found(inbox: Inbox) -> None:
+    inbox.drop("new.csv", report())
+    opened = inbox.pipeline()
+    make(opened)
+    years = 3 * 365 * 86400.0
+    inbox.drop("old.csv", report(NEXT, webinar="872 0000 0001"), age_seconds=years)
+    assert opened.zoom.take_in().taken == ["old.csv"]
+    assert list(opened.zoom.days_to_make()) == [NEXT]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "attendee report (1) final FINAL.csv",
+        "उपस्थिति रिपोर्ट 22-मार्च.csv",
+        "ズーム参加者.CSV",
+        "no extension",
+        'it\'s 100% "quoted" & [odd]#.csv',
+        "sub folder/deeper/attendees.csv",
+        "café\u0301.csv",
+        f"{'long' * 55}.csv",
+    ],
+)
+def test_names_people_give_files(inbox: Inbox, name: str) -> None:
+    inbox.drop(name, report())
+    opened = inbox.pipeline()
+    make(opened)
+    assert people(opened) == ["Asha", "Bina"]
+    assert set(opened.lake.read(DATASET, [DAY])["source_file"].to_pylist()) == {Path(name).name}
+
+
+@pytest.mark.parametrize(
+    "name", ["attendees.csv.crdownload", ".attendees.csv", "~$attendees.csv", "attendees.csv.part"]
+)
+def test_unfinished_downloads_are_left_alone(inbox: Inbox, name: str) -> None:
+    inbox.drop(name, report())
+    arrivals = inbox.pipeline().zoom.take_in()
+    assert (arrivals.taken, arrivals.refused, arrivals.waiting) == ([], {}, [])
+
+
+def test_file_that_is_still_being_written_waits_for_the_next_look(inbox: Inbox) -> None:
+    body = report(people=("Asha", "Bina", "Chen"))
+    opened = inbox.pipeline()
+    inbox.drop("attendees.csv", body[: len(body) // 2], age_seconds=0)
+    assert opened.zoom.take_in().waiting == ["attendees.csv"]
+    inbox.drop("attendees.csv", body[: len(body) - 30], age_seconds=0)
+    assert opened.zoom.take_in().waiting == ["attendees.csv"]
+    inbox.drop("attendees.csv", body, age_seconds=0)
+    assert opened.zoom.take_in().waiting == ["attendees.csv"]
+    assert opened.zoom.take_in().taken == ["attendees.csv"], "unchanged since the last look"
+    make(opened)
+    assert people(opened) == ["Asha", "Bina", "Chen"]
+
+
+def test_cut_off_file_is_given_time_then_named_then_taken_when_whole(inbox: Inbox) -> None:
+    body = report(people=("Asha", "Bina", "Chen"))
+    cut = body[: body.rindex(b"Chen")]
+    opened = inbox.pipeline()
+    inbox.drop("attendees.csv", cut, age_seconds=30)
+    assert opened.zoom.take_in().waiting == ["attendees.csv"]
+    assert opened.quarantine.rows([DATASET]).empty
+    inbox.drop("attendees.csv", cut, age_seconds=COMPLETE_SECONDS + 10)
+    assert list(opened.zoom.take_in().refused) == ["attendees.csv"]
+    (row,) = opened.quarantine.rows([DATASET]).to_dict("records")
+    assert (row["file"], row["reason"]) == ("attendees.csv", "truncated")
+    assert "Next: " in row["detail"]
+    assert opened.zoom.days_to_make() == {}
+    inbox.drop("attendees.csv", body)
+    assert opened.zoom.take_in().taken == ["attendees.csv"]
+    make(opened)
+    assert people(opened) == ["Asha", "Bina", "Chen"]
+
+
+def test_no_report_goes_to_quarantine_and_the_others_go_on(inbox: Inbox) -> None:
+    inbox.drop("a holiday.jpg", b"\xff\xd8\xff\xe0" + bytes(range(256)) * 20)
+    inbox.drop("b empty.csv", b"")
+    inbox.drop("c leads.csv", b"Name,Email,Phone\nAsha,asha@example.com,9812300001\n")
+    inbox.drop("d login.csv", b"<!DOCTYPE html><html><title>Sign in</title></html>")
+    inbox.drop("e attendees.csv", report())
+    opened = inbox.pipeline()
+    arrivals = opened.zoom.take_in()
+    assert arrivals.taken == ["e attendees.csv"]
+    assert sorted(arrivals.refused) == ["a holiday.jpg", "b empty.csv", "c leads.csv", "d login.csv"]
+    rows = opened.quarantine.rows([DATASET])
+    assert sorted(rows["file"]) == sorted(arrivals.refused)
+    assert rows["reason"].notna().all()
+    assert rows["detail"].str.contains("Next: ").all(), "each says what to do"
+    make(opened)
+    assert people(opened) == ["Asha", "Bina"]
+    assert opened.zoom.take_in().known == 5, "refused files aren't read again and again"
+
+
+def test_file_deleted_from_the_inbox_is_not_lost(inbox: Inbox) -> None:
+    path = inbox.drop("attendees.csv", report())
+    opened = inbox.pipeline()
+    opened.zoom.take_in()
+    path.unlink()
+    assert list(opened.zoom.days_to_make()) == [DAY]
+    make(opened)
+    assert people(opened) == ["Asha", "Bina"]
+    assert opened.zoom.stale_days([DAY]) == []
+
+
+def test_file_that_vanishes_while_looking_is_no_error(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox.drop("a gone.csv", report(NEXT))
+    inbox.drop("b.csv", report())
+    opened = inbox.pipeline()
+    real = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path.name == "a gone.csv":
+            path.unlink()
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert opened.zoom.take_in().taken == ["b.csv"]
+
+
+def test_file_removed_between_listing_and_looking_is_no_error(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from funnel_assets.pipeline import zoom
+
+    inbox.drop("b.csv", report())
+    real = zoom._files
+    monkeypatch.setattr(zoom, "_files", lambda folder: [folder / "a gone.csv", *real(folder)])
+    assert inbox.pipeline().zoom.take_in().taken == ["b.csv"]
+
+
+def test_file_nobody_may_read_is_named_and_the_others_go_on(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox.drop("a locked.csv", report(NEXT))
+    inbox.drop("b.csv", report())
+    real = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path.name == "a locked.csv":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", read_bytes)
+        opened = inbox.pipeline()
+        arrivals = opened.zoom.take_in()
+        assert arrivals.taken == ["b.csv"]
+        assert "Not taken: a locked.csv. It may not be read. Next: " in " ".join(arrivals.told)
+        assert "1 can't be read" in arrivals.summary()
+    assert opened.zoom.take_in().taken == ["a locked.csv"]
+
+
+def test_one_file_may_cover_several_days(inbox: Inbox) -> None:
+    first, second = report(), report(NEXT, ("Chen",))
+    rows = [line for line in second.decode().splitlines() if "Chen" in line]
+    inbox.drop("weekend.csv", first + "\n".join(rows).encode() + b"\n")
+    opened = inbox.pipeline()
+    opened.zoom.take_in()
+    assert list(opened.zoom.days_to_make()) == [DAY, NEXT]
+    make(opened, DAY, NEXT)
+    assert people(opened) == ["Asha", "Bina"]
+    assert people(opened, NEXT) == ["Chen"]
+
+
+def test_event_of_a_day_that_has_not_ended_waits(inbox: Inbox) -> None:
+    inbox.drop("attendees.csv", report())
+    opened = inbox.pipeline(FUNNEL_TODAY=str(DAY))
+    opened.zoom.take_in()
+    assert opened.zoom.days_to_make() == {}
+    assert list(inbox.pipeline(FUNNEL_TODAY=str(NEXT)).zoom.days_to_make()) == [DAY]
+
+
+def test_order_of_arrival_does_not_matter(tmp_path: Path) -> None:
+    contents = []
+    bodies = [
+        report(people=("Asha",)),
+        report(people=("Asha", "Bina"), webinar="872 0000 0001"),
+        report(NEXT),
+    ]
+    for number, order in enumerate(([0, 1, 2], [2, 1, 0], [1, 2, 0])):
+        inbox = Inbox.make(tmp_path / str(number))
+        opened = inbox.pipeline()
+        for at in order:
+            inbox.drop(f"{at}.csv", bodies[at])
+            opened.zoom.take_in()
+        make(opened, DAY, NEXT)
+        contents.append(
+            [(tmp_path / f"{number}/lake/{DATASET}/date={d}/data.parquet").read_bytes() for d in (DAY, NEXT)]
+        )
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_what_was_kept_is_judged_again_when_the_time_zone_is_corrected(inbox: Inbox) -> None:
+    path = inbox.drop("attendees.csv", report())
+    opened = inbox.pipeline()
+    make(opened)
+    path.unlink()
+    sources = inbox.home / "config" / "sources.yaml"
+    # 7 p.m. in New York is the next morning in India.
+    sources.write_text(sources.read_text().replace("Asia/Kolkata", "America/New_York"))
+    assert list(opened.zoom.days_to_make()) == [NEXT]
+    assert opened.zoom.stale_days([DAY]) == [DAY]
+    make(opened, DAY, NEXT)
+    assert people(opened) == []
+    assert people(opened, NEXT) == ["Asha", "Bina"]
