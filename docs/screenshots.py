@@ -16,22 +16,29 @@ sys.path.insert(0, str(PROJECT))
 
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
-from funnel_assets.pipeline.pipeline import Pipeline  # noqa: E402
 from funnel_assets.pipeline.graph import NODES  # noqa: E402
+from funnel_assets.pipeline.pipeline import Pipeline  # noqa: E402
 from funnel_assets.report import page as report_page  # noqa: E402
 from funnel_assets_tests.end_to_end.ui import Ui, running_ui  # noqa: E402
 from funnel_assets_tests.world import place  # noqa: E402
 
 OUT = PROJECT / "docs"
 LOCATION = "locations/__repository__@funnel_assets.definitions"
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
 
 
 def chromium() -> str:
     """Path of a Chromium on this machine."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if not found:
-        raise SystemExit("No Chromium found. Install one (Debian: apt-get install chromium), or set CHROMIUM.")
+        raise SystemExit(
+            "No Chromium found. Install one (Debian: apt-get install chromium), or set CHROMIUM."
+        )
     return found
 
 

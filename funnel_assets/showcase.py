@@ -114,7 +114,8 @@ def _drop_zoom_reports(world: World, inbox: Path, now: dt.datetime) -> int:
         if not (inbox / name).exists():
             part = inbox / f".{name}.part"
             part.write_bytes(body)
-            os.utime(part, (time.time() - 60,) * 2)
+            moment = time.time() - 60
+            os.utime(part, (moment, moment))
             part.replace(inbox / name)
             dropped += 1
     return dropped

@@ -42,7 +42,9 @@ def alerts(home: Path, url: str | None, now: dt.datetime = NOW) -> Alerts:
     return Alerts(replace(load_settings(environ, dotenv=False), clock=lambda: now))
 
 
-def test_a_cause_is_told_once_until_it_is_old(tmp_path: Path, webhook: tuple[str, list[dict[str, str]]]) -> None:
+def test_a_cause_is_told_once_until_it_is_old(
+    tmp_path: Path, webhook: tuple[str, list[dict[str, str]]]
+) -> None:
     url, received = webhook
     assert alerts(tmp_path, url).tell("crm 2026-03-21", "crm_sales 2026-03-21 failed. Next: look.")
     assert not alerts(tmp_path, url).tell("crm 2026-03-21", "crm_sales 2026-03-21 failed. Next: look.")

@@ -60,7 +60,8 @@ class Place:
         path = self.home / "inbox" / "zoom" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.world.zoom_file(name) if body is None else body)
-        os.utime(path, (time.time() - age_seconds,) * 2)
+        moment = time.time() - age_seconds
+        os.utime(path, (moment, moment))
         return path
 
     def drop_all(self) -> None:

@@ -57,7 +57,8 @@ def dataset_asset(
         partitions_def=partitions_def,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=upstream(dataset),
-        dagster_type=dg.Nothing,  # rows are in the lake; nothing is handed from step to step
+        # Rows are in the lake; nothing is handed from step to step.
+        dagster_type=dg.Nothing,  # pyright: ignore[reportArgumentType] - documented, but typed otherwise
         metadata={"dagster/column_schema": column_schema(dataset)},
         check_specs=[
             dg.AssetCheckSpec(
@@ -182,10 +183,7 @@ def _metadata(
 
 
 def _notes(outcome: Outcome) -> dict[str, dg.MetadataValue]:
-    return {
-        name: dg.MetadataValue.md(value) if isinstance(value, str) else dg.MetadataValue.json(value)
-        for name, value in outcome.notes.items()
-    }
+    return {name: dg.MetadataValue.md(text) for name, text in outcome.notes.items()}
 
 
 def _checks(pipeline: Pipeline, outcome: Outcome) -> Iterator[dg.AssetCheckResult]:

@@ -127,9 +127,9 @@ def conform(frame: pd.DataFrame | pa.Table, contract: Contract) -> pa.Table:
         KeyError: If a column is missing.
     """
     schema = arrow_schema(contract)
-    if isinstance(frame, pa.Table):
-        return frame.select(schema.names).cast(schema)
-    return pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    if isinstance(frame, pd.DataFrame):
+        return pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    return frame.select(schema.names).cast(schema)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ def usual_range(day: dt.date, rows: Mapping[dt.date, int]) -> tuple[int, int] | 
     Returns:
         Bounds (both usual), or None where fewer than four earlier weeks are known.
     """
-    before = [rows[day - dt.timedelta(weeks=week)] for week in range(1, WEEKS + 1) if day - dt.timedelta(weeks=week) in rows]
+    earlier = (day - dt.timedelta(weeks=week) for week in range(1, WEEKS + 1))
+    before = [rows[other] for other in earlier if other in rows]
     if len(before) < FEWEST:
         return None
     middle = statistics.median(before)

@@ -589,7 +589,7 @@ def _without_staff(
     by_email = [pair in emails for pair in zip(long["event"], long["email"], strict=True)]
     held = np.array(by_email, dtype=bool)
     for row in np.flatnonzero((long["email"].isna() & long["user_name"].notna()).to_numpy()):
-        names = staff[long.at[row, "event"]][1]
+        names = staff[int(long.at[row, "event"])][1]  # pyright: ignore[reportArgumentType]
         held[row] = bool(names) and any(key in names for key in name_spellings(long.at[row, "user_name"]))
     _set_aside(table, pd.Index(long.loc[held, "row"]), "host_or_panelist")
     return long[~held]
@@ -776,10 +776,12 @@ def union_seconds(key: pd.Series, start: pd.Series, end: pd.Series) -> pd.Series
         end: When it ends; earlier than its start counts as nothing.
     """
     begin = start.astype("datetime64[us, UTC]").astype("int64")
-    finish = np.maximum(end.astype("datetime64[us, UTC]").astype("int64"), begin)
+    finish = pd.Series(
+        np.maximum(end.astype("datetime64[us, UTC]").astype("int64"), begin), index=start.index
+    )
     reached = finish.groupby(key).cummax().groupby(key).shift()
     fresh_from = np.maximum(begin, reached.fillna(begin.min() if len(begin) else 0).astype("int64"))
-    covered = (finish - fresh_from).clip(lower=0)
+    covered = pd.Series(finish - fresh_from, index=start.index).clip(lower=0)
     return covered.groupby(key).sum() / 1_000_000
 
 

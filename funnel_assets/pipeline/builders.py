@@ -89,7 +89,7 @@ def rules_of(tables: Tables) -> Rules:
 
 def overrides_of(tables: Tables) -> pa.Table:
     """Return overrides.csv under person ids. A person is named there by phone, e-mail or person id."""
-    rows = [row | {"person_id": person_id_of(row["person"])} for row in tables.rows("overrides")]
+    rows = [row | {"person_id": person_id_of(str(row["person"]))} for row in tables.rows("overrides")]
     return pa.Table.from_pylist(rows, schema=_OVERRIDES)
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from funnel_assets.arrow import pc
 from funnel_assets.contracts.base import CONTRACTS, Violation, conform, violations
 from funnel_assets.errors import ContractViolation, FunnelError
 from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
@@ -35,7 +35,7 @@ class Outcome:
     changed: set[dt.date] = field(default_factory=set)
     missing_inputs: dict[dt.date, list[str]] = field(default_factory=dict)
     stale_elsewhere: set[dt.date] = field(default_factory=set)
-    notes: dict[str, object] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
     def error(self) -> FunnelError | None:
         """One error that names every failed day, grouped by reason; None when nothing failed."""

@@ -12,8 +12,8 @@ from decimal import Decimal
 from functools import partial
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from funnel_assets.arrow import pc
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, ColumnFacts, Contract, arrow_schema, columns
 from funnel_assets.errors import FunnelError

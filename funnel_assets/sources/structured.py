@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import python_calamine as calamine
 
+from funnel_assets.arrow import pc
 from funnel_assets.errors import SourceBroken
 from funnel_assets.sources import sniff
 from funnel_assets.sources.columns import column_key

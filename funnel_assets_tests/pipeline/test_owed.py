@@ -22,7 +22,9 @@ def test_fresh_install_owes_nothing(tmp_path: Path) -> None:
 
 def test_after_ten_days_off_all_ten_are_owed_newest_first(tmp_path: Path) -> None:
     owed_days(tmp_path / "owed", DAY, DAY, nothing_made)
-    assert owed_days(tmp_path / "owed", DAY + dt.timedelta(days=10), DAY, nothing_made) == days(*range(10, 0, -1))
+    assert owed_days(tmp_path / "owed", DAY + dt.timedelta(days=10), DAY, nothing_made) == days(
+        *range(10, 0, -1)
+    )
 
 
 def test_owed_days_stay_owed_until_made_whatever_is_made_in_between(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from funnel_assets.arrow import pc
 from funnel_assets.sources.zoom.errors import ReportRefused
 from funnel_assets.sources.zoom.labels import Labels, key
 
@@ -375,7 +375,7 @@ def _localised(local: np.ndarray, timezone: str) -> np.ndarray:
     offset = _only_offset(timezone, int(known.min()) // _DAY_US, int(known.max()) // _DAY_US)
     if offset is not None:
         return np.where(local == _NAT, _NAT, local - offset)
-    naive = pd.Series(local.view("datetime64[us]"))
+    naive = pd.Series(pd.DatetimeIndex(local.view("datetime64[us]")))
     aware = naive.dt.tz_localize(ZoneInfo(timezone), ambiguous="NaT", nonexistent="NaT").dt.tz_convert("UTC")
     return aware.dt.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64)
 

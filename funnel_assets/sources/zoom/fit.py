@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from funnel_assets.arrow import pc
 from funnel_assets.sources.zoom.dates import Cells, take_apart
 from funnel_assets.sources.zoom.labels import Labels, key
 from funnel_assets.sources.zoom.layout import Block

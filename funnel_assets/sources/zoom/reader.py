@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from funnel_assets.arrow import pc
 from funnel_assets.masking import mask_text
 from funnel_assets.sources.zoom.dates import (
     Cells,
@@ -354,7 +354,7 @@ def _series(name: str, parts: list[Any]) -> pd.Series:
         return text_series(pa.concat_arrays(parts))
     values = np.concatenate(parts)
     if name in TIME_COLUMNS:
-        return pd.Series(values.view("datetime64[us]")).dt.tz_localize("UTC")
+        return pd.Series(pd.DatetimeIndex(values.view("datetime64[us]")).tz_localize("UTC"))
     return pd.Series(values)
 
 

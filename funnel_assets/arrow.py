@@ -1,0 +1,7 @@
+"""pyarrow's compute functions, which it makes at import time, so that type checkers don't know them."""
+
+from typing import Any
+
+import pyarrow.compute
+
+pc: Any = pyarrow.compute
