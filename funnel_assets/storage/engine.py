@@ -143,7 +143,7 @@ class SparkEngine:
         return self._session.createDataFrame(table)
 
     def materialize(self, frame: Any) -> Any:
-        return frame.cache()
+        return frame.localCheckpoint()
 
     def collect(self, frame: Any) -> pa.Table:
         return frame.toArrow()

@@ -1,0 +1,392 @@
+"""The sensors, tick by tick: a tick, what became of its runs, the next tick."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.test_utils import create_run_for_test
+
+from funnel_assets import sensors
+from funnel_assets.assets.base import LANDED_TAG, RESTATE_TAG
+from funnel_assets.config.settings import Settings
+from funnel_assets.definitions import build_defs
+from funnel_assets.jobs import DAILY_JOB
+from funnel_assets.launch import PARTITION, RANGE_END, RANGE_START
+from funnel_assets.pipeline.graph import NODES, days_between, in_order, readers
+from funnel_assets.pipeline.pipeline import Pipeline
+from funnel_assets.resources import PipelineResource
+from funnel_assets_tests.orchestration import harness
+from funnel_assets_tests.orchestration.inbox import DAY, START, TODAY, Inbox, report
+from funnel_assets_tests.world import place
+
+DATASET = "zoom_attendance"
+NEXT = DAY + dt.timedelta(days=1)
+YESTERDAY = TODAY - dt.timedelta(days=1)
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Inbox:
+    return Inbox.make(tmp_path / "home", others=True)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def tick(opened: Pipeline, instance: dg.DagsterInstance, name: str) -> SensorExecutionData:
+    """Evaluate a sensor as the daemon does."""
+    given = PipelineResource.of(opened)
+    repository = build_defs(opened.settings, given).get_repository_def()
+    with dg.build_sensor_context(
+        instance, repository_def=repository, sensor_name=name, resources={"pipeline": given}
+    ) as context:
+        return repository.get_sensor_def(name).evaluate_tick(context)
+
+
+def requests(found: SensorExecutionData) -> list[dg.RunRequest]:
+    return list(found.run_requests or [])
+
+
+def days_asked_for(found: SensorExecutionData) -> list[str]:
+    return [str(request.partition_key) for request in requests(found)]
+
+
+def start(instance: dg.DagsterInstance, request: dg.RunRequest) -> dg.DagsterRun:
+    """Start what was asked for, as the daemon does; a run key is taken once and for ever."""
+    tags = {**request.tags, "dagster/run_key": str(request.run_key)}
+    assert not instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": str(request.run_key)}))
+    if request.partition_key:
+        tags[PARTITION] = request.partition_key
+    return create_run_for_test(instance, DAILY_JOB, tags=tags, status=dg.DagsterRunStatus.STARTED)
+
+
+def fail(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    instance.report_run_failed(run)
+
+
+def succeed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    instance.handle_new_event(
+        dg.EventLogEntry(
+            error_info=None,
+            level=20,
+            user_message="",
+            run_id=run.run_id,
+            timestamp=dt.datetime.now(dt.UTC).timestamp(),
+            job_name=run.job_name,
+            dagster_event=dg.DagsterEvent(
+                event_type_value=dg.DagsterEventType.RUN_SUCCESS.value, job_name=run.job_name
+            ),
+        )
+    )
+
+
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the time to wait had passed."""
+    monkeypatch.setattr(sensors, "PAUSES", (dt.timedelta(0),) * len(sensors.PAUSES))
+
+
+# --- zoom_inbox ----------------------------------------------------------------------------------------------
+
+
+def test_dropped_file_asks_for_its_day_once(inbox: Inbox, instance: dg.DagsterInstance) -> None:
+    opened = inbox.pipeline()
+    assert tick(opened, instance, "zoom_inbox").skip_message == "0 file(s) known."
+    inbox.drop("attendees.csv", report())
+    (request,) = requests(tick(opened, instance, "zoom_inbox"))
+    assert request.partition_key == str(DAY)
+    run = start(instance, request)
+    assert requests(tick(opened, instance, "zoom_inbox")) == [], "its run is under way"
+    opened.make(DATASET, [DAY])
+    assert requests(tick(opened, instance, "zoom_inbox")) == []
+    succeed(instance, run)
+    last = tick(opened, instance, "zoom_inbox")
+    assert requests(last) == []
+    assert last.skip_message == "1 file(s) known."
+    inbox.drop("the same again.csv", report())
+    assert requests(tick(opened, instance, "zoom_inbox")) == []
+
+
+def test_run_makes_what_depends_on_zoom_and_what_the_day_lacks(
+    inbox: Inbox, instance: dg.DagsterInstance
+) -> None:
+    inbox.drop("attendees.csv", report())
+    inbox.drop("next.csv", report(NEXT))
+    opened = inbox.pipeline()
+    for name in NODES:
+        opened.lake.write(name, DAY, opened.lake.read(name, [], require=False), inputs={})
+    first, second = requests(tick(opened, instance, "zoom_inbox"))
+    assert (first.partition_key, second.partition_key) == (str(DAY), str(NEXT))
+    assert selected(first) == {DATASET} | readers([DATASET])
+    assert selected(second) == set(NODES), "of a day that was never made, everything"
+
+
+def selected(request: dg.RunRequest) -> set[str]:
+    assert request.asset_selection is not None
+    return {key.to_user_string() for key in request.asset_selection}
+
+
+def test_corrected_file_asks_for_its_day_again(inbox: Inbox, instance: dg.DagsterInstance) -> None:
+    opened = inbox.pipeline()
+    inbox.drop("attendees.csv", report())
+    (first,) = requests(tick(opened, instance, "zoom_inbox"))
+    opened.make(DATASET, [DAY])
+    succeed(instance, start(instance, first))
+    inbox.drop("attendees corrected.csv", report(people=("Asha",)).replace(b"11:26 PM", b"11:40 PM"))
+    (second,) = requests(tick(opened, instance, "zoom_inbox"))
+    assert second.partition_key == first.partition_key
+    assert second.run_key != first.run_key
+
+
+def test_failed_run_is_tried_again_after_a_pause_and_not_for_ever(
+    inbox: Inbox, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox.drop("attendees.csv", report())
+    opened = inbox.pipeline()
+    (request,) = requests(tick(opened, instance, "zoom_inbox"))
+    fail(instance, start(instance, request))
+    assert requests(tick(opened, instance, "zoom_inbox")) == [], "too early"
+    no_pauses(monkeypatch)
+    keys = [request.run_key]
+    for _ in range(sensors.MOST_ATTEMPTS - 1):
+        (request,) = requests(tick(opened, instance, "zoom_inbox"))
+        keys.append(request.run_key)
+        fail(instance, start(instance, request))
+    assert len(set(keys)) == sensors.MOST_ATTEMPTS == 3
+    assert requests(tick(opened, instance, "zoom_inbox")) == []
+
+
+def test_pause_grows_with_each_attempt(
+    inbox: Inbox, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox.drop("attendees.csv", report())
+    opened = inbox.pipeline()
+    monkeypatch.setattr(sensors, "PAUSES", (dt.timedelta(0), dt.timedelta(hours=2)))
+    for attempt in (1, 2):
+        (request,) = requests(tick(opened, instance, "zoom_inbox"))
+        assert request.tags[sensors.ATTEMPT_TAG] == str(attempt)
+        fail(instance, start(instance, request))
+    assert requests(tick(opened, instance, "zoom_inbox")) == []
+
+
+def test_half_copied_file_waits(inbox: Inbox, instance: dg.DagsterInstance) -> None:
+    body = report()
+    opened = inbox.pipeline()
+    inbox.drop("attendees.csv", body[:-40], age_seconds=30)
+    waiting = tick(opened, instance, "zoom_inbox")
+    assert requests(waiting) == []
+    assert waiting.skip_message == "0 file(s) known; waiting for attendees.csv to be complete."
+    inbox.drop("attendees.csv", body, age_seconds=30)
+    assert days_asked_for(tick(opened, instance, "zoom_inbox")) == [str(DAY)]
+
+
+def test_no_report_is_quarantined_and_the_others_go_on(inbox: Inbox, instance: dg.DagsterInstance) -> None:
+    inbox.drop("a photo.jpg", b"\xff\xd8\xff" + bytes(300))
+    inbox.drop("b.csv", report())
+    inbox.drop("c leads.csv", b"Name,Phone\nAsha,9812300001\n")
+    inbox.drop("d.csv", report(NEXT))
+    opened = inbox.pipeline()
+    assert days_asked_for(tick(opened, instance, "zoom_inbox")) == [str(DAY), str(NEXT)]
+    assert sorted(opened.quarantine.rows([DATASET])["file"]) == ["a photo.jpg", "c leads.csv"]
+
+
+def test_older_file_and_deleted_file_are_not_missed(inbox: Inbox, instance: dg.DagsterInstance) -> None:
+    opened = inbox.pipeline()
+    newer = inbox.drop("newer.csv", report(NEXT))
+    (request,) = requests(tick(opened, instance, "zoom_inbox"))
+    fail(instance, start(instance, request))
+    newer.unlink()
+    inbox.drop("older.csv", report(), age_seconds=400 * 86400.0)
+    (second,) = requests(tick(opened, instance, "zoom_inbox"))
+    assert second.partition_key == str(DAY)
+    start(instance, second)
+    assert list(opened.zoom.days_to_make()) == [DAY, NEXT], "the deleted one is kept and still due"
+    assert not opened.make(DATASET, [NEXT]).failed
+    assert opened.lake.read(DATASET, [NEXT]).num_rows == 2
+
+
+def test_a_thousand_files_at_once_are_all_taken_some_runs_a_tick(
+    inbox: Inbox, instance: dg.DagsterInstance
+) -> None:
+    days = days_between(START, YESTERDAY)[-50:]
+    for number in range(1000):
+        webinar = f"871 0000 {number // len(days):04d}"
+        inbox.drop(f"{number}.csv", report(days[number % len(days)], webinar=webinar))
+    opened = inbox.pipeline()
+    asked: list[str] = []
+    for _ in range(4):
+        found = requests(tick(opened, instance, "zoom_inbox"))
+        assert len(found) <= sensors.MOST_RUNS_PER_TICK
+        asked += [str(request.partition_key) for request in found]
+        for request in found:
+            start(instance, request)
+    assert sorted(asked) == [str(day) for day in days], "each day once"
+    assert opened.zoom.take_in().known == 1000
+
+
+def test_spoilt_config_fails_the_tick_and_the_next_one_goes_on(
+    inbox: Inbox, instance: dg.DagsterInstance
+) -> None:
+    inbox.drop("attendees.csv", report())
+    opened = inbox.pipeline()
+    path = inbox.home / "config" / "sources.yaml"
+    good = path.read_text()
+    path.write_text(good.replace("kind: zoom_folder", "kind: zoom_fodler"))
+    with pytest.raises(dg.DagsterError) as caught:
+        tick(opened, instance, "zoom_inbox")
+    told = chain(caught.value)
+    assert "sources.yaml, line 3" in told
+    assert "zoom_folder" in told, "what is meant"
+    path.write_text(good)
+    assert days_asked_for(tick(opened, instance, "zoom_inbox")) == [str(DAY)]
+
+
+def chain(error: BaseException | None) -> str:
+    """Every message of an error and its causes."""
+    return "" if error is None else f"{error} {chain(error.__cause__ or error.__context__)}"
+
+
+# --- keeper --------------------------------------------------------------------------------------------------
+
+
+class Told(Pipeline):
+    """A pipeline that is told what it owes and what is stale."""
+
+    def __init__(
+        self, settings: Settings, owed: Sequence[dt.date] = (), plan: dict[str, list[dt.date]] | None = None
+    ) -> None:
+        super().__init__(settings)
+        self.owed, self.plan = list(owed), plan or {}
+
+    def owed_days(self) -> list[dt.date]:
+        return self.owed
+
+    def stale_plan(self) -> dict[str, list[dt.date]]:
+        return self.plan
+
+
+def test_nothing_to_keep(inbox: Inbox, instance: dg.DagsterInstance) -> None:
+    found = tick(Told(inbox.pipeline().settings), instance, "keeper")
+    assert requests(found) == []
+    assert found.skip_message == "Everything is there and up to date."
+
+
+def test_machine_off_for_ten_days_newest_day_first_then_the_rest_as_one_range(
+    inbox: Inbox, instance: dg.DagsterInstance
+) -> None:
+    before = inbox.pipeline(FUNNEL_TODAY=str(TODAY - dt.timedelta(days=10)))
+    fill(before, before.settings.yesterday())
+    assert before.owed_days() == []
+
+    opened = inbox.pipeline()
+    (first,) = requests(tick(opened, instance, "keeper"))
+    assert first.partition_key == str(YESTERDAY)
+    run = start(instance, first)
+    waiting = tick(opened, instance, "keeper")
+    assert requests(waiting) == []
+    assert waiting.skip_message == "Waiting: a run is under way."
+    fill(opened, YESTERDAY)
+    succeed(instance, run)
+
+    (second,) = requests(tick(opened, instance, "keeper"))
+    assert second.partition_key == str(YESTERDAY - dt.timedelta(days=1))
+    fail(instance, start(instance, second))
+    (third,) = requests(tick(opened, instance, "keeper"))
+    assert third.partition_key is None
+    span = (third.tags[RANGE_START], third.tags[RANGE_END])
+    assert span == (str(TODAY - dt.timedelta(days=10)), str(YESTERDAY - dt.timedelta(days=2)))
+    run = start(instance, third)
+    for day in days_between(*(dt.date.fromisoformat(end) for end in span)):
+        fill(opened, day)
+    succeed(instance, run)
+    assert opened.owed_days() == [YESTERDAY - dt.timedelta(days=1)]
+
+
+def fill(opened: Pipeline, day: dt.date) -> None:
+    """Put an empty partition of every dataset into the lake."""
+    for name in NODES:
+        opened.lake.write(name, day, opened.lake.read(name, [], require=False), inputs={})
+
+
+def test_failing_day_is_tried_a_few_times_and_then_left_to_people(
+    inbox: Inbox, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_pauses(monkeypatch)
+    opened = Told(inbox.pipeline().settings, owed=[YESTERDAY])
+    keys = []
+    for _ in range(sensors.MOST_ATTEMPTS):
+        (request,) = requests(tick(opened, instance, "keeper"))
+        keys.append(request.run_key)
+        fail(instance, start(instance, request))
+    assert len(set(keys)) == 3
+    last = tick(opened, instance, "keeper")
+    assert requests(last) == []
+    assert str(YESTERDAY) in str(last.skip_message)
+
+
+def test_day_given_up_does_not_hold_restatement_back(
+    inbox: Inbox, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_pauses(monkeypatch)
+    opened = Told(inbox.pipeline().settings, [YESTERDAY], {"dedup_leads": [DAY]})
+    for _ in range(sensors.MOST_ATTEMPTS):
+        (request,) = requests(tick(opened, instance, "keeper"))
+        assert request.tags[sensors.CAUSE_TAG] == f"missed {YESTERDAY}"
+        fail(instance, start(instance, request))
+    (request,) = requests(tick(opened, instance, "keeper"))
+    assert RESTATE_TAG in request.tags
+
+
+def test_restatement_that_fails_is_bounded_and_another_change_starts_anew(
+    inbox: Inbox, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_pauses(monkeypatch)
+    opened = Told(inbox.pipeline().settings, plan={"dedup_leads": [DAY], "spend": [NEXT]})
+    for _ in range(sensors.MOST_ATTEMPTS):
+        (request,) = requests(tick(opened, instance, "keeper"))
+        assert (request.tags[RANGE_START], request.tags[RANGE_END]) == (str(DAY), str(YESTERDAY))
+        fail(instance, start(instance, request))
+    assert requests(tick(opened, instance, "keeper")) == []
+    opened.plan["spend"].append(NEXT + dt.timedelta(days=1))
+    (request,) = requests(tick(opened, instance, "keeper"))
+    assert request.tags[sensors.ATTEMPT_TAG] == "1"
+
+
+def test_same_change_made_again_later_is_restated_again(
+    inbox: Inbox, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Somebody edits the mapping, takes it back, and edits it the same way again: three changes, three restatements.
+    opened = Told(inbox.pipeline().settings, plan={"dedup_leads": [DAY]})
+    keys = set()
+    for _ in range(sensors.MOST_ATTEMPTS + 2):
+        (request,) = requests(tick(opened, instance, "keeper"))
+        keys.add(request.run_key)
+        succeed(instance, start(instance, request))
+    assert len(keys) == sensors.MOST_ATTEMPTS + 2
+
+
+def test_changed_mapping_asks_for_one_restatement_and_then_for_nothing(instance: dg.DagsterInstance) -> None:
+    with place(days=4, scale=0.02) as here, harness.secrets_in_environment(here):
+        opened = harness.open_pipeline(here)
+        days = opened.all_days()
+        for name in in_order():
+            assert not opened.make(name, days).failed
+        assert requests(tick(opened, instance, "keeper")) == []
+        mapping = here.home / "config" / "funnel_mapping.csv"
+        head, first, *rest = mapping.read_text().splitlines()
+        changed = ",".join([first.split(",")[0], "Another Funnel", *first.split(",")[2:]])
+        mapping.write_text("\n".join([head, changed, *rest]) + "\n")
+        (request,) = requests(tick(opened, instance, "keeper"))
+        assert request.asset_selection is None
+        assert {RESTATE_TAG, LANDED_TAG} <= set(request.tags)
+        assert request.tags[RANGE_START] >= str(days[0])
+        assert request.tags[RANGE_END] == str(days[-1])
+        run = start(instance, request)
+        assert requests(tick(opened, instance, "keeper")) == []
+        opened.restate(days)
+        succeed(instance, run)
+        assert requests(tick(opened, instance, "keeper")) == []
