@@ -126,7 +126,8 @@ class Home:
         for report in self.world.reports(day):
             if not (inbox / report.name).exists():
                 shutil.copyfile(report, inbox / report.name)
-                os.utime(inbox / report.name, (time.time() - 3600,) * 2)
+                long_ago = time.time() - 3600
+                os.utime(inbox / report.name, (long_ago, long_ago))
         self.today = day + dt.timedelta(days=1)
 
     def environ(self, **added: str) -> dict[str, str]:
