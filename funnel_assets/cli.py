@@ -268,27 +268,32 @@ def quarantine_replay() -> None:
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write to.")] = None,
     world: Annotated[str, typer.Option(help="edtech or saas.")] = "edtech",
-    days: Annotated[int, typer.Option(help="Days of the world.")] = 120,
+    days: Annotated[int | None, typer.Option(help="Days of the world; 120 for edtech, 365 for saas.")] = None,
     end_date: Annotated[
         dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Its last day; yesterday unless given.")
     ] = None,
-    scale: Annotated[float, typer.Option(help="1 is about 400 leads a day.")] = 1.0,
+    scale: Annotated[float, typer.Option(help="1 is the world's usual size.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
+    faults: Annotated[str, typer.Option(help="moderate, or counts like junk_phones=20,cut_files=1.")] = "",
+    check: Annotated[Path | None, typer.Option(help="Check a written world instead of writing one.")] = None,
 ) -> None:
     """Write a synthetic world with its answer key: the same arguments give the same bytes.
 
-    Example: `funnel simulate --world edtech --days 30 --out /tmp/world`
+    Examples: `funnel simulate --world edtech --days 30 --out /tmp/world`, then `funnel simulate --check /tmp/world`
     """
-    from funnel_assets.simulate.edtech import build_edtech, write_world
+    from funnel_assets.simulate import cli as worlds
 
-    if world != "edtech":
-        raise UsageError(f"there is no world {world!r}.", fix="use --world edtech.")
     settings = _settings()
+    if check is not None:
+        if not worlds.check(check, screen):
+            raise typer.Exit(EXIT_FAILED)
+        return
+    if out is None:
+        raise UsageError("there is no folder to write to.", fix="give one with --out.")
     last = end_date.date() if end_date else settings.yesterday()
-    written = write_world(build_edtech(days, last, scale, seed, None), out)
-    screen.print(f"{len(written)} files in {out}")
+    worlds.simulate(world, days, last, scale, seed, out, faults, screen)
 
 
 @app.command("serve-sources")
