@@ -70,7 +70,10 @@ def benchmark(folder: Path, quick: bool) -> list[Result]:
 
 
 def write(root: Path, touches: int, seed: int = 1) -> None:
-    """Write a lake of form submissions and Zoom records: one in ten is Zoom's, one in four has no phone."""
+    """Write a lake of form submissions and Zoom records, in the proportions of the sample world.
+
+    Four in ten are Zoom's, one in four has no phone, and six in ten are the first of their person's month.
+    """
     import numpy as np
     import pyarrow as pa
 
@@ -79,8 +82,8 @@ def write(root: Path, touches: int, seed: int = 1) -> None:
 
     chance = np.random.default_rng(seed)
     lake = Lake(str(root))
-    people = max(touches * 2 // 5, 1)
-    for dataset, count in (("raw_leads", touches * 9 // 10), ("zoom_attendance", touches // 10)):
+    people = max(touches // 4, 1)
+    for dataset, count in (("raw_leads", touches * 6 // 10), ("zoom_attendance", touches * 4 // 10)):
         schema = arrow_schema(CONTRACTS[dataset])
         seconds = np.sort(chance.integers(0, DAYS * 86_400, count))
         columns = _columns(dataset, count, people, seconds, chance)

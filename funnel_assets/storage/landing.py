@@ -168,13 +168,12 @@ class Landing:
             sha256, size = _take(content, part, move=move)
             with self._locked(dataset, source):
                 target = self._object(dataset, source, sha256, ext)
-                known = self.snapshots(dataset, source)
-                same = [one for one in known if one.sha256 == sha256 and (self.root / one.path).exists()]
-                if same:
-                    target = self.root / same[-1].path
+                same = self._still_there(dataset, source, sha256)
+                if same is not None:
+                    target = self.root / same.path
                 elif not target.exists() or target.stat().st_size != size:
                     _commit(part, target)
-                earlier = [one for one in known if one.fetched_at < fetched_at]
+                earlier = self._before(dataset, source, fetched_at)
                 snapshot = Snapshot(
                     dataset=dataset,
                     source=source,
@@ -183,12 +182,12 @@ class Landing:
                     bytes=size,
                     sha256=sha256,
                     path=target.relative_to(self.root).as_posix(),
-                    unchanged=bool(earlier) and earlier[-1].sha256 == sha256,
-                    rows=rows if rows is not None or not same else same[-1].rows,
-                    header=tuple(header) if header is not None else (same[-1].header if same else None),
+                    unchanged=earlier is not None and earlier.sha256 == sha256,
+                    rows=rows if rows is not None or same is None else same.rows,
+                    header=tuple(header) if header is not None else (same.header if same else None),
                     etag=etag,
                     last_modified=last_modified,
-                    extra=extra if extra is not None or not same else same[-1].extra,
+                    extra=extra if extra is not None or same is None else same.extra,
                 )
                 self._write_record(snapshot)
         except OSError as problem:
@@ -272,6 +271,25 @@ class Landing:
                     return snapshot
         return None
 
+    # A thousand Zoom reports are dropped at once: keeping one must not read the records of all the others.
+
+    def _still_there(self, dataset: str, source: str, sha256: str) -> Snapshot | None:
+        """The latest fetch of these bytes whose file is still there."""
+        for path in reversed(self._record_files(dataset, source)):
+            if path.stem.endswith(f"-{sha256[:8]}"):
+                snapshot = self._read_record(path)
+                if snapshot and snapshot.sha256 == sha256 and (self.root / snapshot.path).exists():
+                    return snapshot
+        return None
+
+    def _before(self, dataset: str, source: str, moment: dt.datetime) -> Snapshot | None:
+        """The latest fetch before a moment."""
+        for path in reversed(self._record_files(dataset, source)):
+            snapshot = self._read_record(path)
+            if snapshot is not None and snapshot.fetched_at < moment:
+                return snapshot
+        return None
+
     def sources(self) -> list[tuple[str, str]]:
         """List every (dataset, source) that ever landed something, as they were named."""
         named = set()
@@ -315,7 +333,9 @@ class Landing:
 
     def _record_files(self, dataset: str, source: str) -> list[Path]:
         # The name begins with the UTC time in one fixed width: its order is the order of the fetches.
-        return sorted(self._records(dataset, source).glob("*.json"))
+        folder = self._records(dataset, source)
+        names = sorted(os.listdir(folder)) if folder.is_dir() else []
+        return [folder / name for name in names if name.endswith(".json")]
 
     def _read_record(self, path: Path) -> Snapshot | None:
         try:

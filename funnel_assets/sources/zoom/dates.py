@@ -36,6 +36,7 @@ _FAMILIES = {
 }
 _SEPARATORS = pa.array(["", "-", "/", ".", "年"])
 _FAMILY_NAMES = tuple(_FAMILIES)
+_AMERICAN = re.compile(r"\d/\d+/\d{2,4}\D.*[ap]\.?m", re.IGNORECASE)
 _NUMERIC = _FAMILY_NAMES.index("numeric")
 # The share of a column that may be written in another style before the file counts as mixed.
 _MINORITY = 0.02
@@ -279,7 +280,8 @@ def decide_order(
     """Which of day and month comes first in this file.
 
     Decided, in this order, by: a number above 12; both orders meaning the same; the first test against which exactly
-    one order stands clean; ``hint`` from the source's configuration.
+    one order stands clean; ``hint`` from the source's configuration; slashes together with AM and PM, which is how
+    Zoom writes for American settings (and for the Indian accounts whose files we have seen), month first.
 
     Args:
         columns: Every date column of the file and its meta block.
@@ -315,12 +317,22 @@ def decide_order(
             return min(ORDERS, key=lambda order: against[order])
     if hint in ORDERS:
         return str(hint)
+    if _is_american(columns):
+        return ORDERS[0]
     text, month_first, day_first = differs
     raise ReportRefused(
         f"{text} can be {_day(month_first)} (month first) or {_day(day_first)} (day first), "
         "and nothing else in the file tells which.",
         reason="dates_ambiguous",
     )
+
+
+def _is_american(columns: Mapping[str, Cells]) -> bool:
+    """Whether every numeric date is written with slashes and AM or PM."""
+    texts = [
+        text for cells in columns.values() for text, numeric in zip(cells.texts, cells.numeric, strict=True) if numeric
+    ]
+    return bool(texts) and all(_AMERICAN.search(text) for text in texts)
 
 
 def same_day_of_every_month(columns: Mapping[str, Cells], order: str) -> int:

@@ -68,12 +68,22 @@ def test_a_date_that_reads_the_same_both_ways_is_not_ambiguous() -> None:
     assert found.people["join_time"].iloc[0] == pd.Timestamp("2026-09-09 13:32", tz="UTC")
 
 
+ON_A_24_HOUR_CLOCK = {"start": "04/03/2025 19:00", "generated": "04/03/2025 21:30:00"}
+SAME_DAY_24 = row("04/03/2025 19:05:00", "04/03/2025 20:00:00", "55")
+
+
 def test_an_ambiguous_file_is_refused_with_both_readings() -> None:
     with pytest.raises(ReportRefused) as caught:
-        report(SAME_DAY)
+        report(SAME_DAY_24, **ON_A_24_HOUR_CLOCK)
     assert caught.value.reason == "dates_ambiguous"
     assert "3 April 2025 (month first) or 4 March 2025 (day first)" in str(caught.value)
     assert "date_order" in str(caught.value)
+
+
+def test_slashes_with_am_and_pm_are_read_month_first() -> None:
+    found = report(SAME_DAY)
+    assert found.dates == "month_first"
+    assert found.people["join_time"].iloc[0] == pd.Timestamp("2025-04-03 13:35", tz="UTC")
 
 
 def test_the_sources_own_order_settles_an_ambiguous_file_and_nothing_else() -> None:
