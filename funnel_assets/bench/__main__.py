@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from funnel_assets.bench import results
 from funnel_assets.bench.measure import machine
@@ -74,7 +75,7 @@ def _run(modules: list[str], folder: Path, quick: bool, screen: Console) -> tupl
             found += _module(name).benchmark(folder, quick)
         except Exception as error:  # one that crashed must not take the others' figures along
             crashed = True
-            screen.print(f"[bold red]Crashed:[/] {name}: {error}", highlight=False)
+            screen.print(f"[bold red]Crashed:[/] {name}: {escape(str(error))}", highlight=False)
         screen.print(f"  {time.monotonic() - started:.0f} s")
     return found, crashed
 

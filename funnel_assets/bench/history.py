@@ -54,7 +54,8 @@ class Size:
         return self.before + self.backfill + self.single
 
 
-QUICK = Size(before=5, backfill=20, single=3, scale=0.25)
+# The CRM has no sale in the first days, and an empty dump is an error.
+QUICK = Size(before=14, backfill=20, single=3, scale=0.25)
 
 
 @dataclass(frozen=True)
