@@ -13,12 +13,15 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from funnel_assets.assets.base import LANDED_TAG, RESTATE_TAG
 from funnel_assets.jobs import DAILY_JOB
 from funnel_assets.pipeline.graph import NODES, readers
+from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.resources import PipelineResource
 from funnel_assets.storage.lake import name_days
 
 ZOOM_SECONDS = 20
 KEEPER_SECONDS = 60
 FAILURE_SECONDS = 30
+# A tick is ended by Dagster after 60 s; a thousand reports dropped at once take longer to read on a small machine.
+TAKE_SECONDS = 30.0
 MOST_RUNS_PER_TICK = 20
 MOST_ATTEMPTS = 3
 # A failed run is tried again by itself after these pauses; by then a person has seen the alert.
@@ -57,9 +60,13 @@ def _zoom_inbox(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, pipeline: PipelineResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         opened = pipeline.get()
-        arrivals = opened.zoom.take_in()
+        arrivals = opened.zoom.take_in(within_seconds=TAKE_SECONDS)
         for told in arrivals.told:
             context.log.info(told)
+        if arrivals.left:
+            # Their days may be the same as those of files just taken: each day is made once, from all of them.
+            yield dg.SkipReason(arrivals.summary())
+            return
         requested = 0
         for day, digest in opened.zoom.days_to_make().items():
             attempt = _next_attempt(context.instance, f"zoom {day} {digest}")
@@ -111,7 +118,7 @@ def _keeper(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
                 return
         plan = opened.stale_plan()
         if plan:
-            request = _restate(context.instance, plan, opened.settings.yesterday())
+            request = _restate(context.instance, opened, plan)
             if request is not None:
                 yield request
                 return
@@ -120,9 +127,10 @@ def _keeper(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
                 f"missing {missing}",
                 f"Funnel: {len(missing)} day(s) are missing: {name_days(missing)}. See the red days in the Dagster UI.",
             )
+        left = sorted({*missing, *(day for days in plan.values() for day in days)})
         yield dg.SkipReason(
-            f"Still missing after {MOST_ATTEMPTS} tries or waiting to try again: {name_days(missing)}."
-            if missing
+            f"Waiting to try again, or given up after {MOST_ATTEMPTS} tries (see the failed runs): {name_days(left)}."
+            if left
             else "Everything is there and up to date."
         )
 
@@ -193,20 +201,25 @@ def _missed(instance: dg.DagsterInstance, missing: Sequence[dt.date]) -> dg.RunR
 
 
 def _restate(
-    instance: dg.DagsterInstance, plan: dict[str, list[dt.date]], last: dt.date
+    instance: dg.DagsterInstance, opened: Pipeline, plan: dict[str, list[dt.date]]
 ) -> dg.RunRequest | None:
     """Ask for one run over the whole span; in it each dataset makes just the days that are stale by then."""
     first = min(min(days) for days in plan.values())
-    digest = hashlib.sha256(repr(sorted(plan.items())).encode()).hexdigest()[:16]
+    # What the days are now is part of the cause: a second edit of the same table makes the same days stale.
+    facts = [(name, sorted(opened.lake.all_facts(name, days).items())) for name, days in sorted(plan.items())]
+    state = [(name, str(day), found.content, found.inputs) for name, days in facts for day, found in days]
+    digest = hashlib.sha256(repr([sorted(plan.items()), state]).encode()).hexdigest()[:16]
     cause = f"restate {first} {digest}"
-    attempt = _next_attempt(instance, cause)
+    since = _last_success(instance, cause)
+    attempt = _next_attempt(instance, cause, since)
     if attempt is None:
         return None
     return dg.RunRequest(
-        run_key=f"{cause}-{attempt}",
+        # A run key counts once and for ever, and the same state can come back: a change taken back and made again.
+        run_key=f"{cause}-{since * 1000:.0f}-{attempt}",
         tags={
             RANGE_START: first.isoformat(),
-            RANGE_END: last.isoformat(),
+            RANGE_END: opened.settings.yesterday().isoformat(),
             CAUSE_TAG: cause,
             ATTEMPT_TAG: str(attempt),
             RESTATE_TAG: "yes",
@@ -215,16 +228,41 @@ def _restate(
     )
 
 
-def _next_attempt(instance: dg.DagsterInstance, cause: str) -> int | None:
-    """Which attempt at a cause is due now; None while one is under way, too early, or after the last."""
-    records = instance.get_run_records(dg.RunsFilter(tags={CAUSE_TAG: cause}), limit=MOST_ATTEMPTS + 1)
+def _last_success(instance: dg.DagsterInstance, cause: str) -> float:
+    """When the last restatement of another cause ended well (Unix time); 0 when none did."""
+    wanted = dg.RunsFilter(tags={RESTATE_TAG: "yes"}, statuses=[dg.DagsterRunStatus.SUCCESS])
+    return next(
+        (
+            record.end_time or 0.0
+            for record in instance.get_run_records(wanted, limit=MOST_ATTEMPTS + 1)
+            if record.dagster_run.tags.get(CAUSE_TAG) != cause
+        ),
+        0.0,
+    )
+
+
+def _next_attempt(instance: dg.DagsterInstance, cause: str, since: float = 0.0) -> int | None:
+    """Which attempt at a cause is due now; None while one is under way, too early, or after the last.
+
+    Args:
+        instance: Where runs are recorded.
+        cause: What the run is for.
+        since: Runs that ended before (Unix time) were about something that has passed.
+    """
+    records = [
+        record
+        for record in instance.get_run_records(
+            dg.RunsFilter(tags={CAUSE_TAG: cause}), limit=MOST_ATTEMPTS + 1
+        )
+        if record.end_time is None or record.end_time > since
+    ]
     if any(record.dagster_run.status in _UNFINISHED for record in records):
         return None
     if len(records) >= MOST_ATTEMPTS:
         return None
     if records:
         ended = max(record.end_time or 0.0 for record in records)
-        since = dt.datetime.now(dt.UTC) - dt.datetime.fromtimestamp(ended, dt.UTC)
-        if since < PAUSES[len(records) - 1]:
+        passed = dt.datetime.now(dt.UTC) - dt.datetime.fromtimestamp(ended, dt.UTC)
+        if passed < PAUSES[len(records) - 1]:
             return None
     return len(records) + 1

@@ -10,8 +10,9 @@ import datetime as dt
 import hashlib
 import json
 import logging
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -85,6 +86,7 @@ class Arrivals:
         waiting: Files that are still being written.
         unreadable: Files that can't be opened, with the reason in words.
         known: Files taken before.
+        left: Files that there was no time to look at.
     """
 
     taken: list[str] = field(default_factory=list)
@@ -92,6 +94,7 @@ class Arrivals:
     waiting: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
     known: int = 0
+    left: int = 0
 
     @property
     def told(self) -> list[str]:
@@ -109,6 +112,7 @@ class Arrivals:
             (len(self.taken), "taken"),
             (len(self.refused), "quarantined"),
             (len(self.unreadable), "can't be read"),
+            (self.left, "left for the next look"),
         )
         for count, word in counts:
             if count:
@@ -140,22 +144,27 @@ class ZoomIngest:
 
     # --- taking files in -----------------------------------------------------------------------------------
 
-    def take_in(self, *, wait: bool = False) -> Arrivals:
+    def take_in(self, *, wait: bool = False, within_seconds: float = math.inf) -> Arrivals:
         """Look at every inbox and keep each new file that is whole.
 
         Args:
             wait: Look a second time at files that may still be growing, instead of leaving them to the next look.
+            within_seconds: Leave to the next look what isn't reached within this time.
         """
         arrivals = Arrivals()
+        deadline = time.monotonic() + within_seconds
         for source in self._sources().of(DATASET):
-            self._take_source(source, arrivals, wait)
+            self._take_source(source, arrivals, wait, deadline)
             self._write_refusals(source)
         return arrivals
 
-    def _take_source(self, source: Source, arrivals: Arrivals, wait: bool) -> None:
+    def _take_source(self, source: Source, arrivals: Arrivals, wait: bool, deadline: float) -> None:
         known = {kept.sha256 for kept in self._kept(source)}
         growing = []
         for path in _files(Path(source.location)):
+            if time.monotonic() > deadline:
+                arrivals.left += 1
+                continue
             with _going_on(path, arrivals):
                 if time.time() - path.stat().st_mtime < SETTLE_SECONDS and not self._seen_before(
                     source, path
@@ -306,7 +315,10 @@ class ZoomIngest:
         return [day for day, wanted in self._wanted(list(facts)).items() if facts[day].inputs != wanted]
 
     def days_to_make(self) -> dict[dt.date, str]:
-        """Event days up to yesterday whose kept files aren't in the lake yet, with a digest of those files."""
+        """Event days up to yesterday whose kept files aren't in the lake yet, with a digest of those files.
+
+        A day that only its config makes stale isn't one of them: such days are restated together (``stale_days``).
+        """
         last = self._settings.yesterday()
         days = {
             dt.date.fromisoformat(day)
@@ -315,10 +327,11 @@ class ZoomIngest:
             for day in kept.days
         }
         wanted = self._wanted([day for day in sorted(days) if self._settings.start_date <= day <= last])
+        made = self._lake.all_facts(DATASET, list(wanted))
         return {
-            day: fingerprint(inputs)[:16]
+            day: fingerprint(sorted(files))[:16]
             for day, inputs in wanted.items()
-            if (facts := self._lake.facts(DATASET, day)) is None or facts.inputs != inputs
+            if (files := _files_of(inputs)) != _files_of(made[day].inputs if day in made else {})
         }
 
     def _wanted(self, days: Sequence[dt.date]) -> dict[dt.date, dict[str, str]]:
@@ -424,6 +437,10 @@ class _JustRead:
     @staticmethod
     def _key(kept: KeptFile) -> tuple[str, str, str, str]:
         return kept.sha256, kept.file, kept.landed_at, kept.rules
+
+
+def _files_of(inputs: Mapping[str, str]) -> set[str]:
+    return {name for name in inputs if name.startswith("file.")}
 
 
 @contextlib.contextmanager

@@ -275,17 +275,19 @@ class Landing:
 
     def _still_there(self, dataset: str, source: str, sha256: str) -> Snapshot | None:
         """The latest fetch of these bytes whose file is still there."""
-        for path in reversed(self._record_files(dataset, source)):
-            if path.stem.endswith(f"-{sha256[:8]}"):
-                snapshot = self._read_record(path)
+        folder = self._records(dataset, source)
+        for name in reversed(self._record_names(folder)):
+            if name.endswith(f"-{sha256[:8]}.json"):
+                snapshot = self._read_record(folder / name)
                 if snapshot and snapshot.sha256 == sha256 and (self.root / snapshot.path).exists():
                     return snapshot
         return None
 
     def _before(self, dataset: str, source: str, moment: dt.datetime) -> Snapshot | None:
         """The latest fetch before a moment."""
-        for path in reversed(self._record_files(dataset, source)):
-            snapshot = self._read_record(path)
+        folder = self._records(dataset, source)
+        for name in reversed(self._record_names(folder)):
+            snapshot = self._read_record(folder / name)
             if snapshot is not None and snapshot.fetched_at < moment:
                 return snapshot
         return None
@@ -334,8 +336,12 @@ class Landing:
     def _record_files(self, dataset: str, source: str) -> list[Path]:
         # The name begins with the UTC time in one fixed width: its order is the order of the fetches.
         folder = self._records(dataset, source)
-        names = sorted(os.listdir(folder)) if folder.is_dir() else []
-        return [folder / name for name in names if name.endswith(".json")]
+        return [folder / name for name in self._record_names(folder)]
+
+    def _record_names(self, folder: Path) -> list[str]:
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if entry.name.endswith(".json"))
+        return []
 
     def _read_record(self, path: Path) -> Snapshot | None:
         try:
