@@ -23,7 +23,6 @@ from funnel_assets_tests.end_to_end.ui import Ui, running_ui  # noqa: E402
 from funnel_assets_tests.world import place  # noqa: E402
 
 OUT = PROJECT / "docs"
-LOCATION = "locations/__repository__@funnel_assets.definitions"
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -48,18 +47,27 @@ def make_history(ui: Ui, days: list[str]) -> None:
     ui.wait("The history", lambda: ui.backfill_status(done).startswith("COMPLETED"), seconds=600)
 
 
-def shoot(page: Page, url: str, name: str, ready: str, *, settle_ms: int = 2500) -> None:
-    """Open a page, wait for a text on it, and save what is seen."""
+def shoot(
+    page: Page, url: str, name: str, ready: str, *, click: str | None = None, settle_ms: int = 4000
+) -> None:
+    """Open a page, wait for a text on it, perhaps click another, and save what is seen."""
     page.goto(url)
-    page.get_by_text(ready).first.wait_for(timeout=60_000)
+    page.get_by_text(ready).first.wait_for(timeout=120_000)
     page.wait_for_timeout(settle_ms)
-    page.screenshot(path=str(OUT / name))
+    if click:
+        page.locator(f"text={click}").first.click()
+        page.wait_for_timeout(settle_ms)
+    size = page.viewport_size or {"width": 1500, "height": 900}
+    page.screenshot(
+        path=str(OUT / name),
+        clip={"x": 0, "y": 0, "width": size["width"], "height": height or size["height"]},
+    )
     print(f"docs/{name}")  # noqa: T201
 
 
 def main() -> None:
     """Take every picture."""
-    with place(days=30, scale=0.3, seed=11) as here, running_ui(here, FUNNEL_DAILY_AT="02:30") as ui:
+    with place(days=40, scale=0.3, seed=11) as here, running_ui(here, FUNNEL_DAILY_AT="02:30") as ui:
         days = [day.isoformat() for day in Pipeline(here.settings).all_days()]
         make_history(ui, days)
         here.server.misbehave("/crm/sales.csv", status=500, times=1000)
@@ -69,16 +77,20 @@ def main() -> None:
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
             page = browser.new_page(viewport={"width": 1500, "height": 900})
-            shoot(page, f"{ui.url}/asset-groups/~%22*%22", "asset-graph.png", "funnel_marts", settle_ms=6000)
+            lineage = f"{ui.url}/assets/funnel_marts?view=lineage&lineageScope=upstream&lineageDepth=6"
+            shoot(page, lineage, "asset-graph.png", "Upstream", settle_ms=9000)
+            day = days[-2]
             shoot(
                 page,
-                f"{ui.url}/assets/funnel_marts?view=partitions&partition={days[-2]}",
+                f"{ui.url}/assets/raw_leads?view=partitions",
                 "partition.png",
-                days[-2],
+                "Partitions Selected",
+                click=day,
             )
-            shoot(page, f"{ui.url}/runs/{run_id}", "failed-run.png", "crm_sales")
+            shoot(page, f"{ui.url}/runs/{run_id}", "failed-run.png", "crm_sales", settle_ms=6000, height=698)
             here.server.behave()
             report = report_page.write(Pipeline(here.settings).warehouse, here.settings)
+            page.set_viewport_size({"width": 1100, "height": 1400})
             shoot(page, report.as_uri(), "report.png", "Funnel", settle_ms=500)
             browser.close()
 
