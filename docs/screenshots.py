@@ -48,7 +48,14 @@ def make_history(ui: Ui, days: list[str]) -> None:
 
 
 def shoot(
-    page: Page, url: str, name: str, ready: str, *, click: str | None = None, settle_ms: int = 4000
+    page: Page,
+    url: str,
+    name: str,
+    ready: str,
+    *,
+    click: str | None = None,
+    settle_ms: int = 4000,
+    height: int | None = None,
 ) -> None:
     """Open a page, wait for a text on it, perhaps click another, and save what is seen."""
     page.goto(url)
