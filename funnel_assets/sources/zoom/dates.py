@@ -330,7 +330,10 @@ def decide_order(
 def _is_american(columns: Mapping[str, Cells]) -> bool:
     """Whether every numeric date is written with slashes and AM or PM."""
     texts = [
-        text for cells in columns.values() for text, numeric in zip(cells.texts, cells.numeric, strict=True) if numeric
+        text
+        for cells in columns.values()
+        for text, numeric in zip(cells.texts, cells.numeric, strict=True)
+        if numeric
     ]
     return bool(texts) and all(_AMERICAN.search(text) for text in texts)
 
