@@ -6,6 +6,7 @@ from, so a dump that changes one old row makes exactly that day stale, and a dum
 more than its fetch. Only the rows of days that have to be made are cleaned.
 """
 
+import contextlib
 import datetime as dt
 import json
 import logging
@@ -24,7 +25,7 @@ from funnel_assets.config.sources import SourcesConfig
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, conform
 from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, account, put_together
-from funnel_assets.errors import ConfigError, FunnelError, SourceUnavailable
+from funnel_assets.errors import ConfigError, FunnelError, SourceBroken, SourceUnavailable
 from funnel_assets.pipeline.landed import land, matched_columns, read_landed
 from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.storage.files import write_whole
@@ -214,7 +215,8 @@ class Ingest:
     def stale_days(self, dataset: str, days: Sequence[dt.date]) -> list[dt.date]:
         """Days in the lake whose rows differ from those of the newest landed dumps.
 
-        Days that no landed dump covers yet are left out: they are not stale but not known.
+        Days that no landed dump covers yet are left out: they are not stale but not known. The same goes for a
+        dataset whose newest dump is broken: its run has failed and said so, and the others are restated without it.
         """
         tables = self._tables()
         reads = []
@@ -222,7 +224,12 @@ class Ingest:
             snapshot = self._landing.newest(dataset, source.name)
             if snapshot is None:
                 return []
-            reads.append(self._with_older(self._indexed(source, snapshot, tables), tables))
+            try:
+                newest = self._indexed(source, snapshot, tables)
+            except SourceBroken as error:
+                log.warning("%s", error)
+                return []
+            reads.append(self._with_older(newest, tables))
         covered = min(read.newest.snapshot.fetched_at for read in reads)
         facts = self._lake.all_facts(dataset, days)
         return [
@@ -276,7 +283,9 @@ class Ingest:
         for snapshot in reversed(self._landing.snapshots(newest.source.dataset, newest.source.name)):
             if snapshot.sha256 not in seen:
                 seen.add(snapshot.sha256)
-                older.append(self._indexed(newest.source, snapshot, tables))
+                # A broken dump failed its own run; it must not fail every later one.
+                with contextlib.suppress(SourceBroken):
+                    older.append(self._indexed(newest.source, snapshot, tables))
         return _Dumps(newest, older)
 
     def _indexed(self, source: Source, snapshot: Snapshot, tables: Tables) -> _Read:

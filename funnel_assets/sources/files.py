@@ -75,7 +75,7 @@ def newest_file(location: str, base: Path, *, source: str | None = None, dataset
             f"There is no file at {location!r}.",
             dataset=dataset,
             source=source,
-            fix="put the file there, or correct `location:` in sources.yaml.",
+            fix="put the file there, or correct `path:` in sources.yaml.",
         )
     return files[-1]
 
@@ -118,7 +118,7 @@ def take_file(
             dataset=dataset,
             source=source,
             file=path.name,
-            fix="correct its permissions, or `location:` in sources.yaml.",
+            fix="correct its permissions, or `path:` in sources.yaml.",
         )
     if (before.st_size, before.st_mtime_ns, before.st_ino) != (
         after.st_size,

@@ -289,7 +289,7 @@ def _check_url(request: HttpRequest) -> None:
             f"The location of this source {problem}.",
             dataset=request.dataset,
             source=request.source,
-            fix="correct `location:` in sources.yaml.",
+            fix="correct `url:` in sources.yaml.",
         )
 
 
@@ -611,7 +611,7 @@ def _final_status(status: int, request: HttpRequest) -> tuple[str, str]:
     if status == 403:
         return "The server knows us but refuses this file (HTTP 403)", _fix_sign_in(request)
     if status in (404, 410):
-        return f"There is nothing at this address (HTTP {status})", "correct `location:` in sources.yaml."
+        return f"There is nothing at this address (HTTP {status})", "correct `url:` in sources.yaml."
     if status == 204:
         return "The server answered with no content (HTTP 204)", _FIX_EXPORT
     return (
