@@ -24,7 +24,7 @@ from funnel_assets.resources import PipelineResource
 from funnel_assets_tests.world import Place
 
 # One answer, no second try: what is tested is what follows from a failure, not how long it takes to be one.
-IMPATIENT = "    http: {retries: 0, timeout_seconds: 2}\n"
+IMPATIENT = "    http: {retries: 0, timeout_seconds: 5}\n"
 
 _pipelines: list[Pipeline] = []
 
