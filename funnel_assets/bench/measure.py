@@ -3,8 +3,7 @@
 Belongs here: running and timing. Does not belong here: what is measured, and what counts as good.
 
 Every measured piece of work is a process of its own, so that its peak memory is its own and imports are paid as a
-user pays them. The process that measures stays small: on Linux a child's peak counts from its parent's size at the
-moment of the fork.
+user pays them (see also ``launcher``).
 """
 
 import json
@@ -13,7 +12,6 @@ import platform
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ import psutil
 MEGABYTE = 1 << 20
 # Linux tells a process's peak in kilobytes, macOS in bytes.
 _PEAK_UNIT = 1 if sys.platform == "darwin" else 1 << 10
+_LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 class BenchmarkCrashed(Exception):
@@ -59,27 +58,23 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], log: Path) -> Spen
         BenchmarkCrashed: It ended with another exit code than 0.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            env=dict(environ),
-            cwd=log.parent,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
+    launched = subprocess.run(
+        [sys.executable, str(_LAUNCHER), str(log), sys.executable, "-m", *arguments],
+        stdout=subprocess.PIPE,
+        env=dict(environ),
+        cwd=log.parent,
+        check=True,
+    )
+    took = json.loads(launched.stdout)
     text = log.read_text(encoding="utf-8", errors="replace")
-    if process.returncode:
+    if took["code"]:
         raise BenchmarkCrashed(
-            f"`{' '.join(arguments)}` ended with {process.returncode}; {log} ends with:\n{text[-1500:]}"
+            f"`{' '.join(arguments)}` ended with {took['code']}; {log} ends with:\n{text[-1500:]}"
         )
     return Spent(
-        seconds=seconds,
-        cpu_seconds=usage.ru_utime + usage.ru_stime,
-        peak_mb=usage.ru_maxrss * _PEAK_UNIT / MEGABYTE,
+        seconds=took["seconds"],
+        cpu_seconds=took["cpu_seconds"],
+        peak_mb=took["peak"] * _PEAK_UNIT / MEGABYTE,
         told=_last_line(text),
     )
 

@@ -85,8 +85,8 @@ def _write(out: Path, days: int, scale: float, mornings: Sequence[dt.date]) -> N
     for name, body in world.config_files().items():
         (out / "config" / name).write_bytes(body)
     (out / "config" / "sources.yaml").write_text(sources_yaml())
-    for name, body in world.zoom_files().items():
-        (out / "zoom" / name).write_bytes(body)
+    for _, name in world.zoom_drops():
+        (out / "zoom" / name).write_bytes(world.zoom_file(name))
     for day in mornings:
         at = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(3, 30), world.closing_at.tzinfo)
         folder = out / "mornings" / str(day)
@@ -116,11 +116,7 @@ class Home:
 
     def morning_after(self, day: dt.date) -> None:
         """Let sources, inbox and clock be those of the morning after a day."""
-        link = self.path.with_suffix(".sources")
-        part = link.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        part.symlink_to(self.world.dumps(day), target_is_directory=True)
-        part.replace(link)
+        self.serve(self.world.dumps(day))
         inbox = self.path / "inbox" / "zoom"
         inbox.mkdir(parents=True, exist_ok=True)
         for report in self.world.reports(day):
@@ -129,6 +125,14 @@ class Home:
                 long_ago = time.time() - 3600
                 os.utime(inbox / report.name, (long_ago, long_ago))
         self.today = day + dt.timedelta(days=1)
+
+    def serve(self, dumps: Path) -> None:
+        """Let the sources answer with the dumps of a folder."""
+        link = self.path.with_suffix(".sources")
+        part = link.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        part.symlink_to(dumps, target_is_directory=True)
+        part.replace(link)
 
     def environ(self, **added: str) -> dict[str, str]:
         """Environment of a process that works here."""
