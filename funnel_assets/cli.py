@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 
 from funnel_assets.config.settings import Settings, load_settings
 from funnel_assets.errors import FunnelError, UsageError
@@ -43,11 +44,16 @@ def main() -> None:
     try:
         app()
     except UsageError as error:
-        errors.print(f"[bold red]Not possible:[/] {error}", highlight=False)
+        _say("Not possible:", str(error))
         sys.exit(EXIT_USAGE)
     except FunnelError as error:
-        errors.print(f"[bold red]Failed:[/] {error}", highlight=False, markup=True)
+        _say("Failed:", str(error))
         sys.exit(EXIT_FAILED)
+
+
+def _say(head: str, text: str) -> None:
+    # Escaped, because "[dataset …]" is no markup; in one line, so that a command in it can be copied.
+    errors.print(f"[bold red]{head}[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def _settings() -> Settings:
@@ -107,11 +113,10 @@ def backfill(
 
 def _finish(succeeded: bool, what: str) -> None:
     if not succeeded:
-        errors.print(
-            f"[bold red]Failed:[/] {what}: not every day was made; the messages above name which and why. What was "
-            "made is kept and published.",
-            highlight=False,
+        told = (
+            f"{what}: not every day was made; the messages above name which and why. What was made is kept."
         )
+        _say("Failed:", told)
         raise typer.Exit(EXIT_FAILED)
     screen.print(f"Done: {what}.")
 

@@ -103,7 +103,20 @@ def run_days(
             asset_selection=None if datasets is None else [dg.AssetKey(name) for name in datasets],
             raise_on_error=False,
         )
+        if not result.success:
+            _tell_failures(instance, result.run_id)
         return result.success
+
+
+def _tell_failures(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Log what each failed step said: which days, why, and what to do."""
+    for record in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        event = record.dagster_event
+        assert event is not None
+        failure = event.step_failure_data
+        told = failure.user_failure_data.description if failure.user_failure_data else None
+        cause = failure.error.cause or failure.error if failure.error else None
+        log.error("%s", told or f"{event.step_key}: {cause.message.strip() if cause else 'failed'}")
 
 
 def start_ui(settings: Settings, *, port: int = UI_PORT, host: str = "127.0.0.1") -> subprocess.Popen[bytes]:
