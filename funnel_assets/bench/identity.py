@@ -107,7 +107,8 @@ def _columns(dataset: str, count: int, people: int, seconds: Any, chance: Any) -
     """Columns that the rules read; what they don't read stays empty."""
     import numpy as np
     import pyarrow as pa
-    import pyarrow.compute as pc
+
+    from funnel_assets.arrow import pc
 
     who = chance.integers(0, people, count)
     # Some people write from two addresses, and some addresses stand beside two phones.
