@@ -20,6 +20,8 @@ from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.simulate.edtech import World, build_edtech, sources_yaml
 from funnel_assets.simulate.serve import SAMPLE_TOKEN, TOKEN_ENV, serve
 
+# Narrower than this, names and amounts are cut; a file or a pipe says it has 80 columns.
+TABLE_WIDTH = 112
 WORLD_FILE = "sample_world.json"
 URL_ENV = "FUNNEL_SOURCES_URL"
 # The world goes on after today, so that the sample has a new day each morning.
@@ -131,7 +133,8 @@ def _show(pipeline: Pipeline, settings: Settings, screen: Console) -> None:
         "ORDER BY leads DESC NULLS LAST"
     )
     month = rows[0]["month"] if rows else settings.yesterday().replace(day=1)
-    screen.print(tables.funnel(rows, month=month, until=settings.yesterday()))
+    table = tables.funnel(rows, month=month, until=settings.yesterday())
+    Console(file=screen.file, width=max(screen.width, TABLE_WIDTH)).print(table)
     written = exports.write(pipeline.warehouse, settings.exports)
     screen.print(f"Report    {page.write(pipeline.warehouse, settings)}")
     screen.print(f"Exports   {settings.exports} ({len(written)} files)")

@@ -84,7 +84,8 @@ def table_ddl(contract: Contract) -> TableDdl:
             )
             for facts in columns(contract)
         ),
-        primary_key=contract.key,
+        # With the day: a row that a dump moves to another day stands on both until the old one is restated.
+        primary_key=contract.key if "date" in contract.key else ("date", *contract.key),
         comment=f"{contract.description} Grain: {contract.grain}.",
     )
 

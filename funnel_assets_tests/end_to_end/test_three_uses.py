@@ -87,7 +87,10 @@ def test_dropped_zoom_report_makes_its_day_once(ui: Ui, here: Place) -> None:
     here.drop(name, age_seconds=0)
     runs = ui.wait("The sensor's run", lambda: zoom_runs(ui))
     day = dt.date.fromisoformat(next(t["value"] for t in runs[0]["tags"] if t["key"] == "dagster/partition"))
-    ui.wait("The event's day", lambda: made(ui, "zoom_attendance", day) and made(ui, "funnel_marts", day))
+    ui.wait("The run's end", lambda: zoom_runs(ui)[0]["status"] in ("SUCCESS", "FAILURE"))
+    assert zoom_runs(ui)[0]["status"] == "SUCCESS"
+    assert made(ui, "zoom_attendance", day)
+    assert made(ui, "funnel_marts", day)
     rows = Pipeline(here.settings).warehouse.fetch(
         "SELECT count(*) AS people, count(*) FILTER (WHERE attended = 'Y') AS attended FROM zoom_attendance "
         "WHERE date = %(day)s",
