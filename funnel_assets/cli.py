@@ -84,11 +84,12 @@ def run(
 
     Example: `funnel run --date 2026-03-22`
     """
+    settings = _settings()
+    day = settings.yesterday() if date is None else _checked(settings, date)
+    # Only now: Dagster takes seconds to import, and a wrong day is told at once.
     from funnel_assets import launch
 
-    settings = _settings()
     launch.prepare(settings)
-    day = settings.yesterday() if date is None else _checked(settings, date)
     _finish(launch.run_days(day, day), f"{day}")
 
 
@@ -101,13 +102,13 @@ def backfill(
 
     Example: `funnel backfill --from 2026-03-01 --to 2026-03-31`
     """
-    from funnel_assets import launch
-
     settings = _settings()
-    launch.prepare(settings)
     first, last = _checked(settings, since), _checked(settings, until)
     if first > last:
         raise UsageError(f"--from {first} is after --to {last}.", fix="swap the two days.")
+    from funnel_assets import launch
+
+    launch.prepare(settings)
     _finish(launch.run_days(first, last), f"{first} to {last}")
 
 
