@@ -1,0 +1,188 @@
+"""The ``funnel`` command as a person types it: exit codes, help, and the few commands that need no world."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from funnel_assets.cli import app
+from funnel_assets_tests.orchestration import harness
+from funnel_assets_tests.postgres_fixture import throw_away_home
+from funnel_assets_tests.world import TOKEN, Place, place
+
+PROJECT = Path(__file__).resolve().parents[1]
+SPEC_COMMANDS = {
+    "run",
+    "backfill",
+    "explain",
+    "report",
+    "export",
+    "quarantine",
+    "simulate",
+    "serve-sources",
+    "db-url",
+    "stop",
+}
+
+
+def commands(group: typer.Typer = app, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for command in group.registered_commands:
+        assert command.callback is not None
+        yield (*prefix, command.name or command.callback.__name__.replace("_", "-"))
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        yield from commands(inner.typer_instance, (*prefix, str(inner.name)))
+
+
+def funnel(
+    *arguments: str, environ: dict[str, str], timeout: float = 240
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "funnel_assets.cli", *arguments],
+        cwd=PROJECT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[Place]:
+    with place(days=3, scale=0.03) as made:
+        harness.impatient(made)
+        yield made
+
+
+@pytest.fixture
+def environ(here: Place) -> dict[str, str]:
+    return harness.environment(here)
+
+
+def test_every_command_of_the_specification_is_there() -> None:
+    assert {command[0] for command in commands()} >= SPEC_COMMANDS
+    assert {command for command in commands() if command[0] == "quarantine"} == {
+        ("quarantine", "list"),
+        ("quarantine", "replay"),
+    }
+
+
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
+def test_help_says_what_it_does_with_an_example(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0
+    assert f"funnel {' '.join(command)}" in re.split("Examples?:", shown.output)[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--date", "2999-01-01"],
+        ["backfill", "--from", "2999-01-01", "--to", "2999-01-02"],
+        ["run", "--date", "yesterday"],
+        ["run", "--day", "2026-01-01"],
+        ["backfill", "--from", "2026-01-01"],
+        ["nonsense"],
+        ["simulate", "--world", "moon", "--out", "/nowhere"],
+    ],
+    ids=["not over", "range", "no date", "no option", "half a range", "no command", "no world"],
+)
+def test_wrong_usage_is_2_and_says_what_is_allowed(environ: dict[str, str], arguments: list[str]) -> None:
+    done = funnel(*arguments, environ=environ)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.strip()
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_day_out_of_range_names_the_range_before_anything_is_started(
+    here: Place, environ: dict[str, str]
+) -> None:
+    done = funnel("run", "--date", "1999-01-01", environ=environ)
+    told = " ".join(done.stderr.split())
+    assert f"1999-01-01 isn't between {here.settings.start_date} (FUNNEL_START_DATE)" in told
+    assert f"{here.settings.yesterday()} (yesterday)" in told
+    assert "Next: " in told
+
+
+def test_days_swapped_are_wrong_usage(here: Place, environ: dict[str, str]) -> None:
+    first, last = str(here.settings.start_date), str(here.settings.yesterday())
+    done = funnel("backfill", "--from", last, "--to", first, environ=environ)
+    assert done.returncode == 2, done.stderr
+    assert "swap the two days" in done.stderr
+
+
+def test_mistake_in_sources_is_1_with_file_and_line(here: Place, environ: dict[str, str]) -> None:
+    path = here.settings.sources_file
+    before = path.read_text()
+    path.write_text(before.replace("kind: zoom_folder", "kind: zoom_fodler"))
+    done = funnel("restate", environ=environ)
+    path.write_text(before)
+    assert done.returncode == 1
+    number = before[: before.index("kind: zoom_folder")].count("\n") + 1
+    assert f"Failed: [file sources.yaml, line {number}] " in done.stderr, "the place isn't taken for markup"
+    assert "did you mean zoom_folder" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_mistake_in_the_environment_is_1_and_names_the_variable(environ: dict[str, str]) -> None:
+    done = funnel("run", environ={**environ, "FUNNEL_TIMEZONE": "IST"})
+    assert done.returncode == 1
+    assert "FUNNEL_TIMEZONE" in done.stderr
+    assert "Asia/Kolkata" in done.stderr
+
+
+def test_run_backfill_explain_and_quarantine(here: Place, environ: dict[str, str]) -> None:
+    first, last = str(here.settings.start_date), str(here.settings.yesterday())
+    done = funnel("backfill", "--from", first, "--to", last, environ=environ)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"Done: {first} to {last}."
+    here.server.misbehave("/crm/sales.csv", status=500)
+    failed = funnel("run", environ=environ)
+    here.server.behave()
+    assert failed.returncode == 1
+    told = " ".join(failed.stderr.split())
+    for part in (
+        "dataset crm_sales",
+        "source crm_sales",
+        last,
+        "HTTP 500",
+        "Next: ",
+        f"--from {last} --to {last}",
+    ):
+        assert part in told
+    assert TOKEN not in failed.stderr
+    again = funnel("run", "--date", last, environ=environ)
+    assert again.returncode == 0, again.stderr
+    nobody = funnel("explain", "nobody@example.com", environ=environ)
+    assert nobody.returncode == 1
+    listed = funnel("quarantine", "list", "--dataset", "zoom_attendance", environ=environ)
+    assert listed.returncode == 0, listed.stderr
+
+
+def test_db_url_prints_a_url_that_connects_and_stop_stops(here: Place, environ: dict[str, str]) -> None:
+    done = funnel("db-url", environ=environ)
+    assert done.returncode == 0, done.stderr
+    url = done.stdout.strip()
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
+    connection.close()
+    assert funnel("stop", environ=environ).stdout.strip() == "Stopped."
+    with pytest.raises(psycopg2.OperationalError):
+        psycopg2.connect(url, connect_timeout=3)
+    again = funnel("stop", environ=environ)
+    assert (again.returncode, again.stdout.strip()) == (0, "It wasn't running.")
+    assert funnel("db-url", environ=environ).stdout.strip() == url, "a saved connection goes on working"
+
+
+def test_stop_in_a_home_that_was_never_used(environ: dict[str, str]) -> None:
+    with throw_away_home() as home:
+        done = funnel("stop", environ={**environ, "FUNNEL_HOME": str(home / "new")})
+    assert (done.returncode, done.stdout.strip()) == (0, "It wasn't running.")
