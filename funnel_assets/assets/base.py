@@ -14,6 +14,7 @@ import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from funnel_assets.contracts.base import CONTRACTS, columns
+from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline.graph import NODES, readers
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.pipeline import Pipeline
@@ -110,8 +111,13 @@ def column_schema(dataset: str) -> dg.TableSchema:
 def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, dataset: str) -> Iterator[object]:
     days = [dt.date.fromisoformat(key) for key in context.partition_keys]
     restating = RESTATE_TAG in context.run.tags
+    problems: list[FunnelError | None] = []
     if restating:
-        days = pipeline.stale(dataset, days)
+        try:
+            days = pipeline.stale(dataset, days)
+        except FunnelError as error:
+            days = []
+            problems.append(error.located(dataset=dataset))
     outcome = pipeline.make(dataset, days, fetch=LANDED_TAG not in context.run.tags)
     blocked = _blocked_by_this_run(context, outcome)
     for day, problem in blocked.items():
@@ -134,15 +140,23 @@ def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, dataset:
                 )
         yield dg.Output(None, metadata=_NO_EVENTS)
     yield from _checks(pipeline, outcome)
-    if dataset == "funnel_marts":
-        pipeline.publish()
-    problem = outcome.error()
-    if problem is not None:
+    problems += [outcome.error(), _published(pipeline) if dataset == "funnel_marts" else None]
+    told = [str(problem) for problem in problems if problem is not None]
+    if told:
         raise dg.Failure(
-            description=str(problem),
+            description="\n".join(told),
             metadata={"failed_days": name_days(list(outcome.failed)), "good_days": len(outcome.done)},
             allow_retries=False,
         )
+
+
+def _published(pipeline: Pipeline) -> FunnelError | None:
+    """Publish; return why it was refused, if it was."""
+    try:
+        pipeline.publish()
+    except FunnelError as error:
+        return error
+    return None
 
 
 def _blocked_by_this_run(context: dg.AssetExecutionContext, outcome: Outcome) -> dict[dt.date, str]:

@@ -29,6 +29,15 @@ class Mistakes:
         """Return whether something is wrong in this file."""
         return any(name == file for name, _, _ in self.found)
 
+    @property
+    def files(self) -> set[str]:
+        """Files in which something is wrong."""
+        return {name for name, _, _ in self.found}
+
+    def only_in(self, file: str) -> "Mistakes":
+        """Return the mistakes of one file."""
+        return Mistakes([mistake for mistake in self.found if mistake[0] == file])
+
     def raise_if_any(self, *, fix: str) -> None:
         """Raise what was found.
 

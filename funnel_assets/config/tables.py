@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from funnel_assets.config.mistakes import Mistakes, suggestion
 from funnel_assets.config.table_cells import ParsedTable, Row, Value, parse_table
 from funnel_assets.config.table_rules import check_tables
 from funnel_assets.config.table_specs import SPECS, TableSpec
+from funnel_assets.errors import ConfigError
 
 _ARROW_TYPES = {"text": pa.string(), "integer": pa.int64(), "date": pa.date32()}
 _FIX = "correct it in the spreadsheet and save; until then the last good result stays published."
@@ -35,29 +36,44 @@ class Tables:
             sorted by the spec's order and content, so that nothing can depend on the order of rows in the file.
         fingerprints: Name -> hash of the frame's content.
         files: Name -> the file it was read from; None for the packaged default.
+        wrong: Name -> what is wrong with it; such a table has neither frame nor fingerprint, and asking for one
+            raises the error.
     """
 
     frames: Mapping[str, pd.DataFrame]
     fingerprints: Mapping[str, str]
     files: Mapping[str, Path | None]
+    wrong: Mapping[str, ConfigError] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         """Return one table."""
+        self._refuse_wrong(name)
         return self.frames[name]
+
+    def _refuse_wrong(self, *names: str) -> None:
+        for name in names:
+            if name in self.wrong:
+                raise self.wrong[name].located()
 
     def rows(self, name: str) -> list[dict[str, Value]]:
         """Return one table as plain Python rows, None where a cell is empty."""
-        return pa.Table.from_pandas(self.frames[name], preserve_index=False).to_pylist()
+        return pa.Table.from_pandas(self[name], preserve_index=False).to_pylist()
 
     def fingerprint(self, *names: str) -> str:
         """Return a hash of the content of the named tables; order and format of the files don't matter."""
+        self._refuse_wrong(*(names or self.wrong))
         if len(names) == 1:
             return self.fingerprints[names[0]]
         return _hash([[name, self.fingerprints[name]] for name in sorted(set(names) or self.fingerprints)])
 
 
-def load_tables(config_dir: Path) -> Tables:
+def load_tables(config_dir: Path, *, apart: bool = False) -> Tables:
     """Read and check every table; one that has no file in ``config_dir`` is the packaged default.
+
+    Args:
+        config_dir: Folder of the files.
+        apart: Let a mistake concern its own table only, and those that refer to it: see ``Tables.wrong``. A wrong
+            cell in the overrides must not keep tonight's leads and sales from being made.
 
     Raises:
         ConfigError: With file, line, what is wrong and what is allowed, for every mistake in all files.
@@ -66,14 +82,40 @@ def load_tables(config_dir: Path) -> Tables:
     files = _find_files(config_dir, mistakes)
     parsed = {name: _parse(spec, files[name], mistakes) for name, spec in SPECS.items()}
     check_tables(parsed, mistakes)
-    mistakes.raise_if_any(fix=_FIX)
+    if not apart:
+        mistakes.raise_if_any(fix=_FIX)
+    wrong = _wrong(mistakes)
     ranks = {row.text("stage"): _number(row.values["rank"]) for row in parsed["stages"].rows}
-    rows = {name: _sorted_rows(table, ranks) for name, table in parsed.items()}
+    rows = {name: _sorted_rows(table, ranks) for name, table in parsed.items() if name not in wrong}
     return Tables(
-        frames=MappingProxyType({name: _frame(SPECS[name], rows[name]) for name in SPECS}),
-        fingerprints=MappingProxyType({name: _fingerprint(SPECS[name], rows[name]) for name in SPECS}),
+        frames=MappingProxyType({name: _frame(SPECS[name], found) for name, found in rows.items()}),
+        fingerprints=MappingProxyType(
+            {name: _fingerprint(SPECS[name], found) for name, found in rows.items()}
+        ),
         files=MappingProxyType(files),
+        wrong=MappingProxyType(wrong),
     )
+
+
+def _wrong(mistakes: Mistakes) -> dict[str, ConfigError]:
+    """Name -> what is wrong with the table, or with one that it refers to."""
+    found: dict[str, ConfigError] = {}
+    for file in sorted(mistakes.files):
+        name = file.rpartition(".")[0].lower()
+        # A file whose name is only nearly a table's may be meant for any: nothing is made before that is clear.
+        concerned = mistakes.only_in(file) if name in SPECS else mistakes
+        try:
+            concerned.raise_if_any(fix=_FIX)
+        except ConfigError as error:
+            if name not in SPECS:
+                raise
+            found[name] = error
+    for name, spec in SPECS.items():
+        targets = [column.refers_to[0] for column in spec.columns if column.refers_to]
+        for target in targets:
+            if target in found:
+                found.setdefault(name, found[target])
+    return found
 
 
 def write_defaults(config_dir: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from funnel_assets.config.sources import SourcesConfig, load_sources
 from funnel_assets.config.tables import Tables, load_tables
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.domain.anomaly import usual_range
-from funnel_assets.errors import FunnelError
+from funnel_assets.errors import ConfigError, FunnelError
 from funnel_assets.masking import mask_email, mask_phone
 from funnel_assets.pipeline import reconciliation
 from funnel_assets.pipeline.builders import BUILDERS
@@ -56,8 +56,8 @@ class Pipeline:
     # --- what people edit: read anew at each use, so that a saved file counts without a restart -----------
 
     def tables(self) -> Tables:
-        """Config tables as they are now."""
-        return load_tables(self.settings.config_dir)
+        """Config tables as they are now; a wrong one fails who asks for it, and nobody else."""
+        return load_tables(self.settings.config_dir, apart=True)
 
     def sources(self) -> SourcesConfig:
         """``sources.yaml`` as it is now."""
@@ -150,18 +150,41 @@ class Pipeline:
         return days_between(self.settings.start_date, self.settings.yesterday())
 
     def stale_plan(self) -> dict[str, list[dt.date]]:
-        """Stale days per dataset, as far as they can be told now; what follows from making them comes on top."""
+        """Stale days per dataset, as far as they can be told now; what follows from making them comes on top.
+
+        Raises:
+            ConfigError: For a mistake in a config file, once nothing is left to do without that file.
+        """
         days = self.all_days()
-        found = {name: self.stale(name, days) for name in in_order()}
-        return {name: stale for name, stale in found.items() if stale}
+        plan: dict[str, list[dt.date]] = {}
+        wrong: ConfigError | None = None
+        for name in in_order():
+            try:
+                stale = self.stale(name, days)
+            except ConfigError as error:
+                wrong = wrong or error
+                continue
+            if stale:
+                plan[name] = stale
+        if wrong is not None and not plan:
+            raise wrong
+        return plan
 
     def restate(self, days: Sequence[dt.date]) -> dict[str, Outcome]:
-        """Make every stale one of these days, from what has landed; each dataset after what it reads."""
-        return {
-            name: self.make(name, stale, fetch=False)
-            for name in in_order()
-            if (stale := self.stale(name, days))
-        }
+        """Make every stale one of these days, from what has landed; each dataset after what it reads.
+
+        A dataset whose config is wrong keeps its days as they are.
+        """
+        outcomes: dict[str, Outcome] = {}
+        for name in in_order():
+            try:
+                stale = self.stale(name, days)
+            except ConfigError as error:
+                log.warning("%s isn't restated: %s", name, error)
+                continue
+            if stale:
+                outcomes[name] = self.make(name, stale, fetch=False)
+        return outcomes
 
     def missing_on(self, day: dt.date) -> list[str]:
         """Datasets that have no partition for a day."""

@@ -201,8 +201,10 @@ def _missing(
     source: str | None,
     dataset: str | None,
 ) -> SourceBroken:
-    free = [column for column in header if column not in mapping]
-    keys = {column_key(column): column for column in free}
+    # A file that lost its header line shows a person's row here: such cells are not names to be told.
+    shown = [mask_text(column) for column in header] if mapping else []
+    known = dict(zip(header, shown, strict=True)) if shown else {}
+    keys = {column_key(name): name for column, name in known.items() if column not in mapping}
     parts = []
     for spec in gone:
         near: list[str] = []
@@ -213,8 +215,13 @@ def _missing(
         known = f", in files also {', '.join(map(repr, spec.aliases[:3]))}" if spec.aliases else ""
         parts.append(f"{spec.name!r}{known}{closest}")
     plural = "columns are" if len(parts) > 1 else "column is"
+    has = (
+        f"The file has: {', '.join(map(repr, shown))}."
+        if shown
+        else f"None of the {len(header)} cells of its first line is a known column name: is the header line gone?"
+    )
     return SourceBroken(
-        f"Required {plural} gone: {'; '.join(parts)}. The file has: {', '.join(map(repr, header))}.",
+        f"Required {plural} gone: {'; '.join(parts)}. {has}",
         dataset=dataset,
         source=source,
         file=file,

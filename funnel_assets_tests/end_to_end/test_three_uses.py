@@ -43,7 +43,7 @@ def made(ui: Ui, dataset: str, day: dt.date) -> bool:
 def test_schedule_materializes_yesterday_in_both_parts(ui: Ui, here: Place) -> None:
     day = yesterday()
     ui.wait("The schedule's tick", lambda: any(t["runIds"] for t in ui.ticks("every_night")), seconds=240)
-    ui.wait("Yesterday", lambda: all(made(ui, name, day) for name in ALL))
+    ui.wait("Yesterday", lambda: all(made(ui, name, day) for name in ALL) and not ui.in_progress())
     for name in ALL:
         assert ui.partitions(name)["MATERIALIZED"] == {str(day)}, name
     published = Pipeline(here.settings).warehouse.fetch("SELECT DISTINCT dataset, date FROM published_days")
@@ -52,6 +52,7 @@ def test_schedule_materializes_yesterday_in_both_parts(ui: Ui, here: Place) -> N
 
 def test_failed_day_is_backfilled_and_turns_green(ui: Ui, here: Place) -> None:
     day = yesterday() - dt.timedelta(days=2)
+    ui.wait("Quiet", lambda: not ui.in_progress())
     before = {name: ui.partitions(name)["MATERIALIZED"] for name in ALL}
     here.server.misbehave("/crm/sales.csv", status=500, times=100)
     ui.launch_backfill(ALL, [str(day)])
@@ -70,7 +71,9 @@ def test_failed_day_is_backfilled_and_turns_green(ui: Ui, here: Place) -> None:
 
     here.server.behave()
     backfill = ui.launch_backfill(ALL, [str(day)])
-    ui.wait("The backfill", lambda: ui.backfill_status(backfill) == "COMPLETED_SUCCESS")
+    ui.wait(
+        "The backfill", lambda: ui.backfill_status(backfill) == "COMPLETED_SUCCESS" and not ui.in_progress()
+    )
     for name in ALL:
         states = ui.partitions(name)
         assert str(day) in states["MATERIALIZED"], name

@@ -78,6 +78,10 @@ class Ui:
             f={"tags": [{"key": name, "value": value} for name, value in tags.items()]} if tags else {},
         )["runsOrError"]["results"]
 
+    def in_progress(self) -> bool:
+        """Whether any run is queued or going on; a day that one of them makes again shows as being made."""
+        return any(run["status"] not in ("SUCCESS", "FAILURE", "CANCELED") for run in self.runs())
+
     def ticks(self, name: str) -> list[dict[str, Any]]:
         """Ticks of a schedule or sensor, newest first."""
         found = self.ask(

@@ -22,7 +22,7 @@ import psycopg2
 import pytest
 
 from funnel_assets.contracts.base import CONTRACTS
-from funnel_assets.errors import FunnelError
+from funnel_assets.errors import ConfigError, FunnelError
 from funnel_assets.pipeline import publish as publish_module
 from funnel_assets.pipeline.graph import NODES, in_order
 from funnel_assets.pipeline.pipeline import Pipeline
@@ -313,7 +313,9 @@ def test_wrong_cell_in_a_table_is_named_with_file_and_line(
     before = path.read_text()
     path.write_text(before.rstrip("\n") + f"\n{line}\n")
     number = len(path.read_text().splitlines())
-    day = opened.all_days()[-1]
+    # A day without a webinar is made from nothing, and reads no table.
+    filled = [found for found in opened.all_days() if opened.lake.read(dataset, [found]).num_rows]
+    day = max(filled, default=opened.all_days()[-1])
     in_lake, in_postgres = lake(opened), published(opened)
     outcome = opened.make(dataset, [day])
     told = str(outcome.error())
@@ -322,13 +324,31 @@ def test_wrong_cell_in_a_table_is_named_with_file_and_line(
     assert says in told
     assert "Next: " in told
     assert lake(opened) == in_lake
-    with pytest.raises(FunnelError, match=f"file {table}, line {number}"):
-        opened.publish()
+    opened.publish()
     assert published(opened) == in_postgres, "the last good result stays published"
+    with pytest.raises(ConfigError, match=f"file {table}, line {number}"):
+        opened.stale_plan()
     path.write_text(before)
     is_made_again(opened, dataset)
     opened.publish()
     assert published(opened) == in_postgres
+
+
+def test_wrong_cell_stops_only_what_reads_the_table(here: Place, opened: Pipeline) -> None:
+    path = here.home / "config" / "stages.csv"
+    day = opened.all_days()[-1:]
+    before = lake(opened)
+    path.write_text("stage,rank\nLead,first\n")
+    # Scoring and overrides refer to stages by name.
+    for name in in_order():
+        failed = opened.make(name, day).failed
+        assert bool(failed) == (name == "scored_contacts"), failed
+    assert "file stages.csv, line" in str(opened.make("scored_contacts", day).error())
+    assert lake(opened) == before
+    with something_to_publish(here, opened):
+        assert lake(opened) != before, "what doesn't read it is restated as ever"
+    path.unlink()
+    is_made_again(opened, "scored_contacts")
 
 
 # --- Postgres gone -------------------------------------------------------------------------------------------
