@@ -38,6 +38,8 @@ WORKBOOK = "funnel.xlsx"
 SHEETS = (
     "vw_funnel_mtd",
     "vw_channel_economics",
+    "vw_funnel_steps",
+    "vw_sale_credit",
     "vw_cohort_conversion",
     "vw_revenue_efficiency",
     "vw_funnel",

@@ -33,4 +33,11 @@ def build_assets(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
             kinds={"duckdb", "parquet"},
             summary="Each sale with its final funnel, attendance and the touch that started it.",
         ),
+        dataset_asset(
+            "sale_credit",
+            days,
+            kinds={"duckdb", "parquet"},
+            summary="Each paid sale's revenue divided over the touches before it, by five models side by side; each "
+            "adds up to the sale.",
+        ),
     ]

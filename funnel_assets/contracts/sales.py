@@ -2,7 +2,7 @@
 
 from pandera.typing import Series
 
-from funnel_assets.contracts.base import Day, Flag, Integer, Model, Text, Timestamp, column, contract
+from funnel_assets.contracts.base import Day, Flag, Integer, Model, Number, Text, Timestamp, column, contract
 
 ATTENDED = ("Yes", "No", "0")
 
@@ -157,3 +157,45 @@ class SalesEnriched(CrmSales):
     days_to_revenue: Series[Integer] = column(
         "Local days from the look-back's first touch to the sale; null without a touch", nullable=True, ge=0
     )
+
+
+@contract(
+    "sale_credit",
+    group="sales",
+    grain="one row per paid sale, model and touch that has credit in it",
+    key=("sale_id", "model", "touch_number"),
+)
+class SaleCredit(Model):
+    """One row per paid sale, attribution model and touch of the 90-day look-back with credit in the sale (SPEC 6).
+
+    Each model adds up to the sale's revenue to the paisa: add up one model at a time. ``first_touch`` is the origin of
+    sales_enriched; the others stand beside it. A sale without a known touch has one row a model, touch_number 0.
+    """
+
+    date: Series[Day] = column("Local day the sale was created")
+    sale_id: Series[Text] = column("Identity of the sale in the CRM")
+    model: Series[Text] = column(
+        "Attribution model: first_touch, last_touch, linear (equal parts), position_based (40 % first, 40 % last, 20 % "
+        "between) or time_decay (half as much for every 7 days earlier)",
+        isin=("first_touch", "last_touch", "linear", "position_based", "time_decay"),
+    )
+    touch_number: Series[Integer] = column(
+        "Place of the touch among the sale's touches, 1 is the earliest; 0 where no touch is known", ge=0
+    )
+    touches: Series[Integer] = column("Touches of the person in the look-back of the sale", ge=0)
+    person_id: Series[Text] = column("Stable pseudonym of the person")
+    touch_id: Series[Text] = column("Identity of the lead or Zoom record that is the touch", nullable=True)
+    touched_at: Series[Timestamp] = column("When the touch was (UTC)", nullable=True)
+    touch_date: Series[Day] = column("Local day of the touch", nullable=True)
+    source: Series[Text] = column("Source of the touch", nullable=True)
+    medium: Series[Text] = column("Medium of the touch", nullable=True)
+    campaign: Series[Text] = column("Campaign of the touch", nullable=True)
+    funnel: Series[Text] = column("Funnel of the touch's source on its own day")
+    share: Series[Number] = column("Part of the sale that the touch has, 0 to 1", gt=0, le=1)
+    gross_revenue_paise: Series[Integer] = column(
+        "The touch's part of the sale's price, minor units", nullable=True
+    )
+    net_revenue_paise: Series[Integer] = column(
+        "The touch's part of the sale's net amount, minor units", nullable=True
+    )
+    currency: Series[Text] = column("Currency of every amount in the row")

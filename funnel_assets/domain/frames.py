@@ -100,7 +100,7 @@ def last_by(frame: Frame, by: Sequence[str], order: Sequence[str]) -> Frame:
     return frame.unique(subset=list(by), keep="last", order_by=list(order))
 
 
-def numbered(frame: Frame, by: str, order: Sequence[str], into: str) -> Frame:
+def numbered(frame: Frame, by: str | Sequence[str], order: Sequence[str], into: str) -> Frame:
     """Add the position of each row in its group, from 1, in an order that must be total.
 
     The column counted must stand neither in the group nor in the order: on pandas Narwhals (2.28) replaces it with

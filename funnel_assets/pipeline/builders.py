@@ -11,6 +11,7 @@ import narwhals as nw
 import pyarrow as pa
 
 from funnel_assets.config.tables import Tables
+from funnel_assets.domain.credit import sale_credit
 from funnel_assets.domain.engagement import engagement_summary
 from funnel_assets.domain.identity import identity_links
 from funnel_assets.domain.keys import email_key, phone_key
@@ -141,6 +142,19 @@ def _sales_enriched(frames: Frames) -> Any:
     )
 
 
+def _sale_credit(frames: Frames) -> Any:
+    return sale_credit(
+        frames.read("sales_enriched", "sale_credit"),
+        frames.read("raw_leads", "sale_credit"),
+        frames.read("zoom_attendance", "sale_credit"),
+        _links(frames, "sale_credit"),
+        frames.config("funnel_mapping"),
+        first=frames.first,
+        last=frames.last,
+        materialize=frames.engine.materialize,
+    )
+
+
 def _funnel_marts(frames: Frames) -> Any:
     return funnel_marts(
         Parts(
@@ -181,5 +195,6 @@ BUILDERS: dict[str, Builder] = {
     "scored_contacts": _scored_contacts,
     "assigned_leads": _assigned_leads,
     "sales_enriched": _sales_enriched,
+    "sale_credit": _sale_credit,
     "funnel_marts": _funnel_marts,
 }

@@ -132,6 +132,16 @@ NODES: dict[str, Node] = {
             ("funnel_mapping", "manual_mapping", "manual_funnels"),
         ),
         Node(
+            "sale_credit",
+            (
+                Input("sales_enriched", same_day, required=True),
+                Input("raw_leads", history),
+                Input("zoom_attendance", history),
+                Input("engagement_events", history),
+            ),
+            ("funnel_mapping",),
+        ),
+        Node(
             "funnel_marts",
             (
                 Input("dedup_leads", month_to_date),

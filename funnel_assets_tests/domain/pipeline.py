@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from funnel_assets.domain.credit import sale_credit
 from funnel_assets.domain.engagement import engagement_summary
 from funnel_assets.domain.identity import identity_links
 from funnel_assets.domain.leads import dedup_leads
@@ -20,6 +21,7 @@ DERIVED = (
     "engagement_summary",
     "assigned_leads",
     "sales_enriched",
+    "sale_credit",
     "scored_contacts",
     "funnel_marts",
     "reconciliation",
@@ -60,6 +62,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
         "manual_funnels",
         "mapping",
     ),
+    "sale_credit": ("sales_enriched", "raw_leads", "zoom_attendance", "links", "mapping"),
     "scored_contacts": ("engagement_summary", "paid_sales", "overrides"),
     "funnel_marts": (
         "dedup_leads",
@@ -89,5 +92,6 @@ def _call(dataset: str, frames: dict[str, Any], **options: Any) -> Any:
         "engagement_summary": engagement_summary,
         "assigned_leads": assigned_leads,
         "sales_enriched": sales_enriched,
+        "sale_credit": sale_credit,
     }[dataset]
     return function(**frames, **options)

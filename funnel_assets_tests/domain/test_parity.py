@@ -85,6 +85,12 @@ WINDOWS: dict[str, dict[str, tuple[dt.date, dt.date]]] = {
         "raw_leads": (BACK, LAST),
         "links": (START, LAST),
     },
+    "sale_credit": {
+        "sales_enriched": (FIRST, LAST),
+        "raw_leads": (BACK, LAST),
+        "zoom_attendance": (BACK, LAST),
+        "links": (START, LAST),
+    },
     "scored_contacts": {"engagement_summary": (START, LAST), "paid_sales": (START, LAST)},
     "funnel_marts": {
         "dedup_leads": (MONTH, LAST),

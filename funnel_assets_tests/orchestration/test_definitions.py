@@ -28,7 +28,7 @@ GROUPS = {
         "engagement_summary",
         "scored_contacts",
     },
-    "sales": {"crm_assignments", "crm_sales", "assigned_leads", "sales_enriched"},
+    "sales": {"crm_assignments", "crm_sales", "assigned_leads", "sales_enriched", "sale_credit"},
     "marts": {"funnel_marts"},
 }
 ALL = set().union(*GROUPS.values())
@@ -44,7 +44,15 @@ READS = {
     "scored_contacts": {"engagement_summary", "sales_enriched"},
     "assigned_leads": {"crm_assignments", "zoom_attendance"},
     "sales_enriched": {"crm_sales", "raw_leads", "zoom_attendance", "engagement_events"},
-    "funnel_marts": {"dedup_leads", "assigned_leads", "sales_enriched", "scored_contacts", "spend"},
+    "sale_credit": {"sales_enriched", "raw_leads", "zoom_attendance", "engagement_events"},
+    "funnel_marts": {
+        "dedup_leads",
+        "assigned_leads",
+        "sales_enriched",
+        "sale_credit",
+        "scored_contacts",
+        "spend",
+    },
 }
 CHECKS = {"reconciliation", "row_count", "freshness"}
 

@@ -129,7 +129,13 @@ def test_changed_mapping_restates_and_taking_it_back_restores(here: Place) -> No
     lines = original.splitlines()
     source, _, *rest = lines[1].split(",")
     mapping.write_text("\n".join([lines[0], ",".join([source, "Another Funnel", *rest]), *lines[2:]]) + "\n")
-    assert set(opened.restate(days)) == {"dedup_leads", "assigned_leads", "sales_enriched", "funnel_marts"}
+    assert set(opened.restate(days)) == {
+        "dedup_leads",
+        "assigned_leads",
+        "sales_enriched",
+        "sale_credit",
+        "funnel_marts",
+    }
     assert contents(opened) != before
     mapping.write_text(original)
     opened.restate(days)

@@ -158,7 +158,7 @@ def test_views_answer_over_empty_tables(db: Database) -> None:
     db.build()
     for name in VIEW_NAMES:
         found = db.rows(f"SELECT * FROM funnel.{name}")
-        assert len(found) == {"vw_freshness": 12, "vw_decisions": 13}.get(name, 0), name
+        assert len(found) == {"vw_freshness": 13, "vw_decisions": 14}.get(name, 0), name
     alerts = [subject for (subject,) in db.view("vw_decisions", "subject", where="is_triggered")]
     assert alerts == [f"{dataset}: missing days" for dataset in sorted(CONTRACTS)]
 
@@ -527,6 +527,64 @@ def test_cohorts_without_a_published_sales_part_are_unknown(db: Database) -> Non
     db.build()
     wanted = ("attended", "assigned", "customers", "conversion_pct", "conversion_low_pct", "is_mature")
     assert db.view("vw_cohort_conversion", *wanted) == [(0, None, None, None, None, False)]
+
+
+def test_steps_from_lead_to_sale_have_rates_and_times(db: Database) -> None:
+    db.add("dedup_leads", *(lead(f"p{n}", "2026-01-01", origin_funnel="ACCA") for n in range(4)))
+    db.add("dedup_leads", lead("p9", "2026-02-01", origin_funnel="CFA"))
+    registered = [("p0", "2026-01-01"), ("p1", "2026-01-03"), ("p9", "2026-02-20")]
+    db.add("engagement_summary", *({"person_id": p, "date": d, "registrations": 1} for p, d in registered))
+    # Whoever attended before registering did not go on from the registration.
+    attended = [("p0", "2026-01-05"), ("p1", "2026-01-02")]
+    db.add("engagement_summary", *({"person_id": p, "date": d, "attendances": 1} for p, d in attended))
+    db.add("assigned_leads", {"person_id": "p0", "date": "2026-01-05"})
+    db.add("sales_enriched", sale(1, "p0", "2026-01-20"), sale(2, "p2", "2026-01-11"))
+    for dataset in ("dedup_leads", "assigned_leads"):
+        db.publish_days(dataset, "2026-01-01", "2026-03-10")
+    db.build()
+    facts = ("step_number", "people", "went_on", "rate_pct", "rate_low_pct", "rate_high_pct", "median_days")
+    assert db.view("vw_funnel_steps", *facts, "is_mature", where="funnel = 'ACCA' AND step_number < 4") == [
+        (1, 4, 2, 50, inr("15.00"), inr("85.00"), 1, True),
+        (2, 2, 1, 50, inr("9.45"), inr("90.55"), 4, True),
+        (3, 2, 1, 50, inr("9.45"), inr("90.55"), 0, True),
+    ]
+    # Without a published sales part nobody is known not to have bought.
+    late = ("step_number", "people", "went_on", "rate_pct", "is_mature")
+    assert db.view("vw_funnel_steps", *late, where="step_number >= 4 AND funnel = 'ACCA'") == [
+        (4, 1, None, None, False),
+        (5, 4, None, None, False),
+    ]
+    assert db.view("vw_funnel_steps", *late, where="funnel = 'CFA' AND step_number = 2") == [
+        (2, 1, 0, 0, False)
+    ]
+    db.publish_days("sales_enriched", "2026-01-01", "2026-03-10")
+    assert db.view("vw_funnel_steps", *late, "p90_days", where="step_number = 5 AND funnel = 'ACCA'") == [
+        (5, 4, 2, 50, True, pytest.approx(18.1))
+    ]
+
+
+def test_credit_is_added_up_by_month_and_origin_and_spellings_are_joined(db: Database) -> None:
+    def credit(sale_id: str, model: str, number: int, source: str | None, net: str, share: float) -> Row:
+        told = {"sale_id": sale_id, "model": model, "touch_number": number, "source": source, "share": share}
+        amounts = {"gross_revenue_inr": net, "net_revenue_inr": net, "currency": "INR"}
+        return {"date": "2026-01-20", "funnel": "ACCA", **told, **amounts}
+
+    db.add(
+        "sale_credit",
+        credit("s1", "linear", 1, " FB", "33.34", 1 / 3),
+        credit("s1", "linear", 2, "fb", "33.33", 1 / 3),
+        credit("s1", "linear", 3, None, "33.33", 1 / 3),
+        credit("s1", "last_touch", 3, None, "100", 1),
+        credit("s2", "linear", 0, None, "7.01", 1),
+    )
+    db.build()
+    wanted = ("model", "source", "sales", "net_revenue_inr")
+    assert db.view("vw_sale_credit", *wanted, where="month = '2026-01-01'") == [
+        ("last_touch", "(none)", 1, 100),
+        ("linear", "(none)", inr("0.3333"), inr("33.33")),
+        ("linear", "fb", inr("0.6667"), inr("66.67")),
+        ("linear", "unknown", 1, inr("7.01")),
+    ]
 
 
 def test_stage_transitions(db: Database) -> None:

@@ -37,6 +37,7 @@ engagement AS (
         max(total_minutes) AS minutes, max(total_form_submissions) AS form_submissions,
         max(total_deals_closed) AS deals_closed,
         max(last_engaged_at) AS last_engaged_at,
+        min(date) FILTER (WHERE registrations > 0) AS first_registered_date,
         min(date) FILTER (WHERE attendances > 0) AS first_attended_date
     FROM funnel.engagement_summary
     GROUP BY person_id
@@ -107,7 +108,7 @@ SELECT
     greatest(state.last_engaged_at, engagement.last_engaged_at) AS last_activity_at,
     engagement.clicks, engagement.views, engagement.downloads, engagement.demos_booked, engagement.follow_ups,
     engagement.registrations, engagement.attendances, engagement.minutes, engagement.form_submissions,
-    engagement.deals_closed, engagement.first_attended_date, handover.first_assigned_date,
+    engagement.deals_closed, engagement.first_registered_date, engagement.first_attended_date, handover.first_assigned_date,
     bought.first_sale_date, coalesce(bought.sales, 0) AS sales, bought.gross_revenue_inr, bought.net_revenue_inr,
     CASE least(by_industry.rank, by_company.rank, by_city.rank)
         WHEN 1 THEN 'High' WHEN 2 THEN 'Mid' WHEN 3 THEN 'Low' ELSE 'Unknown'

@@ -4,7 +4,7 @@ WITH expected AS (
     FROM (
         VALUES ('raw_leads'), ('zoom_attendance'), ('engagement_events'), ('spend'), ('dedup_leads'),
             ('engagement_summary'), ('scored_contacts'), ('crm_assignments'), ('crm_sales'), ('assigned_leads'),
-            ('sales_enriched'), ('funnel_marts')
+            ('sales_enriched'), ('sale_credit'), ('funnel_marts')
     ) AS known (dataset)
 ),
 clock AS (

@@ -18,6 +18,8 @@ VIEW_NAMES = (
     "vw_funnel_mtd",
     "vw_channel_economics",
     "vw_cohort_conversion",
+    "vw_sale_credit",
+    "vw_funnel_steps",
     "vw_stage_transitions",
     "vw_revenue_efficiency",
     "vw_reconciliation",
@@ -34,6 +36,8 @@ MATERIALIZED_NAMES = (
     "stage_facts",
     "state_facts",
     "revenue_facts",
+    "step_facts",
+    "credit_facts",
 )
 """Helpers that hold rows of their own, so they have to be refreshed with every publish; each after those it reads, and
 before all views."""
