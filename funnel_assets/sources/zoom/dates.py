@@ -7,8 +7,9 @@ its column or is a misfit that the caller sets apart.
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
@@ -34,8 +35,11 @@ _FAMILIES = {
     + _TIME
     + "$",
 }
-_SEPARATORS = pa.array(["", "-", "/", ".", "年"])
+_SEPARATORS = ("", "-", "/", ".", "年")
 _FAMILY_NAMES = tuple(_FAMILIES)
+_NAMED = ("month_day", "day_month")
+_PARTS = ("first", "second", "year", "seconds", "offset", "shape")
+_SPACED_HALF = re.compile(r"\b([AP])\.?\s?M\b\.?")
 _AMERICAN = re.compile(r"\d/\d+/\d{2,4}\D.*[ap]\.?m", re.IGNORECASE)
 _NUMERIC = _FAMILY_NAMES.index("numeric")
 # The share of a column that may be written in another style before the file counts as mixed.
@@ -43,7 +47,7 @@ _MINORITY = 0.02
 _EPOCH_YEARS = (2000, 2100)
 _SECOND_US = 1_000_000
 _DAY_US = 86_400 * _SECOND_US
-# Up to this many distinct dates Python's regular expressions are quicker than compiling Arrow's.
+# Up to this many dates Python is quicker than starting Arrow's functions.
 _FEW = 256
 _NAT = np.iinfo(np.int64).min
 _GROUPS = ("y", "sep", "a", "b", "ap0", "h", "mi", "s", "ap1", "z")
@@ -54,7 +58,7 @@ class Cells:
     """One column's distinct dates taken apart.
 
     Arrays run over the distinct texts; ``codes`` maps rows to them (-1 for an empty cell). ``family`` is -1
-    where nothing matched.
+    where nothing matched. ``local`` remembers ``readings``.
     """
 
     codes: np.ndarray
@@ -66,6 +70,7 @@ class Cells:
     seconds: np.ndarray
     offset: np.ndarray
     shape: np.ndarray
+    local: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def numeric(self) -> np.ndarray:
@@ -75,20 +80,70 @@ class Cells:
 
 def take_apart(column: pa.Array | pa.ChunkedArray, labels: Labels) -> Cells:
     """Split a text column (nulls are empty cells) into date parts; the order of day and month stays open."""
-    encoded = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    dictionary = encoded.dictionary_encode()
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if len(whole) <= _FEW:
+        return _take_few_apart(whole.to_pylist(), labels)
+    dictionary = whole.dictionary_encode()
     texts = dictionary.dictionary
     codes = dictionary.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     size = len(texts)
-    parts = {
-        name: np.zeros(size, dtype=np.int64)
-        for name in ("first", "second", "year", "seconds", "offset", "shape")
-    }
+    parts = {name: np.zeros(size, dtype=np.int64) for name in _PARTS}
     family = np.full(size, -1, dtype=np.int64)
     if size:
         plain = _plain(texts, labels)
         _match_families(plain, family, parts, labels)
-    return Cells(codes=codes, texts=texts.to_pylist(), family=family, **parts)
+    return Cells(codes, texts.to_pylist(), family, **parts)
+
+
+def _take_few_apart(column: list[str | None], labels: Labels) -> Cells:
+    """The same cell by cell for a short column, where Arrow's functions cost more to start than they save."""
+    place: dict[str, int] = {}
+    codes = [-1 if text is None else place.setdefault(text, len(place)) for text in column]
+    found = np.array([_one(text, labels) for text in place], dtype=np.int64).reshape(-1, 11).T.copy()
+    matched, parts = found[0], dict(zip(_PARTS, found[2:8], strict=True))
+    widths, hours = found[8:11] % 100, found[10] // 100
+    for index in set(matched.tolist()) - {-1}:
+        of = np.flatnonzero(matched == index)
+        values = {"a": parts["first"][of], "b": parts["second"][of], "h": hours[of]}
+        odd = _odd_padding(
+            dict(zip("abh", widths[:, of], strict=True)), values, _FAMILY_NAMES[index] in _NAMED
+        )
+        parts["shape"][of] += 4096 * odd
+    family = np.where(found[1] == 1, matched, -1)
+    return Cells(np.array(codes, dtype=np.int64), list(place), family, **parts)
+
+
+def _one(text: str, labels: Labels) -> tuple[int, ...]:
+    """Family, whether it holds, ``_PARTS``, widths of a and b, and 100 x hour + width of the hour."""
+    plain = _plain_one(text, labels)
+    matches = ((index, _family(index).match(plain)) for index in range(len(_FAMILY_NAMES)))
+    index, match = next(((index, match) for index, match in matches if match), (-1, None))
+    if match is None:
+        return (index,) + (0,) * 10
+    got = match.groupdict("")
+    first = _month(got["a"], labels) if _FAMILY_NAMES[index] in _NAMED else int(got["a"])
+    year = int(got["y"]) + (2000 if len(got["y"]) == 2 else 0)
+    hour, minute, second = int(got["h"]), int(got["mi"]), int(got["s"] or 0)
+    half = got["ap0"] or got["ap1"]
+    good = (bool(got["ap0"]) or hour >= 1) and hour <= 12 if half else hour <= 23
+    good = good and minute < 60 and second < 60 and _EPOCH_YEARS[0] <= year < _EPOCH_YEARS[1]
+    clock = hour % 12 + 12 * (half == "PM") if half else hour
+    shape = index + 8 * bool(half) + 16 * bool(got["s"]) + 32 * bool(got["z"]) + 64 * (len(got["y"]) == 2)
+    shape += 128 * _SEPARATORS.index(got["sep"])
+    seconds = clock * 3600 + minute * 60 + second
+    parts = (first, int(got["b"]), year, seconds, _offset(got["z"]), shape)
+    return (index, int(good), *parts, len(got["a"]), len(got["b"]), 100 * hour + len(got["h"]))
+
+
+def _plain_one(text: str, labels: Labels) -> str:
+    plain = text
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFKC", plain)
+        for word, name in labels.by_kind["ampm"].items():
+            plain = plain.replace(word, name.upper() + " ")
+        plain = plain.replace("\u200e", "").replace("\u200f", "")
+    plain = plain.upper()
+    return _SPACED_HALF.sub(r"\1M", plain).strip()
 
 
 def _plain(texts: pa.Array, labels: Labels) -> pa.Array:
@@ -100,7 +155,7 @@ def _plain(texts: pa.Array, labels: Labels) -> pa.Array:
         plain = pc.replace_substring_regex(plain, "[\u200e\u200f]", "")
     plain = pc.utf8_upper(plain)
     if pc.any(pc.match_substring_regex(plain, r"[AP]\.\s?M|[AP]\sM")).as_py():
-        plain = pc.replace_substring_regex(plain, r"\b([AP])\.?\s?M\b\.?", r"\1M")
+        plain = pc.replace_substring_regex(plain, _SPACED_HALF.pattern, r"\1M")
     return pc.utf8_trim_whitespace(plain)
 
 
@@ -129,11 +184,6 @@ def _family(index: int) -> re.Pattern[str]:
 
 def _extract(values: pa.Array, index: int) -> tuple[dict[str, pa.Array], np.ndarray]:
     """Named parts of the values that match one family, and which values those are."""
-    if len(values) <= _FEW:
-        matches = [_family(index).match(value) for value in values.to_pylist()]
-        hit = np.array([match is not None for match in matches], dtype=bool)
-        rows = [match.groupdict("") for match in matches if match]
-        return {name: pa.array([row[name] for row in rows], pa.string()) for name in _GROUPS}, hit
     found = pc.extract_regex(values, pattern=_FAMILIES[_FAMILY_NAMES[index]])
     hit = found.is_valid().to_numpy(zero_copy_only=False)
     found = found.filter(pa.array(hit))
@@ -158,7 +208,7 @@ def _fill(
     width = {
         name: pc.utf8_length(text(name)).to_numpy(zero_copy_only=False) for name in ("a", "b", "h", "s", "y")
     }
-    named = _FAMILY_NAMES[index] in ("month_day", "day_month")
+    named = _FAMILY_NAMES[index] in _NAMED
     first = _months(text("a"), labels) if named else number("a")
     second, year, hour, minute, second_of = number("b"), number("y"), number("h"), number("mi"), number("s")
     year = np.where(width["y"] == 2, year + 2000, year)
@@ -176,7 +226,9 @@ def _fill(
     parts["seconds"][where] = clock * 3600 + minute * 60 + second_of
     offset, has_zone = _offsets(text("z"))
     parts["offset"][where] = offset
-    sep = pc.fill_null(pc.index_in(text("sep"), value_set=_SEPARATORS), 0).to_numpy(zero_copy_only=False)
+    sep = pc.fill_null(pc.index_in(text("sep"), value_set=pa.array(_SEPARATORS)), 0).to_numpy(
+        zero_copy_only=False
+    )
     shape = index + 8 * twelve + 16 * (width["s"] > 0) + 32 * has_zone + 64 * (width["y"] == 2) + 128 * sep
     parts["shape"][where] = shape + 4096 * _odd_padding(width, {"a": first, "b": second, "h": hour}, named)
     family[where] = np.where(good & (year >= _EPOCH_YEARS[0]) & (year < _EPOCH_YEARS[1]), index, -1)
@@ -202,24 +254,38 @@ def _odd_padding(
 
 def _months(words: pa.Array, labels: Labels) -> np.ndarray:
     encoded = words.dictionary_encode()
-    numbers = [int(labels.by_kind["month"].get(key(word), "0")) for word in encoded.dictionary.to_pylist()]
+    numbers = [_month(word, labels) for word in encoded.dictionary.to_pylist()]
     return np.array(numbers, dtype=np.int64)[encoded.indices.to_numpy()]
+
+
+def _month(word: str, labels: Labels) -> int:
+    """1 to 12; 0 for a word that is no month."""
+    return int(labels.by_kind["month"].get(key(word), "0"))
 
 
 def _offsets(zones: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     encoded = zones.dictionary_encode()
-    seconds = []
-    for zone in encoded.dictionary.to_pylist():
-        digits = "".join(char for char in zone if char.isdigit())
-        size = (int(digits[:2]) * 3600 + int(digits[2:]) * 60) if digits else 0
-        seconds.append(-size if "-" in zone else size)
+    found = encoded.dictionary.to_pylist()
     index = encoded.indices.to_numpy()
-    present = np.array([bool(zone) for zone in encoded.dictionary.to_pylist()], dtype=bool)
-    return np.array(seconds, dtype=np.int64)[index], present[index]
+    seconds = np.array([_offset(zone) for zone in found], dtype=np.int64)
+    return seconds[index], np.array([bool(zone) for zone in found], dtype=bool)[index]
+
+
+def _offset(zone: str) -> int:
+    """Seconds ahead of UTC of ``+05:30``; 0 for ``Z`` and for none."""
+    digits = re.sub(r"\D", "", zone)
+    size = (int(digits[:2]) * 3600 + int(digits[2:]) * 60) if digits else 0
+    return -size if "-" in zone else size
 
 
 def readings(cells: Cells, order: str) -> np.ndarray:
     """Local microseconds since 1970 of the distinct texts under one order; int64 minimum where impossible."""
+    if order not in cells.local:
+        cells.local[order] = _read_as(cells, order)
+    return cells.local[order]
+
+
+def _read_as(cells: Cells, order: str) -> np.ndarray:
     month, day = cells.first, cells.second
     if order == "day_first":
         month = np.where(cells.numeric, cells.second, cells.first)

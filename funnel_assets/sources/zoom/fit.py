@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from funnel_assets.arrow import pc
@@ -29,7 +28,9 @@ TEXT_COLUMNS = (
     "country",
     "registration_source",
 )
-_EMPTY = pa.array(["", "-", "--", "---", "—", "–", "N/A", "n/a"])
+_EMPTY = ("", "-", "--", "---", "—", "–", "N/A", "n/a")
+# Up to this many rows Python is quicker than starting Arrow's functions.
+_FEW = 256
 _EMAIL = r"^[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s.,;<>]{2,}$"
 _PHONE_LIKE = r"^[\s'’±+(]*[\d][\d\s().+\-/]{7,22}$"
 _DATE_LIKE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T,]+\d{1,2}:\d{2}"
@@ -122,16 +123,38 @@ def _align(block: Block) -> tuple[list[pa.Array], np.ndarray, np.ndarray]:
 
 
 def _clean(column: Sequence[str]) -> pa.Array:
+    if len(column) <= _FEW:
+        cells = (cell.strip() for cell in column)
+        return pa.array([None if cell in _EMPTY else cell for cell in cells], pa.string())
     values = pc.utf8_trim_whitespace(pa.array(column, pa.string()))
-    return pc.if_else(pc.is_in(values, value_set=_EMPTY), pa.scalar(None, pa.string()), values)
+    return pc.if_else(pc.is_in(values, value_set=pa.array(_EMPTY)), pa.scalar(None, pa.string()), values)
 
 
 def _bool(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return pc.fill_null(values, False).to_numpy(zero_copy_only=False)
 
 
+def _filled(column: pa.Array) -> np.ndarray:
+    return column.is_valid().to_numpy(zero_copy_only=False)
+
+
+def _like(column: pa.Array, pattern: str) -> np.ndarray:
+    """Which cells hold something like ``pattern``; empty ones don't."""
+    if len(column) <= _FEW:
+        seek = re.compile(pattern).search
+        return np.array(
+            [cell is not None and seek(cell) is not None for cell in column.to_pylist()], dtype=bool
+        )
+    return _bool(pc.match_substring_regex(column, pattern))
+
+
 def _mapped(column: pa.Array, kind: str, labels: Labels) -> tuple[pa.Array, np.ndarray]:
     """Words of a small vocabulary as canonical names, and which cells hold something else."""
+    if len(column) <= _FEW:
+        words = column.to_pylist()
+        found = [labels.name(kind, word) if word else None for word in words]
+        strange = [word is not None and name is None for word, name in zip(words, found, strict=True)]
+        return pa.array(found, pa.string()), np.array(strange, dtype=bool)
     encoded = column.dictionary_encode()
     names = [labels.name(kind, word) for word in encoded.dictionary.to_pylist()]
     mapped = (
@@ -155,31 +178,31 @@ def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> 
         people.text["role"] = _mapped(cells["role"], "role", labels)[0]
     if "email" in cells:
         email = pc.utf8_lower(cells["email"])
-        people.refuse(_bool(pc.invert(pc.match_substring_regex(email, _EMAIL))), "misaligned", "email")
+        people.refuse(_filled(email) & ~_like(email, _EMAIL), "misaligned", "email")
         people.text["email"] = email
     if "upn" in cells:
         upn = pc.utf8_lower(cells["upn"])
-        upn = pc.if_else(pc.match_substring_regex(upn, _EMAIL), upn, pa.scalar(None, pa.string()))
+        upn = pc.if_else(pa.array(_like(upn, _EMAIL)), upn, pa.scalar(None, pa.string()))
         people.text["email"] = pc.coalesce(people.text["email"], upn) if "email" in people.text else upn
     for name in ("user_name", "first_name", "last_name", "registration_source"):
         if name in cells:
-            people.refuse(_bool(pc.match_substring_regex(cells[name], _DATE_LIKE)), "misaligned", name)
+            people.refuse(_like(cells[name], _DATE_LIKE), "misaligned", name)
     if "country" in cells:
-        strange = _bool(pc.match_substring_regex(cells["country"], r"[@\d]"))
+        strange = _like(cells["country"], r"[@\d]")
         words, _ = _mapped(cells["country"], "yes_no", labels)
-        people.refuse(strange | _bool(pc.is_valid(words)), "misaligned", "country")
+        people.refuse(strange | _filled(words), "misaligned", "country")
 
 
 def _check_stray_email(people: People, columns: list[pa.Array]) -> None:
     """An address under another header while the e-mail is empty: cells changed places (a shown name may be one)."""
     if "email" not in people.text:
         return
-    empty = _bool(pc.is_null(people.text["email"]))
+    empty = ~_filled(people.text["email"])
     if not empty.any():
         return
     for name, title, column in zip(people.block.names, people.block.header, columns, strict=True):
         if name not in ("email", "user_name", "upn"):
-            people.refuse(empty & _bool(pc.match_substring_regex(column, _EMAIL)), "misaligned", title)
+            people.refuse(empty & _like(column, _EMAIL), "misaligned", title)
 
 
 def _check_minutes(people: People, cells: dict[str, pa.Array], labels: Labels) -> None:
@@ -187,8 +210,7 @@ def _check_minutes(people: People, cells: dict[str, pa.Array], labels: Labels) -
     if name not in cells:
         return
     column = cells[name]
-    numeric = pc.match_substring_regex(column, r"^-?\d{1,5}(?:[.,]\d{1,3})?$")
-    if _bool(pc.or_(numeric, pc.is_null(column))).all():
+    if (_like(column, r"^-?\d{1,5}(?:[.,]\d{1,3})?$") | ~_filled(column)).all():
         plain = pc.replace_substring(column, ",", ".")
         people.minutes = pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False).astype(float)
         return
@@ -196,7 +218,7 @@ def _check_minutes(people: People, cells: dict[str, pa.Array], labels: Labels) -
     words = [minutes_of(text, labels) for text in encoded.dictionary.to_pylist()]
     values = np.array([np.nan if value is None else value for value in words] + [np.nan])
     people.minutes = values[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)]
-    people.refuse(np.isnan(people.minutes) & _bool(pc.is_valid(column)), "misaligned", name)
+    people.refuse(np.isnan(people.minutes) & _filled(column), "misaligned", name)
 
 
 def minutes_of(text: str, labels: Labels) -> float | None:
@@ -246,23 +268,18 @@ def _add_phone(people: People, columns: list[pa.Array], labels: Labels) -> list[
     if not order:
         return order
     nothing = pa.nulls(len(block.rows), pa.string())
-    likely = [pc.if_else(_like_phone(columns[i]), columns[i], nothing) for i in order]
+    likely = [pc.if_else(pa.array(_like(columns[i], _PHONE_LIKE)), columns[i], nothing) for i in order]
     named_columns = [columns[i] for rank, _, i in sorted(found) if rank < 2]
     people.text["phone_raw"] = pc.coalesce(*likely, *named_columns) if named_columns else pc.coalesce(*likely)
     return order
-
-
-def _like_phone(column: pa.Array) -> pa.Array:
-    return pc.fill_null(pc.match_substring_regex(column, _PHONE_LIKE), False)
 
 
 def _phone_share(column: pa.Array) -> float:
     filled = len(column) - column.null_count
     if not filled:
         return 0.0
-    numbered = np.count_nonzero(_bool(pc.match_substring_regex(column, r"\d")))
-    shaped = pc.match_substring_regex(column, r"^[\s'’±]*(\+|0|91|[6-9])[\d\s().\-]{8,18}$")
-    phones = float(np.count_nonzero(_bool(shaped)))
+    numbered = np.count_nonzero(_like(column, r"\d"))
+    phones = float(np.count_nonzero(_like(column, r"^[\s'’±]*(\+|0|91|[6-9])[\d\s().\-]{8,18}$")))
     # "NA" and "no" are answers to a phone question too; a lone number among remarks doesn't make it one.
     return phones / numbered if phones >= filled / 2 else 0.0
 
@@ -276,7 +293,7 @@ def _check_alignment(
         last = block.names[-1]
         sure = np.zeros(len(extra), dtype=bool)
         if last in _STRICT:
-            sure = _bool(pc.is_valid(columns[-1]))
+            sure = _filled(columns[-1])
         elif last == "country":
             usual = pc.unique(columns[-1].filter(pa.array(~extra))).drop_null()
             sure = _bool(pc.is_in(columns[-1], value_set=usual))
@@ -306,13 +323,13 @@ def _check_short(people: People, columns: list[pa.Array], phones: list[int], sho
 def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[int]) -> None:
     """A word where the phone belongs and a phone among the other typed cells: cells changed places."""
     phone = people.text["phone_raw"]
-    wordy = _bool(pc.and_(pc.is_valid(phone), pc.invert(pc.match_substring_regex(phone, r"\d"))))
+    wordy = _filled(phone) & ~_like(phone, r"\d")
     if not wordy.any():
         return
     country = people.text.get("country")
     if country is not None:
         # Zoom fills the country of whoever attended: a word here and no country there have changed places.
-        misses = _bool(pc.is_null(country))
+        misses = ~_filled(country)
         if "attended" in people.text:
             misses &= _bool(pc.equal(people.text["attended"], "yes"))
         known = _bool(pc.is_in(phone, value_set=pc.unique(country).drop_null()))
@@ -320,7 +337,7 @@ def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[i
     typed = (None, "other", "first_name", "last_name", "registration_source")
     free = [i for i, name in enumerate(people.block.names) if name in typed and i not in phones]
     for index in free:
-        holds = _bool(_like_phone(columns[index]))
+        holds = _like(columns[index], _PHONE_LIKE)
         people.refuse(wordy & holds, "misaligned", "phone")
 
 
@@ -328,8 +345,3 @@ def _only(count: int, row: int) -> np.ndarray:
     mask = np.zeros(count, dtype=bool)
     mask[row] = True
     return mask
-
-
-def text_series(column: pa.Array) -> pd.Series:
-    """A pandas ``str`` column; missing where the file has nothing."""
-    return pd.Series(pd.array(column, dtype="str"))

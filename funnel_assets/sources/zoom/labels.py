@@ -9,7 +9,7 @@ import io
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 
 LABELS_FILE = "labels.csv"
@@ -37,6 +37,11 @@ class Labels:
 
     by_kind: Mapping[str, Mapping[str, str]]
     structure_texts: frozenset[str]
+
+    @cached_property
+    def structure_keys(self) -> frozenset[str]:
+        """Every key of a header, a fact about the event or a section."""
+        return frozenset(key for kind in ("header", "meta", "section") for key in self.by_kind.get(kind, ()))
 
     def name(self, kind: str, text: str) -> str | None:
         """Canonical name of ``text`` among the words of ``kind``, or None."""

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import PurePath
 from typing import Any
 
@@ -35,7 +36,6 @@ from funnel_assets.sources.zoom.fit import (
     People,
     fit,
     minutes_of,
-    text_series,
 )
 from funnel_assets.sources.zoom.labels import Labels, load_labels
 from funnel_assets.sources.zoom.layout import UNKNOWN_SECTION, Block, Layout, lay_out
@@ -51,6 +51,9 @@ _EPOCH_DAY = dt.date(1970, 1, 1)
 _MINUTE_US = 60_000_000
 _DAY_US = 1440 * _MINUTE_US
 _YES_NO = np.array(["N", "Y", None], dtype=object)
+_QUARANTINED = pa.schema(
+    [("line", pa.int64()), *((name, pa.string()) for name in ("reason", "detail", "raw"))]
+)
 _DETAILS = {
     "misaligned": "The cell under {column} is not what belongs there. Correct it, drop the file again.",
     "missing_field": "The row is shorter than its header and {column} is missing. Export the report again.",
@@ -346,16 +349,16 @@ def _frame(read: list[_Rows]) -> pd.DataFrame:
             if not fits.all():
                 array = array[fits] if isinstance(array, np.ndarray) else array.filter(pa.array(fits))
             columns.setdefault(name, []).append(array)
-    return pd.DataFrame({name: _series(name, parts) for name, parts in columns.items()})
+    return pa.table({name: _column(name, parts) for name, parts in columns.items()}).to_pandas()
 
 
-def _series(name: str, parts: list[Any]) -> pd.Series:
+def _column(name: str, parts: list[Any]) -> pa.Array:
     if isinstance(parts[0], pa.Array):
-        return text_series(pa.concat_arrays(parts))
+        return pa.concat_arrays(parts)
     values = np.concatenate(parts)
     if name in TIME_COLUMNS:
-        return pd.Series(pd.DatetimeIndex(values.view("datetime64[us]")).tz_localize("UTC"))
-    return pd.Series(values)
+        return pa.array(values, pa.timestamp("us", "UTC"), mask=values == _NAT)
+    return pa.array(values)
 
 
 def _shown(block: Block, name: str) -> str:
@@ -500,7 +503,7 @@ def _check_near_event(read: list[_Rows], sessions: tuple[ZoomSession, ...]) -> N
 
 
 def _quarantine(blocks: list[People], records: Records, layout: Layout) -> pd.DataFrame:
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for people in blocks:
         for row in np.flatnonzero(people.why != None):  # noqa: E711 - elementwise
             reason = str(people.why[row])
@@ -511,12 +514,18 @@ def _quarantine(blocks: list[People], records: Records, layout: Layout) -> pd.Da
     for line, cells in layout.loose:
         if sum(1 for cell in cells if cell) > 2:
             rows.append(_set_apart(line, "no_header", "", " | ".join(cells)))
-    frame = pd.DataFrame(rows, columns=["line", "reason", "detail", "raw"])
-    frame = frame.astype({"line": "int64", "reason": "str", "detail": "str", "raw": "str"})
-    return frame.sort_values("line", ignore_index=True)
+    if not rows:
+        return _nothing_quarantined().copy()
+    rows.sort(key=lambda row: row["line"])
+    return pa.Table.from_pylist(rows, _QUARANTINED).to_pandas()
 
 
-def _set_apart(line: int, reason: str, column: str, raw: str) -> dict[str, object]:
+@cache
+def _nothing_quarantined() -> pd.DataFrame:
+    return _QUARANTINED.empty_table().to_pandas()
+
+
+def _set_apart(line: int, reason: str, column: str, raw: str) -> dict[str, Any]:
     return {
         "line": line,
         "reason": reason,

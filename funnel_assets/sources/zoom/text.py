@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from funnel_assets.sources.zoom.errors import ReportRefused
-from funnel_assets.sources.zoom.labels import Labels
+from funnel_assets.sources.zoom.labels import Labels, key
 
 DELIMITERS = (",", "\t", ";", "|")
 _LOOK_AT_LINES = 60
@@ -205,13 +205,7 @@ def detect_delimiter(text: str, labels: Labels) -> str:
             cells = [cell for row in csv.reader(io.StringIO(head), delimiter=delimiter) for cell in row]
         except csv.Error:
             continue
-        known = sum(
-            1
-            for cell in cells
-            if cell
-            and len(cell) < 80
-            and any(labels.name(kind, cell) for kind in ("header", "meta", "section"))
-        )
+        known = sum(1 for cell in cells if cell and len(cell) < 80 and key(cell) in labels.structure_keys)
         score = (known, -DELIMITERS.index(delimiter))
         if score > best_score:
             best, best_score = delimiter, score

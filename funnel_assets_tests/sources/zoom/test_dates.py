@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from funnel_assets.sources.zoom import ReportRefused, ZoomReport, read_report
+from funnel_assets.sources.zoom import ReportRefused, ZoomReport, dates, read_report
 
 HEADER = "Attended,User Name,Email,Registration Time,Approval Status,Join Time,Leave Time,Time in Session (minutes)"
 
@@ -140,7 +140,9 @@ def test_a_lost_digit_shows_against_the_column() -> None:
         "2025-03-22 19:05:00+05:30",
     ],
 )
-def test_styles(text: str) -> None:
+@pytest.mark.parametrize("few", [dates._FEW, 0], ids=["short", "long"])
+def test_styles(text: str, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dates, "_FEW", few)
     month = 8 if "août" in text else 3
     start = f"2025-0{month}-22 19:00"
     found = report(row(f'"{text}"', f'"{text}"', "0"), start=start, generated=f"2025-0{month}-22 21:30")

@@ -3,11 +3,12 @@
 # ruff: noqa: E501 - lines as the reports have them
 
 import datetime as dt
+import random
 
 import pandas as pd
 import pytest
 
-from funnel_assets.sources.zoom import ReportRefused, ZoomReport, read_report
+from funnel_assets.sources.zoom import ReportRefused, ZoomReport, dates, fit, read_report
 from funnel_assets_tests.sources.zoom.files import (
     ASHA,
     BINA,
@@ -17,6 +18,13 @@ from funnel_assets_tests.sources.zoom.files import (
     META,
     attendee_report,
     registration_report,
+)
+from funnel_assets_tests.sources.zoom.generator import (
+    flip_bytes,
+    insert_cell,
+    lose_cell,
+    make_case,
+    swap_cells,
 )
 
 
@@ -39,6 +47,7 @@ def guests(report: ZoomReport) -> list[tuple[object, ...]]:
     return rows
 
 
+SPOILT = [lambda _, case: case.data, swap_cells, lose_cell, insert_cell, flip_bytes]
 EXPECTED = [
     ("Y", "asha@example.com", "+919812300001", "03-22 19:05", "03-22 20:00", "India"),
     ("N", "bina@example.com", "9812300002", None, None, None),
@@ -124,6 +133,29 @@ def test_every_layout_gives_the_same_people(layout: str) -> None:
     assert guests(report) == EXPECTED
     assert report.quarantined.empty
     assert (report.kind, report.topic) == ("attendee", "Bonds, explained")
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_short_file_is_read_as_a_long_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case(seed)
+    data = SPOILT[seed % len(SPOILT)](random.Random(seed), case)
+    short = read_or_refusal(data)
+    for module in (dates, fit):
+        monkeypatch.setattr(module, "_FEW", 0)
+    long = read_or_refusal(data)
+    if isinstance(short, str) or isinstance(long, str):
+        assert short == long
+        return
+    pd.testing.assert_frame_equal(short.people, long.people)
+    pd.testing.assert_frame_equal(short.quarantined, long.quarantined)
+    assert (short.sessions, short.dates, short.totals) == (long.sessions, long.dates, long.totals)
+
+
+def read_or_refusal(data: bytes) -> ZoomReport | str:
+    try:
+        return read(data)
+    except ReportRefused as refusal:
+        return str(refusal)
 
 
 def test_sections_come_in_any_order_and_may_be_empty() -> None:
