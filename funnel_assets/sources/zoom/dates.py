@@ -8,7 +8,7 @@ its column or is a misfit that the caller sets apart.
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
@@ -24,7 +24,7 @@ from funnel_assets.sources.zoom.labels import Labels, key
 ORDERS = ("month_first", "day_first")
 _TIME = (
     r"(?:(?P<ap0>AM|PM)\s*)?(?P<h>\d{1,2})[:.時时](?P<mi>\d{2})分?(?:[:.]?(?P<s>\d{2})(?:\.\d+)?秒?)?"
-    r"(?:\s*(?P<ap1>AM|PM))?(?:\s*(?P<z>Z|(?:UTC|GMT)?[+-]\d{2}:?\d{2}))?"
+    r"(?:\s*(?P<ap1>AM|PM))?(?:\s*\(?(?P<z>Z|UTC|GMT|(?:UTC|GMT)[+-]\d{1,2}(?::?\d{2})?|[+-]\d{2}:?\d{2})\)?)?"
 )
 _FAMILIES = {
     "ymd": r"^(?P<y>\d{4})(?P<sep>[-/.年])\s?(?P<a>\d{1,2})[-/.月]\s?(?P<b>\d{1,2})日?[\sT,]*" + _TIME + "$",
@@ -78,11 +78,18 @@ class Cells:
         return self.family == _NUMERIC
 
 
-def take_apart(column: pa.Array | pa.ChunkedArray, labels: Labels) -> Cells:
-    """Split a text column (nulls are empty cells) into date parts; the order of day and month stays open."""
+def take_apart(column: pa.Array | pa.ChunkedArray, labels: Labels, own: Collection[str] = ()) -> Cells:
+    """Split a text column (nulls are empty cells) into date parts; the order of day and month stays open.
+
+    Args:
+        column: The texts.
+        labels: Words for months and halves of the day.
+        own: Names of the account's own zone, which say nothing behind a time.
+    """
+    tail = re.compile(r"\s*\(?\b(?:" + "|".join(map(re.escape, sorted(own))) + r")\)?$") if own else None
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if len(whole) <= _FEW:
-        return _take_few_apart(whole.to_pylist(), labels)
+        return _take_few_apart(whole.to_pylist(), labels, tail)
     dictionary = whole.dictionary_encode()
     texts = dictionary.dictionary
     codes = dictionary.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -90,16 +97,16 @@ def take_apart(column: pa.Array | pa.ChunkedArray, labels: Labels) -> Cells:
     parts = {name: np.zeros(size, dtype=np.int64) for name in _PARTS}
     family = np.full(size, -1, dtype=np.int64)
     if size:
-        plain = _plain(texts, labels)
+        plain = _plain(texts, labels, tail)
         _match_families(plain, family, parts, labels)
     return Cells(codes, texts.to_pylist(), family, **parts)
 
 
-def _take_few_apart(column: list[str | None], labels: Labels) -> Cells:
+def _take_few_apart(column: list[str | None], labels: Labels, tail: re.Pattern[str] | None) -> Cells:
     """The same cell by cell for a short column, where Arrow's functions cost more to start than they save."""
     place: dict[str, int] = {}
     codes = [-1 if text is None else place.setdefault(text, len(place)) for text in column]
-    found = np.array([_one(text, labels) for text in place], dtype=np.int64).reshape(-1, 11).T.copy()
+    found = np.array([_one(text, labels, tail) for text in place], dtype=np.int64).reshape(-1, 11).T.copy()
     matched, parts = found[0], dict(zip(_PARTS, found[2:8], strict=True))
     widths, hours = found[8:11] % 100, found[10] // 100
     for index in set(matched.tolist()) - {-1}:
@@ -113,9 +120,9 @@ def _take_few_apart(column: list[str | None], labels: Labels) -> Cells:
     return Cells(np.array(codes, dtype=np.int64), list(place), family, **parts)
 
 
-def _one(text: str, labels: Labels) -> tuple[int, ...]:
+def _one(text: str, labels: Labels, tail: re.Pattern[str] | None) -> tuple[int, ...]:
     """Family, whether it holds, ``_PARTS``, widths of a and b, and 100 x hour + width of the hour."""
-    plain = _plain_one(text, labels)
+    plain = _plain_one(text, labels, tail)
     matches = ((index, _family(index).match(plain)) for index in range(len(_FAMILY_NAMES)))
     index, match = next(((index, match) for index, match in matches if match), (-1, None))
     if match is None:
@@ -135,25 +142,29 @@ def _one(text: str, labels: Labels) -> tuple[int, ...]:
     return (index, int(good), *parts, len(got["a"]), len(got["b"]), 100 * hour + len(got["h"]))
 
 
-def _plain_one(text: str, labels: Labels) -> str:
+def _plain_one(text: str, labels: Labels, tail: re.Pattern[str] | None) -> str:
     plain = text
     if not plain.isascii():
         plain = unicodedata.normalize("NFKC", plain)
         for word, name in labels.by_kind["ampm"].items():
             plain = plain.replace(word, name.upper() + " ")
         plain = plain.replace("\u200e", "").replace("\u200f", "")
-    plain = plain.upper()
+    plain = plain.upper().strip()
+    if tail is not None:
+        plain = tail.sub("", plain)
     return _SPACED_HALF.sub(r"\1M", plain).strip()
 
 
-def _plain(texts: pa.Array, labels: Labels) -> pa.Array:
+def _plain(texts: pa.Array, labels: Labels, tail: re.Pattern[str] | None) -> pa.Array:
     plain = texts
     if not pc.all(pc.string_is_ascii(texts)).as_py():
         plain = pc.utf8_normalize(plain, form="NFKC")
         for word, name in labels.by_kind["ampm"].items():
             plain = pc.replace_substring(plain, word, name.upper() + " ")
         plain = pc.replace_substring_regex(plain, "[\u200e\u200f]", "")
-    plain = pc.utf8_upper(plain)
+    plain = pc.utf8_trim_whitespace(pc.utf8_upper(plain))
+    if tail is not None:
+        plain = pc.replace_substring_regex(plain, tail.pattern, "")
     if pc.any(pc.match_substring_regex(plain, r"[AP]\.\s?M|[AP]\sM")).as_py():
         plain = pc.replace_substring_regex(plain, _SPACED_HALF.pattern, r"\1M")
     return pc.utf8_trim_whitespace(plain)
@@ -273,9 +284,35 @@ def _offsets(zones: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 def _offset(zone: str) -> int:
     """Seconds ahead of UTC of ``+05:30``; 0 for ``Z`` and for none."""
-    digits = re.sub(r"\D", "", zone)
-    size = (int(digits[:2]) * 3600 + int(digits[2:]) * 60) if digits else 0
+    found = re.search(r"(\d{1,2}):?(\d{2})?$", zone)
+    size = int(found.group(1)) * 3600 + int(found.group(2) or 0) * 60 if found else 0
     return -size if "-" in zone else size
+
+
+def zone_suffix(zone: str, timezone: str) -> str:
+    """What to write behind times whose header names a zone: ``(GMT+5:30)`` gives `` GMT+5:30``.
+
+    Nothing for the account's own zone.
+
+    Raises:
+        ReportRefused: ``unknown_zone`` for a zone that isn't known; its times would be hours off.
+    """
+    plain = zone.upper().replace(" ", "")
+    if plain in own_zone_names(timezone):
+        return ""
+    if re.fullmatch(r"(UTC|GMT)([+-]\d{1,2}(:?\d{2})?)?|[+-]\d{2}:?\d{2}", plain):
+        return f" {plain}"
+    raise ReportRefused(
+        f"Times are given in the time zone {zone!r}, which isn't known.", reason="unknown_zone"
+    )
+
+
+@cache
+def own_zone_names(timezone: str) -> frozenset[str]:
+    """How the account's zone may be called: ``ASIA/KOLKATA``, and ``IST`` where one abbreviation serves all year."""
+    zone = ZoneInfo(timezone)
+    names = {dt.datetime(2025, month, 1, tzinfo=zone).tzname() or "" for month in (1, 7)}
+    return frozenset({timezone.upper(), *(name for name in names if len(names) == 1 and name.isalpha())})
 
 
 def readings(cells: Cells, order: str) -> np.ndarray:

@@ -9,6 +9,7 @@ REASONS = {
     "truncated": "the file stops in the middle: copy or download it again.",
     "dates_ambiguous": "set date_order (month_first, day_first) for the source in sources.yaml, then replay.",
     "dates_mixed": "export the report again and drop it without opening it in a spreadsheet first.",
+    "unknown_zone": "name the zone as an offset, like (GMT+5:30), in the header, or leave it out; then drop it again.",
     "no_event_date": "export the report with its meeting details, or keep the file name that Zoom gave it.",
     "several_events": "export one report for each event.",
     "encoding": "export the report again; this file's text can't be read.",

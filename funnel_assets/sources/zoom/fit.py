@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from funnel_assets.arrow import pc
-from funnel_assets.sources.zoom.dates import Cells, take_apart
+from funnel_assets.sources.zoom.dates import Cells, own_zone_names, take_apart, zone_suffix
 from funnel_assets.sources.zoom.labels import Labels, key
-from funnel_assets.sources.zoom.layout import Block
+from funnel_assets.sources.zoom.layout import Block, zoned_name
 
 TIME_COLUMNS = ("registration_time", "join_time", "leave_time")
 TEXT_COLUMNS = (
@@ -77,7 +77,7 @@ class People:
         return json.dumps(named, ensure_ascii=False)
 
 
-def fit(block: Block, labels: Labels) -> People:
+def fit(block: Block, labels: Labels, timezone: str) -> People:
     """Align a block's rows with its header and check every cell's type except dates' order."""
     count = len(block.rows)
     columns, short, extra = _align(block)
@@ -94,11 +94,18 @@ def fit(block: Block, labels: Labels) -> People:
     _check_minutes(people, cells, labels)
     for name in ("registration_time", "join_time", "leave_time", "first_join", "last_leave"):
         if name in cells:
-            people.times[_plain_name(name)] = take_apart(cells[name], labels)
-    people.is_total = "total_minutes" in cells or "first_join" in cells
+            column = _with_zone(cells[name], block.header[block.names.index(name)], labels, timezone)
+            people.times[_plain_name(name)] = take_apart(column, labels, own_zone_names(timezone))
+    people.is_total = "total_minutes" in cells or ("first_join" in cells and "minutes" in cells)
     phone_columns = _add_phone(people, columns, labels)
     _check_alignment(people, columns, phone_columns, short, extra)
     return people
+
+
+def _with_zone(column: pa.Array, title: str, labels: Labels, timezone: str) -> pa.Array:
+    zone = zoned_name("header", title, labels)[1]
+    suffix = zone_suffix(zone, timezone) if zone else ""
+    return pc.binary_join_element_wise(column, suffix, "") if suffix else column
 
 
 def _plain_name(name: str) -> str:
@@ -169,7 +176,12 @@ def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> 
             people.text[name] = cells[name]
     if "country" not in cells and "country_question" in cells:
         people.text["country"] = cells["country_question"]
-    for name, kind in (("attended", "yes_no"), ("approval", "approval"), ("is_guest", "yes_no")):
+    for name, kind in (
+        ("attended", "yes_no"),
+        ("approval", "approval"),
+        ("is_guest", "yes_no"),
+        ("in_waiting_room", "yes_no"),
+    ):
         if name in cells:
             mapped, strange = _mapped(cells[name], kind, labels)
             people.text[name] = mapped
@@ -180,13 +192,17 @@ def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> 
         email = pc.utf8_lower(cells["email"])
         people.refuse(_filled(email) & ~_like(email, _EMAIL), "misaligned", "email")
         people.text["email"] = email
-    if "upn" in cells:
-        upn = pc.utf8_lower(cells["upn"])
+    for name in ("registration_email", "upn"):
+        if name not in cells:
+            continue
+        upn = pc.utf8_lower(cells[name])
         upn = pc.if_else(pa.array(_like(upn, _EMAIL)), upn, pa.scalar(None, pa.string()))
         people.text["email"] = pc.coalesce(people.text["email"], upn) if "email" in people.text else upn
     for name in ("user_name", "first_name", "last_name", "registration_source"):
         if name in cells:
             people.refuse(_like(cells[name], _DATE_LIKE), "misaligned", name)
+    if "in_waiting_room" in people.text:
+        people.refuse(_bool(pc.equal(people.text["in_waiting_room"], "yes")), "in_waiting_room", "")
     if "country" in cells:
         strange = _like(cells["country"], r"[@\d]")
         words, _ = _mapped(cells["country"], "yes_no", labels)
@@ -201,7 +217,7 @@ def _check_stray_email(people: People, columns: list[pa.Array]) -> None:
     if not empty.any():
         return
     for name, title, column in zip(people.block.names, people.block.header, columns, strict=True):
-        if name not in ("email", "user_name", "upn"):
+        if name not in ("email", "user_name", "upn", "registration_email"):
             people.refuse(empty & _like(column, _EMAIL), "misaligned", title)
 
 

@@ -4,6 +4,7 @@ Belongs here: the structure of a report, found by the words of ``labels.csv`` an
 not belong here: dates, fit of values, what attendance means.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,14 @@ _SESSION = frozenset(
 )
 _REGISTRATION = frozenset({"registration_time", "approval", "last_name", "role"})
 UNKNOWN_SECTION = "unknown"
+ASIDE = "aside"
+_TIMES = frozenset(
+    {"registration_time", "join_time", "leave_time", "first_join", "last_leave", "start", "end"}
+) | {
+    "generated_at",
+    "scheduled_start",
+    "actual_start",
+}
 
 
 @dataclass
@@ -51,6 +60,8 @@ class Layout:
         single_facts: Facts written as ``label, value`` lines.
         blocks: People, in file order.
         loose: (line, cells) of lines that belong to nothing known.
+        zones: Time zone that the header of an event fact names, as written.
+        aside: Lines of sections that are about something else than attendance, such as polls.
     """
 
     title: str | None = None
@@ -58,6 +69,8 @@ class Layout:
     single_facts: dict[str, str] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     loose: list[tuple[int, list[str]]] = field(default_factory=list)
+    zones: dict[str, str] = field(default_factory=dict)
+    aside: list[int] = field(default_factory=list)
 
 
 def lay_out(records: Records, labels: Labels | None = None) -> Layout:
@@ -74,6 +87,7 @@ class _Scanner:
         self.section: str | None = None
         self.block: Block | None = None
         self.fact_names: list[str | None] | None = None
+        self.has_facts = False
         self.records = Records([], [], [], ",", True)
         self.following = 0
 
@@ -109,10 +123,16 @@ class _Scanner:
         """Take one line; True when the next one deserves a closer look as well."""
         cells = _trimmed(row)
         if not cells:
-            self.fact_names = None
+            if self.has_facts:
+                self.fact_names = None
             return True
         if sum(1 for cell in cells if cell) == 1 and cells[0] and self._heading(cells[0]):
             return True
+        if self.section == ASIDE:
+            if not self._is_header(cells):
+                self.layout.aside.append(line)
+                return True
+            self.section = UNKNOWN_SECTION
         if self._header(cells) or self._event_header(cells) or self._single_fact(cells):
             return True
         if self.fact_names is not None and self._fact_row(cells):
@@ -179,15 +199,22 @@ class _Scanner:
         return True
 
     def _event_header(self, cells: Sequence[str]) -> bool:
-        names = [self.labels.name("meta", cell) for cell in cells]
+        names = [self.labels.name("meta", cell) or self._zoned(cell) for cell in cells]
         known = {name for name in names if name}
         if len(known) < 2 or not ("topic" in known or ("webinar_id" in known and len(known) > 2)):
             return False
         if any("@" in cell for cell in cells) or self.section == "teams_summary":
             return False
         self._close()
-        self.fact_names = names
+        self.fact_names, self.has_facts = names, False
         return True
+
+    def _zoned(self, cell: str) -> str | None:
+        """Name of a fact whose header has a time zone behind it."""
+        name, zone = zoned_name("meta", cell, self.labels)
+        if name:
+            self.layout.zones[name] = zone
+        return name
 
     def _single_fact(self, cells: Sequence[str]) -> bool:
         if self.block is not None:
@@ -211,6 +238,7 @@ class _Scanner:
             if name and cell:
                 facts.setdefault(name, cell)
         if facts:
+            self.has_facts = True
             self.layout.facts.append(facts)
         return True
 
@@ -227,11 +255,20 @@ def header_names(cells: Sequence[str], labels: Labels) -> list[str | None]:
     """Canonical name of each header cell; a name counts once, later cells with it are free questions."""
     names: list[str | None] = []
     seen: set[str] = set()
+    alone = not ({"first_name", "last_name"} <= {labels.name("header", cell) for cell in cells})
     for cell in cells:
-        name = labels.name("header", cell)
+        name = (alone and labels.name("alone", cell)) or labels.name("header", cell)
+        name = name or zoned_name("header", cell, labels)[0]
         if name in seen and name != "other":
             name = None
         if name:
             seen.add(name)
         names.append(name)
     return names
+
+
+def zoned_name(kind: str, cell: str, labels: Labels) -> tuple[str | None, str]:
+    """Name of a time under a header that also says its zone, and the zone: ``Join Time (GMT+5:30)``."""
+    found = re.fullmatch(r"(.+?)\s*[(\[（]([^()（）\[\]]+)[)\]）]:?", cell)
+    name = labels.name(kind, found.group(1)) if found else None
+    return (name, found.group(2)) if found and name in _TIMES else (None, "")

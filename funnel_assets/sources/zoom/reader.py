@@ -24,10 +24,12 @@ from funnel_assets.sources.zoom.dates import (
     Cells,
     check_styles,
     decide_order,
+    own_zone_names,
     readings,
     same_day_of_every_month,
     take_apart,
     to_utc,
+    zone_suffix,
 )
 from funnel_assets.sources.zoom.errors import ReportRefused
 from funnel_assets.sources.zoom.fit import (
@@ -37,7 +39,7 @@ from funnel_assets.sources.zoom.fit import (
     fit,
     minutes_of,
 )
-from funnel_assets.sources.zoom.labels import Labels, load_labels
+from funnel_assets.sources.zoom.labels import Labels, key, load_labels
 from funnel_assets.sources.zoom.layout import UNKNOWN_SECTION, Block, Layout, lay_out
 from funnel_assets.sources.zoom.report import Kind, ZoomReport, ZoomSession
 from funnel_assets.sources.zoom.text import Records, decode, read_records
@@ -64,6 +66,7 @@ _DETAILS = {
     "unknown_section": "The heading above this row is unknown. Add it to the labels table, then replay.",
     "no_header": "There is no header this row belongs to. Export the report again.",
     "row_cut_short": "The file ends in the middle of this row. Copy or download the file again.",
+    "in_waiting_room": "This is time spent in the waiting room and isn't counted. Nothing to do.",
     "outside_event": "The join time is far from the event. Check the row against the report in Zoom.",
 }
 
@@ -120,16 +123,16 @@ def _read(
     if not layout.blocks:
         raise ReportRefused(_no_people_message(layout), reason="not_a_report")
     _check_not_cut(records, layout)
-    blocks = [fit(block, labels) for block in layout.blocks]
+    blocks = [fit(block, labels, timezone) for block in layout.blocks]
     kind = _kind(layout, blocks)
     facts = _facts(layout, blocks)
-    fact_cells = _fact_cells(facts, labels)
+    fact_cells = _fact_cells(facts, layout.zones, labels, timezone)
     name_id, file_day = _from_name(file)
     minutes = minutes_of(_duration(facts[0]) or "", labels)
     order = _order(blocks, fact_cells, minutes, _Clues(file_day, landed_at, date_order))
     read = _read_blocks(blocks, order, timezone, kind)
     if kind == "participants":
-        _mark_meeting_staff(read, _first(facts, "host_email"), labels)
+        _mark_meeting_staff(read, _first(facts, "host_email"), _first(facts, "host_name"), labels)
     sessions = _sessions(facts, fact_cells, order, timezone, labels)
     _check_near_event(read, sessions)
     report = ZoomReport(
@@ -137,7 +140,7 @@ def _read(
         sha256=hashlib.sha256(data).hexdigest(),
         kind=kind,
         topic=_first(facts, "topic"),
-        webinar_id=_digits(_first(facts, "webinar_id")) or name_id,
+        webinar_id=_number(_first(facts, "webinar_id")) or name_id,
         sessions=sessions,
         generated_at=_moment(fact_cells, "generated_at", 0, order, timezone),
         totals=_totals(facts),
@@ -148,10 +151,24 @@ def _read(
         dates=order,
         landed_at=landed_at,
         file_day=file_day,
-        notes=tuple(dict.fromkeys(note for block in blocks for note in block.notes)),
+        notes=tuple(
+            dict.fromkeys([*_notes(layout, fact_cells), *(note for block in blocks for note in block.notes)])
+        ),
     )
     _check_has_day(report)
     return report
+
+
+def _notes(layout: Layout, fact_cells: Mapping[str, Cells]) -> list[str]:
+    notes = []
+    if layout.aside:
+        notes.append(
+            f"{len(layout.aside)} lines of polls, questions or the like are no attendance and were left out."
+        )
+    for name, cells in fact_cells.items():
+        if (cells.family < 0).any():
+            notes.append(f"What the report gives as {name.replace('_', ' ')} is no time and was left out.")
+    return notes
 
 
 def _no_people_message(layout: Layout) -> str:
@@ -194,19 +211,23 @@ def _facts(layout: Layout, blocks: list[People]) -> list[dict[str, str]]:
     """Event facts, one mapping a sitting; single ``label, value`` lines count for the first."""
     facts = [dict(row) for row in layout.facts] or [{}]
     facts[0] = {**layout.single_facts, **facts[0]}
-    ids = {_digits(row["webinar_id"]) for row in facts if row.get("webinar_id")}
+    ids = {_number(row["webinar_id"]) for row in facts if row.get("webinar_id")}
     if len(ids) > 1:
         raise ReportRefused(f"The file covers {len(ids)} different webinar IDs.", reason="several_events")
     return facts
 
 
-def _fact_cells(facts: list[dict[str, str]], labels: Labels) -> dict[str, Cells]:
+def _fact_cells(
+    facts: list[dict[str, str]], zones: Mapping[str, str], labels: Labels, timezone: str
+) -> dict[str, Cells]:
     """Each time fact over the sittings as date cells; each fact keeps a style of its own."""
-    return {
-        name: take_apart(pa.array([row.get(name) or None for row in facts], pa.string()), labels)
-        for name in TIME_FACTS
-        if any(row.get(name) for row in facts)
-    }
+    cells: dict[str, Cells] = {}
+    for name in TIME_FACTS:
+        suffix = zone_suffix(zones[name], timezone) if name in zones else ""
+        texts = [row[name] + suffix if row.get(name) else None for row in facts]
+        if any(texts):
+            cells[name] = take_apart(pa.array(texts, pa.string()), labels, own_zone_names(timezone))
+    return cells
 
 
 def _order(
@@ -343,7 +364,7 @@ def _frame(read: list[_Rows]) -> pd.DataFrame:
             arrays[name] = rows.people.text.get(name, pa.nulls(count, pa.string()))
         arrays |= rows.times
         arrays["minutes"] = rows.minutes
-        arrays["is_span"] = np.full(count, rows.is_span)
+        arrays["is_span"] = rows.is_span & ~np.isnan(rows.minutes)
         arrays["is_timing_unusable"] = rows.is_timing_unusable
         for name, array in arrays.items():
             if not fits.all():
@@ -402,7 +423,9 @@ def _attended(people: People, join: np.ndarray) -> np.ndarray:
     joined = join != _NAT
     told = people.text.get("attended")
     if told is None:
-        came = joined | ~np.isnan(people.minutes) | (people.block.section == "teams_people")
+        came = joined | ~np.isnan(people.minutes)
+        if people.block.section == "teams_people" and "join_time" not in people.times:
+            came[:] = True
         return np.where(came, 1, -1)
     codes = pc.fill_null(pc.index_in(told, value_set=pa.array(["no", "yes"])), -1)
     codes = codes.to_numpy(zero_copy_only=False)
@@ -453,7 +476,7 @@ def _check_times(rows: _Rows) -> None:
 
 def _roles(people: People, kind: Kind) -> np.ndarray:
     section, count = people.block.section, len(people.block.rows)
-    if section in ("teams_people", "teams_activity"):
+    if section in ("teams_people", "teams_activity") or (kind == "teams" and "role" in people.text):
         roles = people.text.get("role", pa.nulls(count, pa.string()))
         return pc.fill_null(roles, "attendee").to_numpy(zero_copy_only=False)
     names = set(people.block.names)
@@ -467,12 +490,16 @@ def _roles(people: People, kind: Kind) -> np.ndarray:
     return np.full(count, role, dtype=object)
 
 
-def _mark_meeting_staff(read: list[_Rows], host_email: str | None, labels: Labels) -> None:
-    """A meeting's list has no section for its host: know them by address, or by a mark behind the name.
+def _mark_meeting_staff(
+    read: list[_Rows], host_email: str | None, host_name: str | None, labels: Labels
+) -> None:
+    """A meeting's list has no section for its host: know them by address, name, or a mark behind the name.
 
     Colleagues of the host (no guests of the account, at the host's own mail domain) hold the meeting too.
     """
-    host = (host_email or "").strip().lower()
+    address = re.search(r"[^\s()<>（）]+@[^\s()<>（）]+", host_name or "")
+    host = (host_email or (address.group() if address else "")).strip().lower()
+    called = key(re.sub(r"[(<（].*", "", host_name or ""))
     domain = host.rpartition("@")[2]
     if labels.name("public_domain", domain):
         domain = ""
@@ -485,7 +512,8 @@ def _mark_meeting_staff(read: list[_Rows], host_email: str | None, labels: Label
             marks = re.findall(r"[(（]([^()（）]*)[)）]", name or "")
             roles = {role for mark in marks if (role := labels.name("role", mark)) in ("host", "panelist")}
             is_colleague = bool(domain and email and guest == "no" and email.endswith("@" + domain))
-            if (email and email == host) or "host" in roles:
+            is_called = bool(called) and guest != "yes" and key(name or "") == called
+            if (email and email == host) or is_called or "host" in roles:
                 rows.section[row] = "host"
             elif roles or is_colleague:
                 rows.section[row] = "panelist"
@@ -576,9 +604,10 @@ def _first(facts: list[dict[str, str]], name: str) -> str | None:
     return next((row[name] for row in facts if row.get(name)), None)
 
 
-def _digits(text: str | None) -> str | None:
-    digits = re.sub(r"\D", "", text or "")
-    return digits or None
+def _number(text: str | None) -> str | None:
+    """Digits of a webinar's number; None for a number with letters in it, which isn't Zoom's."""
+    plain = re.sub(r"[\s\-–]", "", text or "")
+    return plain if plain.isdecimal() else None
 
 
 def _totals(facts: list[dict[str, str]]) -> dict[str, int]:

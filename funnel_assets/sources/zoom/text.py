@@ -50,7 +50,8 @@ def decode(data: bytes) -> str:
         text = text.replace("\x00", "")
     text = text.replace(_BOM, "") if _BOM in text[:8] else text
     if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        # "\r\r\n" is what a Windows program makes of a file that had its line ends already.
+        text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
     return text
 
 

@@ -47,6 +47,10 @@ def guests(report: ZoomReport) -> list[tuple[object, ...]]:
     return rows
 
 
+POLLS = (
+    "Poll Details\n#,User Name,User Email,Submitted Date/Time,Question,Answer\n"
+    '1,Asha Rao,asha@example.com,"Mar 22, 2025 19:30:00",How?,"Good, thanks"\n\n'
+)
 SPOILT = [lambda _, case: case.data, swap_cells, lose_cell, insert_cell, flip_bytes]
 EXPECTED = [
     ("Y", "asha@example.com", "+919812300001", "03-22 19:05", "03-22 20:00", "India"),
@@ -114,6 +118,14 @@ LAYOUTS = {
     "quoted_everything": lambda text: _quoted(text),
     "narrow_space_before_pm": lambda text: text.replace("7:00 PM", "7:00\u202fPM").encode(),
     "old_user_name_label": lambda text: text.replace("User Name (Original Name)", "User Name").encode(),
+    "line_ends_doubled_by_windows": lambda text: text.replace("\n", "\r\r\n").encode(),
+    "a_blank_line_after_every_line": lambda text: text.replace("\n", "\n\n").encode(),
+    "zone_in_headers": lambda text: (
+        text.replace("n Time", "n Time (GMT+5:30)").replace("Start Time", "Start Time (IST)").encode()
+    ),
+    "zone_in_values": lambda text: text.replace(' PM"', ' PM IST"').replace(':00"', ':00 GMT+5:30"').encode(),
+    "polls_in_between": lambda text: text.replace("Attendee Details", POLLS + "Attendee Details").encode(),
+    "polls_at_the_end": lambda text: (text + POLLS).encode(),
     "no_title": lambda text: text.partition("\n")[2].encode(),
 }
 
@@ -332,6 +344,40 @@ def test_a_meetings_participant_list(text: str) -> None:
     ]
 
 
+RECENT_MEETING = """Topic,ID,Host,Duration (minutes),Start time,End time,Participants
+Office hour,871 2345 6789,Hema Host (hema@academy.example),90,03/22/2025 07:00:00 PM,03/22/2025 08:30:00 PM,3
+
+Name (original name),Email,Join time,Leave time,Duration (minutes),Guest,In waiting room
+Hema Host,,03/22/2025 06:58:00 PM,03/22/2025 08:30:00 PM,92,No,No
+Asha Rao,asha@example.com,03/22/2025 07:00:00 PM,03/22/2025 07:05:00 PM,5,Yes,Yes
+Asha Rao,asha@example.com,03/22/2025 07:05:00 PM,03/22/2025 08:00:00 PM,55,Yes,No
+"""
+
+
+def test_a_meetings_host_is_known_by_name_and_waiting_is_no_attendance() -> None:
+    report = read(RECENT_MEETING)
+    assert report.hosts["user_name"].tolist() == ["Hema Host"]
+    assert guests(report) == [("Y", "asha@example.com", None, "03-22 19:05", "03-22 20:00", None)]
+    assert report.quarantined[["line", "reason"]].to_numpy().tolist() == [[6, "in_waiting_room"]]
+    by_address = read(RECENT_MEETING.replace("Hema Host,,", "Hema,hema@academy.example,"))
+    assert by_address.hosts["email"].tolist() == ["hema@academy.example"]
+
+
+def test_a_header_in_another_zone_moves_its_times_and_an_unknown_zone_is_refused() -> None:
+    row = CARL.replace("19:10", "13:40").replace("19:40", "14:10")
+    header = HEADER.replace("Join Time", "Join Time (UTC)").replace("Leave Time", "Leave Time (GMT+0)")
+    assert guests(read(attendee_report([row], header=header))) == EXPECTED[2:]
+    with pytest.raises(ReportRefused) as caught:
+        read(attendee_report(header=HEADER.replace("Join Time", "Join Time (Mars)")))
+    assert caught.value.reason == "unknown_zone"
+
+
+def test_a_start_that_is_no_time_is_told() -> None:
+    report = read(attendee_report(facts=FACTS.replace("Mar 22, 2025 7:00 PM", "in the evening")))
+    assert report.notes == ("What the report gives as actual start is no time and was left out.",)
+    assert guests(report) == EXPECTED
+
+
 def test_a_participant_list_without_meta_block_takes_number_and_day_from_its_name() -> None:
     text = (
         "Name (Original Name),User Email,Total Duration (Minutes),Guest\nAsha Rao,asha@example.com,55,Yes\n"
@@ -378,6 +424,38 @@ def test_teams_activities_give_the_visits() -> None:
     report = read((TEAMS + TEAMS_ACTIVITY).encode("utf-16"))
     visits = report.attendees[report.attendees["join_time"].notna()]
     assert visits["minutes"].round(2).tolist() == [25.0, 15.17]
+    assert not report.people["is_span"].any()
+
+
+def test_a_teams_webinars_registrants_and_those_who_stayed_away() -> None:
+    text = TEAMS[: TEAMS.index("Name\t")] + (
+        "Name\tFirst join\tLast leave\tIn-meeting duration\tEmail\tRole\tRegistration first name\tRegistration last name"
+        "\tRegistration email\tRegistration time\tRegistration status\n"
+        "Asha Rao\t3/22/25, 7:05:00 PM\t3/22/25, 8:00:00 PM\t55m\tasha@example.com\tAttendee\tAsha\tRao\tasha@home.example"
+        "\t3/15/25, 7:05:00 PM\tRegistered\n"
+        "Bina\t\t\t\t\t\tBina\tDas\tbina@example.com\t3/15/25, 8:05:00 PM\tRegistered\n"
+    )
+    report = read(text.encode("utf-16"))
+    assert report.quarantined.empty
+    found = report.people[["attended", "email", "last_name", "approval"]].fillna("-").to_numpy().tolist()
+    assert found[0] == ["Y", "asha@example.com", "Rao", "approved"]
+    assert found[1][1:] == ["bina@example.com", "Das", "approved"]
+    assert found[1][0] != "Y"
+
+
+def test_an_old_teams_list_knows_its_organiser_by_role() -> None:
+    text = TEAMS[TEAMS.index("Meeting title") :].replace("2. Participants\n", "Meeting Id\tabc-123\n\n")
+    report = read(
+        text.replace("First Join", "Join Time").replace("Last Leave", "Leave Time").encode("utf-16")
+    )
+    assert report.people["section"].tolist() == ["host", "attendee", "attendee"]
+    assert report.webinar_id is None, "the number in abc-123 is no webinar's"
+
+
+def test_a_teams_list_whose_duration_is_not_known_counts_from_join_to_leave() -> None:
+    text = TEAMS.replace("In-Meeting Duration", "Presence").replace("Meeting title", "Titre de la réunion")
+    report = read(text.replace("Name\t", "Nom\t").encode("utf-16"))
+    assert report.attendees["user_name"].tolist() == ["Asha Rao", "Carl (Guest)"]
     assert not report.people["is_span"].any()
 
 
