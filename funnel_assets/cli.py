@@ -284,16 +284,27 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
     faults: Annotated[str, typer.Option(help="moderate, or counts like junk_phones=20,cut_files=1.")] = "",
     check: Annotated[Path | None, typer.Option(help="Check a written world instead of writing one.")] = None,
+    score: Annotated[
+        Path | None, typer.Option(help="Hold what FUNNEL_HOME made of a written world to its answer key.")
+    ] = None,
 ) -> None:
     """Write a synthetic world with its answer key: the same arguments give the same bytes.
 
-    Examples: `funnel simulate --world edtech --days 30 --out /tmp/world`, then `funnel simulate --check /tmp/world`
+    The folder is a home as it stands: run the pipeline on it with `FUNNEL_HOME`, then score what it made.
+
+    Examples: `funnel simulate --days 30 --end-date 2026-03-31 --out /tmp/world`, `funnel simulate --check /tmp/world`,
+    `FUNNEL_HOME=/tmp/world funnel backfill --from 2026-03-02 --to 2026-03-31`,
+    `FUNNEL_HOME=/tmp/world funnel simulate --score /tmp/world`
     """
     from funnel_assets.simulate import cli as worlds
 
     settings = _settings()
     if check is not None:
         if not worlds.check(check, screen):
+            raise typer.Exit(EXIT_FAILED)
+        return
+    if score is not None:
+        if not worlds.score(score, settings, screen):
             raise typer.Exit(EXIT_FAILED)
         return
     if out is None:

@@ -93,6 +93,11 @@ class Settings:
         return self.home / "landing"
 
     @property
+    def quarantine(self) -> Path:
+        """Rows and files that couldn't be used."""
+        return self.home / "quarantine"
+
+    @property
     def staged(self) -> Path:
         """Parsed sources, a cache that may be deleted."""
         return self.home / "staged"

@@ -51,7 +51,7 @@ class Pipeline:
         self._server = server
         self.lake = Lake(settings.lake)
         self.landing = Landing(settings.landing)
-        self.quarantine = Quarantine(settings.home / "quarantine")
+        self.quarantine = Quarantine(settings.quarantine)
 
     # --- what people edit: read anew at each use, so that a saved file counts without a restart -----------
 

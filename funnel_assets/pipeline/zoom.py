@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -455,16 +456,32 @@ def _going_on(path: Path, arrivals: Arrivals) -> Iterator[None]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Files a person may have dropped, oldest name first; hidden and unfinished ones left out."""
+    """Files a person may have dropped, oldest first; hidden and unfinished ones left out.
+
+    A meeting's participant list doesn't say when it was made: of two dropped together, the later file is the corrected
+    one, by its name a browser's second download: ``list (1).csv`` comes after ``list.csv``.
+    """
     if not folder.is_dir():
         return []
-    return [
+    found = [
         path
-        for path in sorted(folder.rglob("*"))
+        for path in folder.rglob("*")
         if path.is_file()
         and not any(part.startswith((".", "~$")) for part in path.relative_to(folder).parts)
         and not path.name.lower().endswith(_UNFINISHED_NAMES)
     ]
+    return sorted(found, key=_age)
+
+
+def _age(path: Path) -> tuple[float, str, int, str]:
+    """Order of files: last change, then name, a browser's numbered download after the one it repeats."""
+    numbered = re.fullmatch(r"(.*) \((\d+)\)", path.stem)
+    stem, number = (numbered[1], int(numbered[2])) if numbered else (path.stem, 0)
+    try:
+        changed = path.stat().st_mtime
+    except OSError:
+        changed = 0.0
+    return changed, stem, number, str(path)
 
 
 def _markdown(frame: pd.DataFrame) -> str:

@@ -46,10 +46,13 @@ def check_world(folder: Path) -> list[CheckResult]:
 
 
 def show_checks(
-    results: list[CheckResult], console: Console | None = None, only_failed: bool = False
+    results: list[CheckResult],
+    console: Console | None = None,
+    only_failed: bool = False,
+    title: str = "Checks of the simulated world",
 ) -> None:
     """Print the checks as a table, failures last, and how many there are."""
-    table = Table("", "check", "expected", "observed", "tolerance", title="Checks of the simulated world")
+    table = Table("", "check", "expected", "observed", "tolerance", title=title)
     for result in sorted(results, key=lambda r: not r.passed):
         if only_failed and result.passed:
             continue

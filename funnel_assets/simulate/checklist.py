@@ -56,6 +56,10 @@ class Checklist:
         """Nothing may break the rule."""
         self.exact(name, 0, int(count))
 
+    def at_least(self, name: str, expected: str, observed: str, passed: bool) -> None:
+        """Something measured elsewhere, with its verdict."""
+        self.results.append(CheckResult(name, expected, observed, "", passed))
+
     def within(self, name: str, low: float, observed: float, high: float) -> None:
         """The value must lie between two bounds, both included."""
         passed = bool(low <= observed <= high)

@@ -1,6 +1,6 @@
 """What ``funnel simulate`` does, as plain functions.
 
-Belongs here: the two commands on simulated worlds. Does not belong here: parsing of options (the package CLI),
+Belongs here: the commands on simulated worlds. Does not belong here: parsing of options (the package CLI),
 the worlds.
 """
 
@@ -10,12 +10,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from funnel_assets.config.settings import Settings
 from funnel_assets.errors import UsageError
 from funnel_assets.simulate.check import check_world, show_checks
 from funnel_assets.simulate.edtech import DEFAULT_DAYS, build_edtech, write_world
 from funnel_assets.simulate.faults import Faults
 from funnel_assets.simulate.saas import DEFAULT_DAYS as SAAS_DAYS
 from funnel_assets.simulate.saas import build_saas, write_saas
+from funnel_assets.simulate.score import score_world
+from funnel_assets.storage.lake import Lake
+from funnel_assets.storage.quarantine import Quarantine
 
 WORLDS = ("edtech", "saas")
 
@@ -72,6 +76,22 @@ def _simulate_saas(
         f"{len(written)} files of the SaaS world, {built.start_date} to {built.end_date}, are in {out}"
     )
     return written
+
+
+def score(folder: Path, settings: Settings, console: Console | None = None) -> bool:
+    """Compare what the pipeline made of a written world with its answer key, and show the result.
+
+    Returns:
+        Whether all of it is right.
+
+    Raises:
+        UsageError: When the folder holds no world.
+        MissingPartitions: When the home's lake lacks a day of the world.
+    """
+    scored = score_world(folder, Lake(settings.lake), Quarantine(settings.quarantine))
+    results = scored.checks.results
+    show_checks(results, console, title="The pipeline against the answer key")
+    return all(result.passed for result in results)
 
 
 def check(folder: Path, console: Console | None = None, only_failed: bool = False) -> bool:

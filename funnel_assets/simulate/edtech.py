@@ -10,6 +10,8 @@ people to sales through its CRM and sells with instalments (SPEC 4 to 6, seed 00
 import dataclasses
 import datetime as dt
 import json
+import os
+import re
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from funnel_assets.config.settings import START_DATE_FILE
 from funnel_assets.errors import UsageError
 from funnel_assets.simulate.edtech_catalogue import Calendar
 from funnel_assets.simulate.edtech_config import config_files
@@ -193,6 +196,7 @@ def build_edtech(
 def write_world(world: World, out: Path) -> list[Path]:
     """Write the world as files: sheets/, crm/, spend.csv, events.json, zoom/, config/ and answer_key/.
 
+    The folder is a ``FUNNEL_HOME`` as it stands: config/sources.yaml reads the files beside it.
     Files that a former, other world left in those folders are removed, so that two worlds never mix.
 
     Returns:
@@ -201,9 +205,14 @@ def write_world(world: World, out: Path) -> list[Path]:
     # One body at a time: at ten times the usual size, all of them together would take gigabytes.
     written = [_write(out / FILES[name], world.dump(name)) for name in DATASETS]
     now = world.wall_clock(None)
-    written += [_write(out / "zoom" / file.name, world.shelf.body(file)) for file in world.shelf.at(now)]
-    config = {**world.config_files(), "sources.yaml": sources_yaml().encode()}
+    for file in world.shelf.at(now):
+        written.append(_write(out / "zoom" / file.name, world.shelf.body(file)))
+        # As old as they are in the story: the inbox waits for files that were written a moment ago.
+        dropped_at = file.dropped_at - IST_SECONDS
+        os.utime(written[-1], (dropped_at, dropped_at))
+    config = {**world.config_files(), "sources.yaml": sources_yaml(files=True).encode()}
     written += [_write(out / "config" / name, body) for name, body in config.items()]
+    written.append(_write(out / START_DATE_FILE, f"{world.start_date}\n".encode()))
     for name, table in world.answer_key().items():
         path = out / "answer_key" / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -231,8 +240,18 @@ def _remove_strangers(out: Path, written: list[Path]) -> None:
                 path.unlink()
 
 
-def sources_yaml() -> str:
-    """Return the ``sources.yaml`` that reads this world from a running ``funnel serve-sources``."""
-    return (
-        resources.files("funnel_assets.simulate").joinpath("edtech_sources.yaml").read_text(encoding="utf-8")
-    )
+def sources_yaml(*, files: bool = False) -> str:
+    """Return the ``sources.yaml`` that reads this world.
+
+    Args:
+        files: From its written files, where the folder itself is ``FUNNEL_HOME``; else from a running
+            ``funnel serve-sources``.
+    """
+    template = resources.files("funnel_assets.simulate").joinpath("edtech_sources.yaml")
+    text = template.read_text(encoding="utf-8")
+    if not files:
+        return text
+    text = re.sub(r"url: \$\{FUNNEL_SOURCES_URL\}/(?:sheets/(?=spend))?", "path: ", text)
+    text = re.sub(r" +auth: .*\n", "", text).replace("${FUNNEL_HOME}/inbox/zoom", "zoom")
+    # A world of a few days has no sale yet.
+    return re.sub(r"kind: http_(\w+)\n", r"kind: \1\n    allow_empty: true\n", text)

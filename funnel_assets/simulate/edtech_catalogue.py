@@ -160,7 +160,8 @@ def crm_source_funnel(calendar: Calendar, source: Ints, at: Ints) -> Ints:
     codes[size : size + 4] = WEBINAR
     codes[size + 4 : size + 8] = BOOTCAMP
     moved = (source == MASTERCLASS) & (at >= calendar.second_of(calendar.remap_day))
-    return np.where(moved, BOOTCAMP, codes[source])
+    retired = (source == INFLUENCER) & (at >= calendar.second_of(calendar.retire_day) + 86_400)
+    return np.select([moved, retired], [BOOTCAMP, MISC_CODE], codes[source])
 
 
 def funnel_mapping_rows(calendar: Calendar) -> list[tuple[str, str, str, str, str]]:

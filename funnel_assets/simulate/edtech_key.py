@@ -198,7 +198,7 @@ class AnswerKey:
         """Grain: one person at one event day, staff included (``role``).
 
         ``reported`` says whether the final reports were dropped, whole, before closing time; ``dialled_in``
-        people show a name only.
+        people show a name only; ``has_phone`` says whether a registrant typed a usable one.
         """
         frame = self._story.attendance
         number = frame["event"].to_numpy(dtype=np.int64)
@@ -234,6 +234,7 @@ class AnswerKey:
                 "minutes": pa.array(-(-seconds // 60)),
                 "rejoin_count": pa.array(np.maximum(sessions - 1, 0)),
                 "dialled_in": pa.array(dialled, pa.bool_()),
+                "has_phone": pa.array(registered & (self._shelf.phone_styles() < LOST_FROM)),
                 "reported": pa.array(np.isin(number, sorted(whole))),
                 "registration_reported": pa.array(
                     np.isin(number, sorted(self._reported_events("registration")))
@@ -372,10 +373,14 @@ class AnswerKey:
         )
 
     def people(self) -> pa.Table:
-        """Grain: one true person, with true first touch and the moments each stage was reached."""
+        """Grain: one true person, with true first touch and the moments each stage was reached.
+
+        ``second_email`` and ``new_phone`` are what those with ``has_second_email`` and ``has_new_phone`` also give.
+        """
         people, size = self._story.people, len(self._story.people)
         everyone = np.arange(size)
         number, foreign = self._exports.writers.numbers(everyone)
+        moved, _ = self._exports.writers.numbers(everyone, everyone >= 0)
         writers = self._exports.writers
         touch = self._first_touches()
         stage = self._stages()
@@ -390,8 +395,11 @@ class AnswerKey:
                     people["kin"].to_numpy(), mask=people["kin"].to_numpy() == everyone
                 ),
                 "has_new_phone": pa.array(people["new_phone"].to_numpy(bool)),
+                "new_phone": numbers(moved),
                 "email": writers.emails(everyone),
                 "has_second_email": pa.array(people["two_mails"].to_numpy(bool)),
+                "second_email": writers.emails(everyone, everyone >= 0),
+                "mistyped_email": writers.mistyped_emails(everyone),
                 "programme": _pick(PROGRAMMES, people["programme"].to_numpy()),
                 "first_touch_at": utc(touch["at"]),
                 "first_touch_kind": _pick(("sheet", "zoom"), touch["kind"]),

@@ -21,7 +21,7 @@ from funnel_assets.simulate.csvtext import pc
 from funnel_assets.simulate.csvtext import words as look_up
 from funnel_assets.simulate.edtech_story import DAY, Story, ZoomEvent, union_seconds
 from funnel_assets.simulate.faults import Faults
-from funnel_assets.simulate.rand import Draws, share
+from funnel_assets.simulate.rand import Draws, Ints, share
 from funnel_assets.simulate.writers import ZOOM_STYLES, Writers, phone_styles, phones, two_addresses
 
 LAYOUTS = (
@@ -234,10 +234,10 @@ class ZoomShelf:
         rows = self.attendance_of(event.number)
         person = rows["person"].to_numpy(dtype=np.int64)
         draw = Draws(self._story.seed, f"zoom/guests/{event.webinar_id}")
-        typed = Draws(self._story.seed, f"zoom/typed/{event.number}")
+        typed, style = self._typing(event.number, len(rows))
         writers = self._writers
         number, foreign = writers.numbers(person)
-        phone = phones(number, foreign, phone_styles(typed, len(rows), ZOOM_STYLES))
+        phone = phones(number, foreign, style)
         email, _ = writers.typed_emails(
             typed, person, two_addresses(typed, self._story.people, person), np.zeros(len(rows), dtype=bool)
         )
@@ -260,6 +260,19 @@ class ZoomShelf:
             missing.tolist(),
         )
         return [_Guest(*values) for values in zip(*columns, strict=True)]  # type: ignore[arg-type]
+
+    def _typing(self, number: int, guests: int) -> tuple[Draws, Ints]:
+        """Return the draws of what an event's guests typed, and how they typed their phones."""
+        typed = Draws(self._story.seed, f"zoom/typed/{number}")
+        return typed, phone_styles(typed, guests, ZOOM_STYLES)
+
+    def phone_styles(self) -> Ints:
+        """How each row of the story's attendance typed its phone."""
+        styles = [
+            self._typing(event.number, len(self.attendance_of(event.number)))[1]
+            for event in self._story.events
+        ]
+        return np.concatenate([np.empty(0, np.int64), *styles])
 
     @cached_property
     def _by_event(self) -> dict[int, pd.DataFrame]:

@@ -1,6 +1,7 @@
 """What becomes of files in the Zoom inbox: each is taken once and whole, none is missed, none stops the others."""
 
 import datetime as dt
+import os
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,15 @@ def test_corrected_report_replaces_the_earlier_one(inbox: Inbox) -> None:
     assert list(opened.zoom.days_to_make()) == [DAY]
     assert make(opened).changed == {DAY}
     assert people(opened) == ["Asha", "Chen"]
+
+
+def test_of_two_dropped_together_the_second_download_is_the_correction(inbox: Inbox) -> None:
+    for name, people_there in (("list (1).csv", ("Asha",)), ("list.csv", ("Asha", "Bina"))):
+        path = inbox.drop(name, report(people=people_there))
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    opened = inbox.pipeline()
+    make(opened)
+    assert people(opened) == ["Asha"]
 
 
 def test_file_with_an_older_time_is_found(inbox: Inbox) -> None:
