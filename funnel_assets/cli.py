@@ -188,13 +188,91 @@ def export(
 
     Example: `funnel export --out /tmp/numbers`
     """
-    from funnel_assets import exports, launch
+    from funnel_assets import exports, launch, unmapped
     from funnel_assets.pipeline.pipeline import Pipeline
 
     settings = _settings()
     server = launch.prepare(settings)
-    written = exports.write(Pipeline(settings, server).warehouse, out or settings.exports)
-    screen.print(f"{len(written)} files in {out or settings.exports}")
+    opened = Pipeline(settings, server)
+    folder = out or settings.exports
+    written = exports.write(opened.warehouse, folder)
+    listed = unmapped.write(opened.warehouse, opened.tables(), folder)
+    screen.print(f"{len(written) + (listed is not None)} files in {folder}")
+
+
+@app.command("preview-mapping")
+def preview_mapping(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A changed funnel_mapping.csv.")],
+) -> None:
+    """Say which figures would move if a file took the place of `funnel_mapping.csv`. Changes nothing.
+
+    Example: `funnel preview-mapping new_mapping.csv`
+    """
+    from funnel_assets import tables
+    from funnel_assets.pipeline import preview
+    from funnel_assets.pipeline.pipeline import Pipeline
+
+    found = preview.preview_mapping(Pipeline(_settings()), file)
+    for shown in tables.mapping_preview(found.before, found.after, found.moves):
+        screen.print(shown)
+    if found.waiting:
+        screen.print(
+            f"Days of {', '.join(found.waiting)} wait to be made again for other reasons, and their figures move for "
+            "those too. Run `funnel restate` first for a clean comparison."
+        )
+
+
+@app.command("apply-mapping")
+def apply_mapping(
+    file: Annotated[
+        Path | None, typer.Argument(help="The filled list; that of the exports folder unless given.")
+    ] = None,
+) -> None:
+    """Add the filled rows of `unmapped_sources.csv` to `funnel_mapping.csv`; rows without a funnel are ignored.
+
+    Example: `funnel apply-mapping data/exports/unmapped_sources.csv`
+    """
+    from funnel_assets import unmapped
+
+    settings = _settings()
+    added = unmapped.apply(settings.config_dir, file or settings.exports / unmapped.FILE)
+    for row in added:
+        screen.print(f"{row['source']} now counts to {row['funnel']}", markup=False, highlight=False)
+    screen.print(
+        "The days this concerns are made again by themselves while `make ui` is up, or with `funnel restate`."
+        if added
+        else "No row has a funnel that isn't in the mapping already; nothing was changed."
+    )
+
+
+@app.command("analyst-url")
+def analyst_url() -> None:
+    """Say how a BI tool connects as the read-only analyst, who sees no phone, e-mail or name.
+
+    Starts the server if need be. Example: `funnel analyst-url`
+    """
+    from sqlalchemy.engine import make_url
+
+    from funnel_assets.storage.postgres import ANALYST_ROLE, ensure_server
+
+    settings = _settings()
+    server = ensure_server(settings.home, url=settings.postgres_url)
+    if server.analyst_url is None:
+        raise FunnelError(
+            f"The server of FUNNEL_POSTGRES_URL is not ours, so the {ANALYST_ROLE} role has no password of ours.",
+            fix=f"let its administrator give the role {ANALYST_ROLE} a login; what it may read is set already.",
+        )
+    url = make_url(server.analyst_url)
+    told = {
+        "Host": url.host,
+        "Port": url.port,
+        "Database": url.database,
+        "Schema": "funnel",
+        "User": url.username,
+        "Password": f"the text in {settings.home / 'postgres' / 'analyst-password'}",
+    }
+    for name, value in told.items():
+        typer.echo(f"{name:<9} {value}")
 
 
 @app.command()

@@ -49,6 +49,7 @@ SHEETS = (
     "vw_decisions",
     "vw_quarantine",
     "vw_freshness",
+    "vw_unmapped_sources",
     "funnel_marts",
 )
 """What people open in a spreadsheet; the rows of single contacts and of checks are in the other files."""

@@ -6,6 +6,7 @@ Belongs here: which columns a person in a terminal needs, and their words. Does 
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -111,6 +112,69 @@ def _note(rows: Sequence[Row], through: dt.date | None, until: dt.date) -> str |
     if any(row.get(name) is None for row in rows for name in COUNTS | AMOUNTS):
         notes.append("- means unknown, or nothing to divide by; 0 means none.")
     return " ".join(notes) or None
+
+
+_PREVIEWED = {
+    "leads": "Leads",
+    "registrations": "Registered",
+    "attended": "Attended",
+    "handovers": "Handed over",
+    "sales": "Sales",
+    "net_revenue_paise": "Revenue ₹",
+    "spend_paise": "Spend ₹",
+    "credit_first_touch_paise": "First-touch credit ₹",
+    "credit_linear_paise": "Linear credit ₹",
+}
+
+
+def mapping_preview(
+    before: Mapping[tuple[dt.date, str], Mapping[str, int | None]],
+    after: Mapping[tuple[dt.date, str], Mapping[str, int | None]],
+    moves: Sequence[Any],
+) -> list[Table | Text]:
+    """Return what another mapping moves: sources, then each month's funnels with figures before and after.
+
+    Args:
+        before: Figures of ``Preview.before``.
+        after: Figures of ``Preview.after``.
+        moves: ``Preview.moves``.
+    """
+    cells = [cell for cell in sorted(before.keys() | after.keys()) if before.get(cell) != after.get(cell)]
+    if not cells and not moves:
+        return [Text("No figure would move.")]
+    sources = _plain_table("Sources that move", "Source", "From", "To")
+    for title in ("Leads", "Handed over", "Sales", "Revenue ₹"):
+        sources.add_column(title, justify="right", no_wrap=True)
+    for move in moves:
+        counts = [move.counts.get(name, 0) for name in ("leads", "handovers", "sales")]
+        revenue = Decimal(move.counts.get("net_revenue_paise", 0)) / 100
+        sources.add_row(
+            Text(move.source), Text(move.before), Text(move.after), *map(figures.grouped, [*counts, revenue])
+        )
+    moved = _plain_table("Figures that move, before and after", "Month", "Funnel", "Figure")
+    moved.add_column("Before", justify="right", no_wrap=True)
+    moved.add_column("After", justify="right", no_wrap=True)
+    for month, funnel in cells:
+        for name, title in _PREVIEWED.items():
+            then, now = (side.get((month, funnel), {}).get(name) or 0 for side in (after, before))
+            if then != now:
+                unit = 100 if name.endswith("_paise") else 1
+                shown = (figures.grouped(Decimal(value) / unit) for value in (now, then))
+                moved.add_row(f"{month:%Y-%m}", Text(funnel), title, *shown)
+    still = [
+        title.removesuffix(" ₹").lower()
+        for name, title in _PREVIEWED.items()
+        if all((before.get(c, {}).get(name) or 0) == (after.get(c, {}).get(name) or 0) for c in cells)
+    ]
+    note = f"Unchanged everywhere: {', '.join(still)}." if still else ""
+    return [sources, moved, Text(note)]
+
+
+def _plain_table(title: str, *names: str) -> Table:
+    table = Table(title=title, title_style="bold", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
 
 
 def quarantine(rows: pd.DataFrame) -> Table:

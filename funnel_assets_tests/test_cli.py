@@ -166,6 +166,26 @@ def test_run_backfill_explain_and_quarantine(here: Place, environ: dict[str, str
     assert listed.returncode == 0, listed.stderr
 
 
+def test_what_analyst_url_says_connects_and_shows_nobody(here: Place, environ: dict[str, str]) -> None:
+    done = funnel("analyst-url", environ=environ)
+    assert done.returncode == 0, done.stderr
+    told = {line[:9].strip(): line[10:] for line in done.stdout.splitlines()}
+    assert told["Host"] == "127.0.0.1"
+    password = Path(told["Password"].removeprefix("the text in ")).read_text().strip()
+    assert password not in done.stdout
+    where = f"host={told['Host']} port={told['Port']} dbname={told['Database']} user={told['User']}"
+    with psycopg2.connect(where, password=password) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT leads FROM vw_funnel_mtd")
+        assert cursor.fetchall()
+        for personal in ("phone", "email", "name"):
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute(f"SELECT {personal} FROM dedup_leads")
+            connection.rollback()
+    connection.close()
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        psycopg2.connect(where, password="a guess")
+
+
 def test_db_url_prints_a_url_that_connects_and_stop_stops(here: Place, environ: dict[str, str]) -> None:
     done = funnel("db-url", environ=environ)
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ Belongs here: encodings, separators, quotes, empty rows and columns. Does not be
 import csv
 import io
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SEPARATORS = (",", ";", "\t", "|")
 _INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200e\u200f\u2060"), "") | {0xA0: " ", 0x202F: " "}
@@ -29,11 +29,15 @@ class UnreadableSheet(Exception):
 
 @dataclass(frozen=True)
 class Sheet:
-    """Header and rows as trimmed text; ``rows`` holds the physical line each row starts on, and its cells."""
+    """Header and rows as trimmed text; ``rows`` holds the physical line each row starts on, and its cells.
+
+    ``separator`` is the one the file was written with.
+    """
 
     header: list[str]
     header_line: int
     rows: list[tuple[int, list[str]]]
+    separator: str = ","
 
 
 def read_sheet(content: bytes, known: Collection[str]) -> Sheet:
@@ -58,11 +62,12 @@ def read_sheet(content: bytes, known: Collection[str]) -> Sheet:
         skipped = 1
     if not text.strip(" \r\n" + "".join(SEPARATORS)):
         raise UnreadableSheet(1, "the file is empty, its header too")
-    rows = _rows(text, separator or _separator(text, known), skipped)
+    separator = separator or _separator(text, known)
+    rows = _rows(text, separator, skipped)
     if not rows:
         raise UnreadableSheet(1, "the file holds nothing that can be seen")
     (header_line, header), *body = rows
-    return _without_empty_columns(header, header_line, body)
+    return replace(_without_empty_columns(header, header_line, body), separator=separator)
 
 
 def clean(cell: str) -> str:

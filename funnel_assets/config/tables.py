@@ -67,22 +67,27 @@ class Tables:
         return _hash([[name, self.fingerprints[name]] for name in sorted(set(names) or self.fingerprints)])
 
 
-def load_tables(config_dir: Path, *, apart: bool = False) -> Tables:
+def load_tables(
+    config_dir: Path, *, apart: bool = False, instead: Mapping[str, Path] | None = None
+) -> Tables:
     """Read and check every table; one that has no file in ``config_dir`` is the packaged default.
 
     Args:
         config_dir: Folder of the files.
         apart: Let a mistake concern its own table only, and those that refer to it: see ``Tables.wrong``. A wrong
             cell in the overrides must not keep tonight's leads and sales from being made.
+        instead: Table -> a file to read in place of the one in the folder, to see what it would do.
 
     Raises:
         ConfigError: With file, line, what is wrong and what is allowed, for every mistake in all files.
     """
     mistakes = Mistakes()
-    files = _find_files(config_dir, mistakes)
+    files = {**_find_files(config_dir, mistakes), **(instead or {})}
     parsed = {name: _parse(spec, files[name], mistakes) for name, spec in SPECS.items()}
     check_tables(parsed, mistakes)
     if not apart:
+        renamed = {SPECS[name].file: path.name for name, path in (instead or {}).items()}
+        mistakes.found = [(renamed.get(file, file), line, text) for file, line, text in mistakes.found]
         mistakes.raise_if_any(fix=_FIX)
     wrong = _wrong(mistakes)
     ranks = {row.text("stage"): _number(row.values["rank"]) for row in parsed["stages"].rows}

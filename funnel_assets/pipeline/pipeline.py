@@ -131,7 +131,20 @@ class Pipeline:
 
     def publish(self) -> Published:
         """Bring Postgres up to the lake in one transaction; refuses when rows or money don't add up."""
-        return publish(self.lake, self.quarantine, self.warehouse, self.tables(), self.settings.timezone)
+        tables = self.tables()
+        done = publish(self.lake, self.quarantine, self.warehouse, tables, self.settings.timezone)
+        if done.days:
+            self._list_unmapped(tables)
+        return done
+
+    def _list_unmapped(self, tables: Tables) -> None:
+        """Bring the list of unmapped sources up to what is published; that it can't be written spoils no publish."""
+        from funnel_assets import unmapped  # only now: what writes exports takes a while to import
+
+        try:
+            unmapped.write(self.warehouse, tables, self.settings.exports)
+        except (FunnelError, OSError) as error:
+            log.warning("The list of unmapped sources couldn't be written: %s", error)
 
     # --- what is stale or missing --------------------------------------------------------------------------
 

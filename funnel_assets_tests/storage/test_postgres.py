@@ -204,6 +204,9 @@ def test_the_analyst_logs_in_and_may_change_nothing(postgres_home: Path) -> None
         assert cursor.fetchall() == [("analyst", "funnel, public")]
         with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
             cursor.execute("CREATE TEMPORARY TABLE t (n int); CREATE TABLE public.t (n int)")
+    methods = rows(server, "SELECT DISTINCT auth_method FROM pg_hba_file_rules")
+    assert methods == [("scram-sha-256",)], "nobody is trusted"
+    assert rows(server, "SHOW listen_addresses") == [("127.0.0.1",)]
     with pytest.raises(psycopg2.OperationalError, match="permission denied"):
         psycopg2.connect(server.analyst_url.rsplit("/", 1)[0] + "/dagster")
 

@@ -25,6 +25,7 @@ VIEW_NAMES = (
     "vw_reconciliation",
     "vw_quarantine",
     "vw_freshness",
+    "vw_unmapped_sources",
     "vw_decisions",
 )
 """What people read, each after those it reads."""
@@ -44,6 +45,8 @@ before all views."""
 
 INDEXES = (
     "CREATE INDEX IF NOT EXISTS scored_contacts_person ON funnel.scored_contacts (person_id, date DESC)",
+    "CREATE INDEX IF NOT EXISTS dedup_leads_unmapped ON funnel.dedup_leads (date)"
+    " WHERE first_funnel = 'Other Sources (Miscellaneous)'",
 )
 """Indexes on published tables that the views need to answer in time."""
 
