@@ -190,6 +190,7 @@ def export(
     """
     from funnel_assets import exports, launch, unmapped
     from funnel_assets.pipeline.pipeline import Pipeline
+    from funnel_assets.report import dictionary
 
     settings = _settings()
     server = launch.prepare(settings)
@@ -197,7 +198,26 @@ def export(
     folder = out or settings.exports
     written = exports.write(opened.warehouse, folder)
     listed = unmapped.write(opened.warehouse, opened.tables(), folder)
-    screen.print(f"{len(written) + (listed is not None)} files in {folder}")
+    told = dictionary.write(opened.warehouse, folder)
+    screen.print(f"{len(written) + len(told) + (listed is not None)} files in {folder}")
+
+
+@app.command("dictionary")
+def data_dictionary(
+    out: Annotated[Path | None, typer.Option(help="Folder; `$FUNNEL_HOME/exports` unless given.")] = None,
+) -> None:
+    """Write what every published table, view and column means, as one HTML page and a CSV.
+
+    Example: `funnel dictionary`
+    """
+    from funnel_assets import launch
+    from funnel_assets.pipeline.pipeline import Pipeline
+    from funnel_assets.report import dictionary
+
+    settings = _settings()
+    server = launch.prepare(settings)
+    for path in dictionary.write(Pipeline(settings, server).warehouse, out or settings.exports):
+        screen.print(str(path), soft_wrap=True)
 
 
 @app.command("preview-mapping")

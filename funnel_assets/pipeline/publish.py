@@ -99,11 +99,36 @@ def _side_ddl(name: str, schema: pa.Schema, comment: str, date_column: str | Non
     kinds = {**_POSTGRES_TYPES, pa.decimal128(24, 2): "numeric(18,2)"}
     return TableDdl(
         name=name,
-        columns=tuple(ColumnDdl(field.name, kinds[field.type]) for field in schema),
+        columns=tuple(
+            ColumnDdl(field.name, kinds[field.type], comment=_SIDE_MEANINGS[field.name]) for field in schema
+        ),
         comment=comment,
         date_column=date_column,
     )
 
+
+_SIDE_MEANINGS = {
+    "dataset": "Dataset that the row is about",
+    "date": "Local day",
+    "content": "Hash of the day's rows: changes when, and only when, they do",
+    "rows": "Rows of the day",
+    "missing": "Inputs that the day was made without; empty when none",
+    "published_at": "When it was last published (UTC)",
+    "source": "Source in sources.yaml",
+    "day": "Local day concerned, as text; empty or a word where it could not be told",
+    "file": "File or address that it came from",
+    "line": "Line in the file, counted from 1",
+    "reason": "Reason code",
+    "detail": "What is wrong and what to do, personal data masked",
+    "field": "Fact about the contact: industry, company or city",
+    "value": "Its value",
+    "tier": "How well it fits: High, Mid or Low",
+    "step": "Dataset that the figure comes from",
+    "measure": "Figure that was added up",
+    "expected": "Total in the dataset it comes from; amounts in rupees",
+    "found": "Total in the mart, in the same unit",
+    "difference": "found minus expected: 0 when nothing was lost",
+}
 
 SIDE_TABLES = (
     _side_ddl("published_days", _PUBLISHED_DAYS, "Which day of which dataset is published, and its content."),
