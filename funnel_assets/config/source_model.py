@@ -17,6 +17,7 @@ from funnel_assets.masking import redact_url
 DATASETS = ("raw_leads", "zoom_attendance", "engagement_events", "spend", "crm_assignments", "crm_sales")
 KINDS = ("http_csv", "http_json", "csv", "xlsx", "json", "jsonl", "parquet", "zoom_folder")
 DRIFT = ("evolve", "freeze", "discard_row", "discard_value")
+AMOUNTS = ("major", "minor")
 DATE_ORDERS = ("month_first", "day_first")
 AUTH_TYPES = ("bearer", "header", "query", "basic")
 NUMBER_FORMATS = ("excel", "unix", "unix_ms")
@@ -65,9 +66,12 @@ class Source:
         auth: How to sign in; None for an open source.
         columns: Contract or sheet name -> name in the file.
         constants: Contract or sheet name -> value for a column the file lacks.
+        values: Contract or sheet name -> value in the file -> our value; others stay as they are.
+        only: Name in the file -> values of the rows that belong to the dataset; none of them means any value at all.
         date_formats: strftime-style formats or `NUMBER_FORMATS`, tried in order; empty means ISO dates.
         date_order: ``month_first`` or ``day_first``: how a report's dates are read where they don't tell themselves.
         currency: Of all amounts, three letters.
+        amounts: ``major`` (29.00) or ``minor`` (2900): the unit amounts are written in.
         encoding: None means it is found out.
         delimiter: None means it is found out.
         sheet: Worksheet of an xlsx; None means the first.
@@ -90,9 +94,12 @@ class Source:
     auth: Auth | None = None
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
     constants: Mapping[str, str] = field(default_factory=dict, hash=False)
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     date_formats: tuple[str, ...] = ()
     date_order: str | None = None
     currency: str = "INR"
+    amounts: str = "major"
     encoding: str | None = None
     delimiter: str | None = None
     sheet: str | None = None
@@ -137,15 +144,23 @@ class Source:
             "rolling": self.rolling,
             "external_id": self.external_id,
         }
+        # Only where they are used, so that sources without them keep their days.
+        used = {
+            "values": {name: dict(found) for name, found in self.values.items()},
+            "only": dict(self.only),
+            "amounts": self.amounts if self.amounts != "major" else None,
+        }
+        content |= {name: value for name, value in used.items() if value}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class SourcesConfig:
-    """All sources, in the file's order."""
+    """All sources, in the file's order; ``without`` are datasets listed with none (``spend: []``)."""
 
     file: Path
     sources: tuple[Source, ...]
+    without: frozenset[str] = frozenset()
 
     def of(self, dataset: str) -> tuple[Source, ...]:
         """Return a dataset's sources in order; none when the file has none."""

@@ -19,6 +19,7 @@ import yaml
 from funnel_assets.config.mistakes import Mistakes, quoted, suggestion
 from funnel_assets.config.settings import DEFAULT_TIMEZONE, is_timezone, timezone_advice
 from funnel_assets.config.source_model import (
+    AMOUNTS,
     AUTH_TYPES,
     DATASETS,
     DATE_ORDERS,
@@ -48,8 +49,11 @@ _KEYS: dict[str, frozenset[str]] = {
     "timezone": frozenset(KINDS),
     "date_formats": _TABULAR,
     "currency": _TABULAR,
+    "amounts": _TABULAR,
     "columns": _TABULAR,
     "constants": _TABULAR,
+    "values": _TABULAR,
+    "only": _TABULAR,
     "external_id": _TABULAR,
     "encoding": _TEXT,
     "delimiter": _CSV,
@@ -129,7 +133,7 @@ def load_sources(
     reader = _Reader(path.name, environ, known_columns or {}, mistakes)
     sources = tuple(reader.sources(root))
     mistakes.raise_if_any(fix=_FIX)
-    return SourcesConfig(path, sources)
+    return SourcesConfig(path, sources, frozenset(reader.without))
 
 
 def _compose(path: Path) -> yaml.Node:
@@ -195,6 +199,7 @@ class _Reader:
         self._known_columns = known_columns
         self._mistakes = mistakes
         self._names: dict[str, int] = {}
+        self.without: set[str] = set()
 
     def wrong(self, line: int, text: str) -> None:
         self._mistakes.add(self._file, line, text)
@@ -206,6 +211,8 @@ class _Reader:
             if not isinstance(node, yaml.SequenceNode):
                 self.wrong(_line(node), f"{dataset} needs a list of sources; start each with '- name:'")
                 continue
+            if not node.value:
+                self.without.add(dataset)
             for order, item in enumerate(node.value):
                 source = self.source(dataset, order, item)
                 if source is not None:
@@ -285,6 +292,9 @@ class _Reader:
             auth=self.auth(pairs.get("auth")),
             columns=columns,
             constants=constants,
+            values=self.values(dataset, pairs.get("values")),
+            only=self.only(pairs.get("only")),
+            amounts=self.choice(pairs.get("amounts"), "amounts", AMOUNTS) or "major",
             date_formats=self.date_formats(pairs.get("date_formats")),
             currency=self.currency(pairs.get("currency")),
             encoding=self.encoding(pairs.get("encoding")),
@@ -455,6 +465,36 @@ class _Reader:
                 )
             else:
                 found[key if allowed is None else allowed[key.lower()]] = value
+        return found
+
+    def values(self, dataset: str, node: yaml.Node | None) -> dict[str, dict[str, str]]:
+        """Return a mapping of our column to a mapping of the file's value to ours."""
+        if node is None or _is_null(node):
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            self.wrong(_line(node), "values needs lines like 'our name: {their value: our value}'")
+            return {}
+        found = {}
+        for key_node, value_node in node.value:
+            column = yaml.MappingNode(node.tag, [(key_node, key_node)], node.start_mark)
+            for name in self.names(dataset, column, "values"):
+                found[name] = self.names("", value_node, f"{name} in values")
+        return found
+
+    def only(self, node: yaml.Node | None) -> dict[str, tuple[str, ...]]:
+        """Return the file's column to the values wanted; ``any`` is none in particular."""
+        if node is None or _is_null(node):
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            self.wrong(_line(node), "only needs lines like 'their column: value', '[one, other]' or 'any'")
+            return {}
+        found = {}
+        for key_node, value_node in node.value:
+            items = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
+            key = self.text(key_node, "a name in only")
+            wanted = [self.text(item, f"{key} in only") for item in items]
+            if key is not None:
+                found[key] = tuple(text for text in wanted if text and text != "any")
         return found
 
     def date_formats(self, node: yaml.Node | None) -> tuple[str, ...]:

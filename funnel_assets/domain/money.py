@@ -34,7 +34,7 @@ _LONGEST_WHOLE = 15
 _MINUS_SIGNS = r"[−–—]"
 
 
-def parse_money(values: pd.Series, *, currency: str = "INR") -> pd.DataFrame:
+def parse_money(values: pd.Series, *, currency: str = "INR", in_minor_units: bool = False) -> pd.DataFrame:
     """Read a column of amounts.
 
     Understands Indian and western grouping (``1,23,456.78``, ``123,456.78``), the currency's own sign or code before or
@@ -44,6 +44,7 @@ def parse_money(values: pd.Series, *, currency: str = "INR") -> pd.DataFrame:
     Args:
         values: Cells as written.
         currency: Currency the source states; only its signs are accepted.
+        in_minor_units: The source writes whole cents or paise, as Stripe does: ``2900`` is 29.00.
 
     Returns:
         On the index of ``values``: ``minor`` (Int64, missing unless ok), ``status`` (one of ``NUMBER_STATUSES``),
@@ -51,6 +52,10 @@ def parse_money(values: pd.Series, *, currency: str = "INR") -> pd.DataFrame:
     """
     texts, places = distinct(without_missing_words(tidy(values)))
     minor, readable, rounded = _read_distinct(_bare_amounts(texts, currency))
+    if in_minor_units:
+        hundredths = minor.to_numpy(zero_copy_only=False)
+        readable = readable & ~rounded & (hundredths % 100 == 0)
+        minor = pa.array(hundredths // 100)
     return _spread(minor, readable, rounded, places, values.index)
 
 

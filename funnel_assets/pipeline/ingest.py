@@ -23,7 +23,7 @@ from funnel_assets.config.settings import Settings
 from funnel_assets.config.source_model import Source
 from funnel_assets.config.sources import SourcesConfig
 from funnel_assets.config.tables import Tables
-from funnel_assets.contracts.base import CONTRACTS, conform
+from funnel_assets.contracts.base import CONTRACTS, arrow_schema, conform
 from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, account, put_together
 from funnel_assets.errors import ConfigError, FunnelError, SourceBroken, SourceUnavailable
 from funnel_assets.pipeline.landed import land, matched_columns, read_landed
@@ -230,23 +230,23 @@ class Ingest:
                 log.warning("%s", error)
                 return []
             reads.append(self._with_older(newest, tables))
-        covered = min(read.newest.snapshot.fetched_at for read in reads)
+        covered = min((read.newest.snapshot.fetched_at for read in reads), default=None)
         facts = self._lake.all_facts(dataset, days)
         return [
             day
             for day, found in facts.items()
-            if self._end_of(day) <= covered and found.inputs != _inputs(reads, day)
+            if (covered is None or self._end_of(day) <= covered) and found.inputs != _inputs(reads, day)
         ]
 
     def _configured(self, dataset: str) -> Sequence[Source]:
         sources = self._sources()
         found = sources.of(dataset)
-        if not found:
+        if not found and dataset not in sources.without:
             raise ConfigError(
                 f"no source is configured for {dataset}.",
                 dataset=dataset,
                 file=sources.file.name,
-                fix=f"add a source under `datasets: {dataset}:`.",
+                fix=f"add a source under `{dataset}:`, or write `{dataset}: []` if there is none.",
             )
         return found
 
@@ -350,6 +350,7 @@ class Ingest:
             day_timezone=self._settings.timezone,
             **({"date_formats": source.date_formats} if source.date_formats else {}),
             currency=source.currency,
+            in_minor_units=source.amounts == "minor",
             file=snapshot.origin,
             placeholders=frozenset(str(value) for value in tables["placeholders"]["value"]),
         )
@@ -384,8 +385,9 @@ class Ingest:
                 tables.append(conform(cleaned.rows, CONTRACTS[dataset]))
                 self._count(read, cleaned, days, counts)
         # Two sources may hold the same sale or event: it counts once, and the repeat is a duplicate of its day.
-        rows, _ = put_together(tables, dataset)
-        before, after = (_rows_per_day(found) for found in (pa.concat_tables(tables), rows))
+        empty = conform(arrow_schema(CONTRACTS[dataset]).empty_table(), CONTRACTS[dataset])
+        rows, _ = put_together(tables or [empty], dataset)
+        before, after = (_rows_per_day(found) for found in (pa.concat_tables(tables or [empty]), rows))
         for day in todo:
             counts[day]["duplicates"] += before[day] - after[day]
         write_days(self._lake, outcome, rows, todo, inputs=wanted, counts=counts)

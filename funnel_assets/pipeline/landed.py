@@ -3,6 +3,7 @@
 Belongs here: joining ``sources`` with the landing. Does not belong here: what rows mean.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,13 @@ from funnel_assets.sources.columns import (
     ColumnSpec,
     Profile,
     apply_policy,
+    column_key,
     contract_table,
     detect_drift,
     match_columns,
     profile,
 )
+from funnel_assets.sources.fields import only_rows, with_fields
 from funnel_assets.sources.files import take_file
 from funnel_assets.sources.http import Auth, HttpPolicy, HttpRequest, fetch
 from funnel_assets.sources.tabular import LINE, RaggedRow, RawTable, read_table
@@ -123,9 +126,9 @@ def _policy(source: Source) -> HttpPolicy:
 
 
 def read_landed(source: Source, path: Path, origin: str, parser: Parser) -> RawTable:
-    """Read landed bytes as text, located for messages."""
+    """Read landed bytes as text, with the fields and rows that the source picks out, located for messages."""
     try:
-        return read_table(
+        raw = read_table(
             path,
             kind=source.format,  # pyright: ignore[reportArgumentType] - checked when sources.yaml was read
             encoding=source.encoding,
@@ -135,6 +138,9 @@ def read_landed(source: Source, path: Path, origin: str, parser: Parser) -> RawT
             required_hint=[source.columns.get(name, name) for name in parser.required],
             allow_empty=source.allow_empty,
         )
+        picked = _picked(source, raw, parser)
+        paths = {name: path for name, (path, _) in picked.items()}
+        return with_fields(only_rows(raw, source.only), paths)
     except SourceBroken as error:
         raise error.located(dataset=source.dataset, source=source.name) from None
 
@@ -174,7 +180,13 @@ def matched_columns(source: Source, raw: RawTable, parser: Parser, before: Snaps
         for field, sheet in parser.columns.items()
     ]
     sheets = _sheets(parser)
-    column_map = {file: sheets[name] for name, file in source.columns.items() if name in sheets}
+    picked = {name: sheet for name, (_, sheet) in _picked(source, raw, parser).items()}
+    column_map = {
+        file: sheets[name]
+        for name, file in source.columns.items()
+        if name in sheets and sheets[name] not in picked.values()
+    }
+    column_map |= picked
     where = {"file": source.shown_location, "source": source.name, "dataset": source.dataset}
     match = match_columns(raw.columns, wanted, column_map, **where)
     known = before.extra.get("profile") if before and before.extra else None
@@ -184,10 +196,38 @@ def matched_columns(source: Source, raw: RawTable, parser: Parser, before: Snaps
     frame = contract_table(kept.table, match).to_pandas().rename(columns={LINE: "line"})
     for sheet, value in constants.items():
         frame[sheet] = value
+    for name, ours in source.values.items():
+        if name in sheets:
+            frame[sheets[name]] = _renamed(frame[sheets[name]], ours)
     told = drift.sentences() if previous else []
     return Matched(
         frame, kept.table.ragged, [*told, *raw.notes], profile(raw, _numbers(source, match)).to_json()
     )
+
+
+def _picked(source: Source, raw: RawTable, parser: Parser) -> dict[str, tuple[str, str]]:
+    """Columns of the map that the file hasn't by themselves: inside a nested value, or read a second time.
+
+    Returns:
+        Name of the column to add -> where it is found, and the parser's name for it.
+    """
+    sheets = _sheets(parser)
+    there = {column_key(name) for name in raw.columns}
+    taken: set[str] = set()
+    picked = {}
+    for name, file in source.columns.items():
+        key = column_key(file)
+        if name in sheets and (key in taken or (key not in there and "." in file)):
+            picked[f"{file} ({name})"] = (file, sheets[name])
+        taken.add(key)
+    return picked
+
+
+def _renamed(cells: pd.Series, ours: Mapping[str, str]) -> pd.Series:
+    """Return cells with our words for theirs, compared trimmed and without case."""
+    folded = {theirs.strip().lower(): word for theirs, word in ours.items()}
+    found = cells.str.strip().str.lower().map(folded)
+    return found.astype(cells.dtype).fillna(cells)
 
 
 def _sheets(parser: Parser) -> dict[str, str]:

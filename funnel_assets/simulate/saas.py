@@ -15,6 +15,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from funnel_assets.config.settings import START_DATE_FILE
 from funnel_assets.errors import UsageError
 from funnel_assets.simulate import saas_catalogue as c
 from funnel_assets.simulate import words
@@ -145,6 +147,11 @@ def lead_ids(leads: Ints) -> pa.Array:
     return pa.array(texts, pa.string())
 
 
+def phones(leads: Ints) -> pa.Array:
+    """Write the phone of each lead: numbers of New York, all different for the first eight million."""
+    return glue("+1 212 ", numbers(2_000_000 + leads * 7_919 % 7_999_993))
+
+
 class SaasTables:
     """The CRM and billing tables of a world, as they stand when it ends."""
 
@@ -162,6 +169,18 @@ class SaasTables:
             last,
             glue(company, " ", numbers(leads["company"].to_numpy() // len(words.COMPANIES) % 997 + 1)),
         )
+
+    def emails(self, lead: Ints) -> pa.Array:
+        """E-mail of each lead; -1 has none."""
+        first, last, _ = self._names()
+        typed = glue(
+            pc.utf8_lower(first),
+            ".",
+            pc.utf8_lower(last),
+            numbers(np.arange(len(first))),
+            "@work.example.org",
+        )
+        return typed.take(pa.array(lead, mask=lead < 0))
 
     def leads(self) -> pa.Table:
         """Pipedrive's leads. Grain: one form fill or purchased lead; custom fields as seed 003 names them."""
@@ -194,9 +213,8 @@ class SaasTables:
                 "person_id": pa.array(number + 1),
                 "organization_id": pa.array(leads["company"].to_numpy() + 1),
                 "person_name": glue(first, " ", last),
-                "person_email": glue(
-                    pc.utf8_lower(first), ".", pc.utf8_lower(last), numbers(number), "@work.example.org"
-                ),
+                "person_email": self.emails(number),
+                "person_phone": phones(number),
                 "organization_name": company,
                 "source_name": pc.if_else(pa.array(form == c.PURCHASED), glue(source, " - ", bought), source),
                 "origin": _coded((form == c.PURCHASED).astype(np.int64), ("WebForms", "Import")),
@@ -288,6 +306,7 @@ class SaasTables:
                 "lost_reason": _coded(np.where(status == 2, deals["reason"], -1), _LOST_REASONS),
                 "expected_close_date": _time(at + 14 * DAY).cast(pa.date32()),
                 "person_id": pa.array(lead + 1),
+                "person_email": self.emails(lead),
                 "org_id": pa.array(leads["company"].to_numpy()[lead] + 1),
                 "user_id": pa.array(_OWNERS + deals["owner"].to_numpy()),
                 "lead_id": lead_ids(lead),
@@ -364,6 +383,7 @@ class SaasTables:
                 "id": _id("sub_", np.arange(size)),
                 "object": _coded(np.zeros(size, dtype=np.int64), ("subscription",)),
                 "customer": _id("cus_", frame["user"].to_numpy()),
+                "customer_email": self.emails(frame["lead"].to_numpy()),
                 "status": _coded(status, ("trialing", "active", "canceled")),
                 "created": _time(frame["created_at"].to_numpy()),
                 "start_date": _time(frame["created_at"].to_numpy()),
@@ -420,6 +440,22 @@ class SaasTables:
                 "deal_at": _time(leads["deal_at"].to_numpy()),
                 "product_sku": _coded(leads["product"].to_numpy(), tuple(p.sku for p in c.PRODUCTS)),
                 "yearly": pa.array(leads["yearly"].to_numpy(dtype=bool)),
+            }
+        )
+
+    def sales(self, which: Bools) -> pa.Table:
+        """The answer key of the exports' sales. Grain: one subscription that was ever paid; money in cents."""
+        frame = self._story.subscriptions
+        place = np.flatnonzero(which & (frame["paid_at"].to_numpy() < self._now))
+        lead = frame["lead"].to_numpy()[place]
+        since = np.append(self._story.leads["at"].to_numpy(), -1)[lead]
+        return pa.table(
+            {
+                "sale_id": _id("sub_", place),
+                "lead": _known(lead),
+                "paid_at": _time(frame["paid_at"].to_numpy()[place]),
+                "amount_cents": pa.array(frame["amount_cents"].to_numpy()[place]),
+                "submitted_at": _time(np.where(lead >= 0, since, -1)),
             }
         )
 
@@ -506,7 +542,8 @@ def write_saas(world: SaasWorld, out: Path, progress: Progress | None = None) ->
 
     Args:
         world: A built world.
-        out: Folder; ``parquet/``, ``exports/`` and ``answer_key/`` in it are replaced.
+        out: Folder; ``parquet/``, ``exports/`` and ``answer_key/`` in it are replaced. It is a ``FUNNEL_HOME`` as it
+            stands: config/sources.yaml reads the exports; its days are those of ``FUNNEL_TIMEZONE=UTC``.
         progress: Called after each day with days done and days in all.
 
     Returns:
@@ -528,12 +565,20 @@ def write_saas(world: SaasWorld, out: Path, progress: Progress | None = None) ->
         "answer_key/outcomes": tables.outcomes(),
         "answer_key/revenue": tables.revenue(),
     }
+    sample = _Sample(world.story, tables)
+    named["answer_key/exported_leads"] = named["answer_key/outcomes"].filter(pa.array(sample.leads))
+    named["answer_key/exported_sales"] = tables.sales(sample.subscriptions)
     written = [_write_table(table, out / f"{name}.parquet") for name, table in named.items()]
-    sample = _Sample(world.story)
     counts, traffic_paths, amplitude = _write_traffic(world, out, sample, progress)
     written += traffic_paths
     written.append(_write_table(counts, out / "answer_key" / "traffic.parquet"))
     written += _write_exports(named, sample, amplitude, out / "exports")
+    sources = (
+        resources.files("funnel_assets.simulate").joinpath("saas_sources.yaml").read_text(encoding="utf-8")
+    )
+    (out / "config").mkdir(exist_ok=True)
+    written.append(_write_text(out / "config" / "sources.yaml", sources))
+    written.append(_write_text(out / START_DATE_FILE, f"{world.start_date}\n"))
     about = out / "answer_key" / "world.json"
     about.write_text(json.dumps(world.about(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return [*written, about]
@@ -547,7 +592,7 @@ def _write_table(table: pa.Table, path: Path) -> Path:
 class _Sample:
     """The leads, users and anonymous buyers that the small exports hold, with everything that belongs to them."""
 
-    def __init__(self, story: SaasStory) -> None:
+    def __init__(self, story: SaasStory, tables: SaasTables) -> None:
         draw = Draws(story.seed, "saas/sample")
         self.leads: Bools = np.zeros(len(story.leads), dtype=bool)
         self.leads[draw.sample(len(story.leads), EXPORTED_LEADS)] = True
@@ -559,7 +604,9 @@ class _Sample:
         volume = story.volume
         users = int(volume.first_user[-1] + volume.new_users[-1])
         self.users: Bools = np.zeros(users, dtype=bool)
-        known = story.leads["user"].to_numpy()[self.leads]
+        place = np.flatnonzero(self.leads)
+        known = story.leads["user"].to_numpy()[place]
+        self.emails = dict(zip(known.tolist(), tables.emails(place).to_pylist(), strict=True))
         self.users[known[known >= 0]] = True
         self.users[story.subscriptions["user"].to_numpy()[chosen]] = True
         self.activities: Bools = self.leads[story.activities["lead"].to_numpy()]
@@ -595,7 +642,7 @@ def _write_traffic(
         for name, table in tables.items():
             writers[name].write_table(table)
         counts.append(_counts(date, world.story.volume.new_users[number], traffic))
-        amplitude += _amplitude(tables, sample.users)
+        amplitude += _amplitude(tables, sample)
         if progress is not None:
             progress(number + 1, days)
     for writer in writers.values():
@@ -616,17 +663,19 @@ def _counts(date: dt.date, new_users: int, traffic: Traffic) -> dict[str, Any]:
     }
 
 
-def _amplitude(tables: dict[str, pa.Table], users: Bools) -> list[dict[str, Any]]:
+def _amplitude(tables: dict[str, pa.Table], sample: _Sample) -> list[dict[str, Any]]:
     """The sampled users' events of a day, with the fields of Amplitude's export."""
-    mask = users[tables["events"]["user"].to_numpy()]
+    mask = sample.users[tables["events"]["user"].to_numpy()]
     events = tables["events"].filter(pa.array(mask)).to_pylist()
     wanted = {event["session"] for event in events} - {None}
     place = np.array(sorted(wanted), dtype=np.int64) % SESSIONS_PER_DAY_SLOT
     sessions = {row["session"]: row for row in tables["sessions"].take(pa.array(place)).to_pylist()}
-    return [_amplitude_event(event, sessions.get(event["session"])) for event in events]
+    return [_amplitude_event(event, sessions.get(event["session"]), sample.emails) for event in events]
 
 
-def _amplitude_event(event: dict[str, Any], session: dict[str, Any] | None) -> dict[str, Any]:
+def _amplitude_event(
+    event: dict[str, Any], session: dict[str, Any] | None, emails: dict[int, str]
+) -> dict[str, Any]:
     user, at = event["user"], event["event_time"]
     stamp = f"{at:%Y-%m-%d %H:%M:%S}.000000"
     identified = event["lead"] is not None or event["event_type"] in ("login", "logout", "trial_expired")
@@ -642,6 +691,8 @@ def _amplitude_event(event: dict[str, Any], session: dict[str, Any] | None) -> d
             "currency": "USD",
         }
     utm = {name: session[name] for name in ("utm_source", "utm_medium", "utm_campaign")} if session else {}
+    if identified and user in emails:
+        utm |= {"email": emails[user]}
     return {
         "$insert_id": f"ins-{event['event_id']:014d}",
         "amplitude_id": 10_000_000 + user,

@@ -98,6 +98,7 @@ def score_world(folder: Path, lake: Lake, quarantine: Quarantine) -> Sides:
         MissingPartitions: When the lake lacks a day of the world.
     """
     from funnel_assets.simulate.score_edtech import score_edtech
+    from funnel_assets.simulate.score_saas import score_saas
 
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
@@ -105,7 +106,7 @@ def score_world(folder: Path, lake: Lake, quarantine: Quarantine) -> Sides:
         raise UsageError(
             f"{folder} holds no simulated world", fix="make one with `funnel simulate --out DIR`"
         ) from error
-    scorers = {"edtech": score_edtech}
+    scorers = {"edtech": score_edtech, "saas": score_saas}
     sides = Sides(folder, lake, quarantine)
     lake.require("funnel_marts", sides.days)
     scorers[about["world"]](sides)

@@ -171,7 +171,7 @@ def read_json(data: bytes, *, encoding: str | None, lines: bool, file: str | Non
             if column is None:
                 column = columns[key] = []
             column.extend([None] * (count - len(column)))
-            column.append(_json_text(value))
+            column.append(json_text(value))
     for column in columns.values():
         column.extend([None] * (len(numbers) - len(column)))
     header = tuple(key.strip() for key in columns)
@@ -190,7 +190,8 @@ def read_json(data: bytes, *, encoding: str | None, lines: bool, file: str | Non
     )
 
 
-def _json_text(value: Any) -> str | None:
+def json_text(value: Any) -> str | None:
+    """Write a JSON value as text: numbers as typed, lists and objects as JSON."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -202,7 +203,8 @@ def _json_text(value: Any) -> str | None:
     return str(value)
 
 
-def _decoder() -> json.JSONDecoder:
+def decoder() -> json.JSONDecoder:
+    """A decoder whose numbers remember how they were typed."""
     return json.JSONDecoder(parse_float=_Typed)
 
 
@@ -214,7 +216,7 @@ def _not_an_object(line: int, value: Any) -> RaggedRow:
 def _line_objects(
     text: str, ragged: list[RaggedRow], file: str | None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    decode = _decoder().decode
+    decode = decoder().decode
     pieces = text.split("\n")
     for number, piece in enumerate(pieces, start=1):
         if not piece.strip():
@@ -243,7 +245,7 @@ def _list_objects(
     start = len(text) - len(text.lstrip())
     if text[start : start + 1] != "[":
         start = _wrapped_list(text, file)
-    decode = _decoder().raw_decode
+    decode = decoder().raw_decode
     position, line, counted = start + 1, 1, 0
     while True:
         skipped = _SPACE.match(text, position)

@@ -72,8 +72,13 @@ def test_everything_a_source_may_say(tmp_path: Path) -> None:
             drift: discard row
             allow_empty: yes
             external_id: id
+            amounts: minor
+            values: {platform: {FB: facebook, G: google}}
+            only: {state: [live, ended], paid: any}
+        raw_leads: []
         """,
     )
+    assert config.without == {"raw_leads"}
     assert config.of("spend") == (
         Source(
             dataset="spend",
@@ -92,6 +97,9 @@ def test_everything_a_source_may_say(tmp_path: Path) -> None:
             drift="discard_row",
             allow_empty=True,
             external_id="id",
+            amounts="minor",
+            values={"platform": {"FB": "facebook", "G": "google"}},
+            only={"state": ("live", "ended"), "paid": ()},
         ),
     )
 
@@ -133,6 +141,10 @@ def test_get_suggests_a_name(tmp_path: Path) -> None:
             "key 'pth' isn't known (did you mean path?); allowed: name, kind, url, path,",
             id="unknown key",
         ),
+        pytest.param("kind: csv\npath: a.csv\namounts: cents", 5, "allowed: major, minor", id="amounts"),
+        pytest.param("kind: csv\npath: a.csv\nvalues: x", 5, "values needs lines", id="values"),
+        pytest.param("kind: csv\npath: a.csv\nvalues: {a: b}", 5, "a in values needs lines", id="no values"),
+        pytest.param("kind: csv\npath: a.csv\nonly: [x]", 5, "only needs lines", id="only"),
         pytest.param("kind: cvs\npath: a.csv", 3, "kind 'cvs' isn't allowed (did you mean csv?)", id="kind"),
         pytest.param(
             "kind: google_sheet\nurl: https://x.example.com",
@@ -427,6 +439,9 @@ def test_fingerprint_ignores_what_does_not_change_parsing(tmp_path: Path, keys: 
         BASE + "delimiter: ';'",
         BASE + "drift: freeze",
         BASE + "external_id: id",
+        BASE + "amounts: minor",
+        BASE + "only: {state: live}",
+        BASE + "values: {platform: {FB: facebook}}",
         "kind: xlsx\npath: a.xlsx",
         "kind: xlsx\npath: a.xlsx\nsheet: March",
     ],

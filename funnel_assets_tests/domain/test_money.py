@@ -16,6 +16,22 @@ def read(text: str | None, currency: str = "INR") -> tuple[int | None, str, bool
 
 
 @pytest.mark.parametrize(
+    ("text", "cents", "status"),
+    [
+        ("2900", 2900, "ok"),
+        ("$1,200", 1200, "ok"),
+        ("-5", -5, "ok"),
+        ("29.5", None, "unreadable"),
+        ("", None, "missing"),
+    ],
+)
+def test_whole_minor_units(text: str, cents: int | None, status: str) -> None:
+    row = parse_money(pd.Series([text], dtype="str"), currency="USD", in_minor_units=True).iloc[0]
+
+    assert (None if pd.isna(row["minor"]) else int(row["minor"]), row["status"]) == (cents, status)
+
+
+@pytest.mark.parametrize(
     ("text", "paise"),
     [
         ("1200", 1_200_00),

@@ -9,15 +9,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from funnel_assets.config.settings import load_settings
+from funnel_assets.config.tables import write_defaults
 from funnel_assets.errors import MissingPartitions, UsageError
 from funnel_assets.pipeline.graph import in_order
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.simulate.edtech import build_edtech, write_world
 from funnel_assets.simulate.faults import Faults
+from funnel_assets.simulate.saas import build_saas, write_saas
 from funnel_assets.simulate.score import Sides, score_world
 
 # Has a bootcamp, and a month's end in the middle.
 START, DAYS = dt.date(2026, 5, 30), 16
+END = dt.date(2026, 6, 30)
 SEED = 9
 # A few of each; more CRM rows taken out would leave no sale.
 FAULTS = Faults(10, 6, 10, 6, 8, 8, 6, 2, 2, 1, 2)
@@ -35,6 +38,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return pipeline
 
 
+@pytest.fixture(scope="module")
+def made_saas(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """The other world, by its own sources.yaml alone."""
+    home = tmp_path_factory.mktemp("scored_saas")
+    world = build_saas(18, END, 0.02, 7)
+    write_saas(world, home)
+    write_defaults(home / "config")
+    given = {"FUNNEL_HOME": str(home), "FUNNEL_TIMEZONE": "UTC"}
+    pipeline = Pipeline(load_settings(given, dotenv=False))
+    for dataset in in_order():
+        assert pipeline.make(dataset, pipeline.all_days()[:18]).error() is None
+    return pipeline
+
+
 def _scored(pipeline: Pipeline, folder: Path | None = None) -> Sides:
     return score_world(folder or pipeline.settings.home, pipeline.lake, pipeline.quarantine)
 
@@ -44,6 +61,32 @@ def test_the_pipeline_finds_what_truly_happened(made: Pipeline) -> None:
 
     assert [result for result in scored.checks.results if not result.passed] == []
     assert len(scored.checks.results) > 30
+
+
+def test_the_saas_world_runs_through_the_same_pipeline(made_saas: Pipeline) -> None:
+    scored = _scored(made_saas)
+
+    assert [result for result in scored.checks.results if not result.passed] == []
+    assert len(scored.key("exported_sales")) >= 4
+    assert len(scored.key("exported_leads")) >= 80
+
+
+def test_a_wrong_answer_of_the_saas_world_is_noticed(made_saas: Pipeline, tmp_path: Path) -> None:
+    shutil.copytree(made_saas.settings.home / "answer_key", tmp_path / "answer_key")
+    path = tmp_path / "answer_key" / "exported_sales.parquet"
+    key = pq.read_table(path)
+    place = key.schema.get_field_index("amount_cents")
+    more = pa.array([cents + 1 for cents in key["amount_cents"].to_pylist()])
+    pq.write_table(key.set_column(place, "amount_cents", more), path)
+
+    failed = [result.name for result in _scored(made_saas, tmp_path).checks.results if not result.passed]
+
+    assert failed == [
+        "revenue: each sale, total_amount_paise",
+        "revenue: each sale, net_amount_paise",
+        "gross_revenue_paise in all",
+        "net_revenue_paise in all",
+    ]
 
 
 def test_wrong_answers_are_noticed_each_where_it_belongs(made: Pipeline, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def account(
     for sheet, name in money.items():
         if sheet not in table.columns:
             continue
-        read = parse_money(table[sheet], currency=context.currency)
+        read = parse_money(table[sheet], currency=context.currency, in_minor_units=context.in_minor_units)
         minor = read["minor"].fillna(0)
         sums[sheet] = MoneyCounts(
             rows_in=int(minor.sum()),

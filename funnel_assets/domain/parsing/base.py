@@ -39,6 +39,7 @@ class SourceContext:
         day_timezone: Time zone that decides what a day is (FUNNEL_TIMEZONE).
         date_formats: Formats of the source, tried in order.
         currency: Currency of its amounts.
+        in_minor_units: Whether its amounts are whole cents or paise.
         file: File or URL the rows came from, for messages.
         placeholders: Phones and e-mail addresses that stand for none (placeholders.csv).
     """
@@ -50,6 +51,7 @@ class SourceContext:
     day_timezone: str = "Asia/Kolkata"
     date_formats: tuple[str, ...] = ISO_FORMATS
     currency: str = "INR"
+    in_minor_units: bool = False
     file: str = ""
     placeholders: frozenset[str] = frozenset()
 

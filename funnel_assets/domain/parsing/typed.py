@@ -38,10 +38,14 @@ def read_fields(
         if cells.missing(name).all():
             fields[name] = _nothing(types[name], cells)
         elif name.endswith("_paise"):
-            money = parse_money(cells.series(name), currency=context.currency)
+            money = parse_money(
+                cells.series(name), currency=context.currency, in_minor_units=context.in_minor_units
+            )
             rounded |= money["is_rounded"].to_numpy()
             unreadable = (money["status"] == "unreadable").to_numpy()
-            what = f"an amount in {context.currency}"
+            what = (
+                f"an amount in {'whole minor units of ' if context.in_minor_units else ''}{context.currency}"
+            )
             find_unreadable_number(findings, cells, name, unreadable, "money_unreadable", what)
             fields[name] = money["minor"]
         elif pa.types.is_int64(types[name]):
