@@ -67,10 +67,10 @@ class People:
     def raw(self, row: int) -> str:
         """JSON of one row as it stands in the file."""
         cells = self.block.rows[row]
-        named: dict[str, object] = {
-            name or f"column {i + 1}": cell
-            for i, (name, cell) in enumerate(zip(self.block.header, cells, strict=False))
-        }
+        named: dict[str, object] = {}
+        for i, (name, cell) in enumerate(zip(self.block.header, cells, strict=False)):
+            # Two questions may be worded alike: neither answer is lost.
+            named[f"{name} (column {i + 1})".strip() if not name or name in named else name] = cell
         extra = [cell for cell in cells[len(self.block.header) :] if cell.strip()]
         if extra:
             named["beyond the header"] = extra
@@ -81,6 +81,7 @@ def fit(block: Block, labels: Labels, timezone: str) -> People:
     """Align a block's rows with its header and check every cell's type except dates' order."""
     count = len(block.rows)
     columns, short, extra = _align(block)
+    _name_email_column(block, columns)
     people = People(
         block=block,
         text={},
@@ -100,6 +101,17 @@ def fit(block: Block, labels: Labels, timezone: str) -> People:
     phone_columns = _add_phone(people, columns, labels)
     _check_alignment(people, columns, phone_columns, short, extra)
     return people
+
+
+def _name_email_column(block: Block, columns: list[pa.Array]) -> None:
+    """Addresses are known without a known header: a column of the organiser's own that holds them is the e-mail."""
+    if {"email", "upn"} & set(block.names):
+        return
+    for index, (name, column) in enumerate(zip(block.names, columns, strict=True)):
+        found = np.count_nonzero(_like(column, _EMAIL)) if name is None else 0
+        if found and found >= 0.8 * np.count_nonzero(_filled(column)) and found >= 0.5 * len(column):
+            block.names[index] = "email"
+            return
 
 
 def _with_zone(column: pa.Array, title: str, labels: Labels, timezone: str) -> pa.Array:
@@ -305,10 +317,12 @@ def _check_alignment(
 ) -> None:
     """Set apart rows of another length than their header unless it is certain which cell is which."""
     block = people.block
-    if extra.any() and extra.mean() < 0.5:
+    if extra.any():
         last = block.names[-1]
         sure = np.zeros(len(extra), dtype=bool)
-        if last in _STRICT:
+        if extra.mean() >= 0.5:
+            pass  # The header lost its end, or two of its names ran together: nothing is sure.
+        elif last in _STRICT:
             sure = _filled(columns[-1])
         elif last == "country":
             usual = pc.unique(columns[-1].filter(pa.array(~extra))).drop_null()
@@ -319,11 +333,51 @@ def _check_alignment(
     _check_stray_email(people, columns)
     if phones:
         _check_swapped_phone(people, columns, phones)
+    if short.any():
+        _check_broken_lines(people, short)
+    _check_absent(people)
+    _check_trust(people)
+
+
+def _check_broken_lines(people: People, short: np.ndarray) -> None:
+    """A short row right above a short one that doesn't fit: one line with a line end in it, without quotes."""
+    rows, width = people.block.rows, len(people.block.header)
+    for row in np.flatnonzero(short[:-1])[::-1]:
+        is_whole = len(rows[row]) + len(rows[row + 1]) - 1 <= width + 1
+        if is_whole and people.why[row] is None and people.why[row + 1] is not None:
+            people.refuse(_only(len(short), int(row)), "broken_line", "")
+
+
+def _check_absent(people: People) -> None:
+    """Zoom gives no country for whoever stayed away: a word there that isn't an attendee's country has moved."""
+    told, country = people.text.get("attended"), people.text.get("country")
+    if told is None or country is None or "country" not in people.block.names:
+        return
+    came = _bool(pc.equal(told, "yes")) & (people.why == None)  # noqa: E711 - elementwise
+    known = pc.unique(country.filter(pa.array(came))).drop_null()
+    strange = _filled(country) & ~_bool(pc.is_in(country, value_set=known))
+    people.refuse(strange & _bool(pc.equal(told, "no")), "misaligned", "country")
+
+
+def _check_trust(people: People) -> None:
+    """Where most rows of people who came don't fit, the header is damaged: rows of those who didn't hold too little to
+    show it, and are set apart with the others."""
+    told = people.text.get("attended")
+    if told is None:
+        return
+    came = _bool(pc.equal(told, "yes"))
+    misfits = np.isin(people.why, ("misaligned", "too_many_fields", "missing_field"))
+    if np.count_nonzero(misfits & came) > max(1, np.count_nonzero(came) / 2):
+        people.refuse(np.ones(len(came), dtype=bool), "misaligned", "")
 
 
 def _check_short(people: People, columns: list[pa.Array], phones: list[int], short: np.ndarray) -> None:
     block = people.block
     needed = {"join_time", "leave_time", "minutes", "total_minutes", "email", "registration_time", "approval"}
+    if "country" in people.text and short.mean() < 0.25:
+        # Zoom fills the country of whoever attended; where it does, a line without one was cut.
+        filled = _filled(people.text["country"])[~short]
+        needed |= {"country"} if filled.any() and filled.mean() >= 0.5 else set()
     for row in np.flatnonzero(short):
         length = len(block.rows[row])
         lost = {name for name in block.names[length:] if name in needed}

@@ -189,10 +189,14 @@ class _Scanner:
         if self.block is not None and self.block.header != list(cells):
             # Another table without a heading of its own: it isn't the section that came before.
             self.section = UNKNOWN_SECTION
+        names = header_names(cells, self.labels)
+        if self.section in ("host", "panelist") and {"registration_time", "approval"} & set(names):
+            # Nobody on stage registers: the heading of this table was lost.
+            self.section = UNKNOWN_SECTION
         self.block = Block(
             section=self.section,
             header=list(cells),
-            names=header_names(cells, self.labels),
+            names=names,
             sitting=len(self.layout.facts) - 1,
         )
         self.layout.blocks.append(self.block)

@@ -63,6 +63,7 @@ _DETAILS = {
     "times_contradict": "Join time, leave time and minutes contradict each other. Export the report again.",
     "date_style": "The date under {column} is written unlike the others of its column. Export again.",
     "broken_quote": "A quotation mark opens here and never closes. Correct the line, or export again.",
+    "broken_line": "The row ends too early and the next line looks like its rest. Join the two, drop the file again.",
     "unknown_section": "The heading above this row is unknown. Add it to the labels table, then replay.",
     "no_header": "There is no header this row belongs to. Export the report again.",
     "row_cut_short": "The file ends in the middle of this row. Copy or download the file again.",

@@ -96,7 +96,8 @@ def _looks_utf8(data: bytes) -> bool:
     """Mostly valid multi-byte sequences: UTF-8 with damage, which cp1252 would turn into nonsense."""
     text = data.decode("utf-8", errors="replace")
     good = sum(1 for char in text if ord(char) > 127 and char != "\ufffd")
-    return data[:3] == b"\xef\xbb\xbf" or good > 3 * text.count("\ufffd")
+    # In cp1252 text two letters that happen to be UTF-8 are far rarer than letters that aren't.
+    return data[:3] == b"\xef\xbb\xbf" or 8 * good > text.count("\ufffd")
 
 
 def read_records(text: str, labels: Labels) -> Records:

@@ -3,6 +3,7 @@
 Belongs here: truth, layouts, mutations. Seeded by `random.Random`: a failure names the seed that repeats it.
 """
 
+import bisect
 import csv
 import dataclasses
 import datetime as dt
@@ -11,6 +12,21 @@ import math
 import random
 from collections.abc import Callable
 
+FIELDS = (
+    "attended",
+    "user_name",
+    "first_name",
+    "last_name",
+    "email",
+    "phone_raw",
+    "registration_time",
+    "approval",
+    "join_time",
+    "leave_time",
+    "minutes",
+    "country",
+)
+_BOM = b"\xef\xbb\xbf"
 _FIRST = ("Asha", "Bina", "Chen", "Dev", "Eva", "Farah", "Gus", "Hana", "Ilya", "Jaya", "Kofi", "Lena")
 _LAST = ("Rao", "Das", "O'Neil", "Sen", "Roy", "Khan", "Pal", "Ito", "Novak", "Lal", "Mensah", "Müller")
 _COUNTRIES = ("India", "Nepal", "Japan", "United Arab Emirates")
@@ -115,19 +131,58 @@ class Guest:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A truth and the file that tells it."""
+    """A truth and the file that tells it.
+
+    Attributes:
+        records: First byte of each cell of each record, and the byte after the record; a cell has the delimiter or
+            line end behind it.
+        columns: Where the guests' header has each of ``FIELDS`` that stands in the file.
+        header: Number of the guests' header record; the guests follow.
+    """
 
     seed: int
     guests: tuple[Guest, ...]
     data: bytes
     style: str
+    records: tuple[tuple[int, ...], ...]
+    columns: dict[str, int]
+    header: int
 
-    def truth(self) -> list[tuple[object, ...]]:
-        """What a reader must find of each guest, in file order."""
+    def truth(self) -> list[dict[str, object]]:
+        """What a reader must find of each guest, in file order, as ``FIELDS``."""
         return [
-            ("N" if g.join is None else "Y", g.email, g.phone or None, g.registered, g.join, g.leave)
+            {
+                "attended": "N" if g.join is None else "Y",
+                "user_name": g.name,
+                "first_name": g.first or None,
+                "last_name": g.last or None,
+                "email": g.email,
+                "phone_raw": g.phone or None,
+                "registration_time": _utc(g.registered),
+                "approval": "approved" if g.registered else None,
+                "join_time": _utc(g.join),
+                "leave_time": _utc(g.leave),
+                "minutes": g.minutes,
+                "country": g.country or None,
+            }
             for g in self.guests
         ]
+
+    def touched(self, spans: list[tuple[int, int]], record: int) -> set[int]:
+        """Cells of a record that lost or changed bytes, or whose neighbour's delimiter did."""
+        cells = self.records[record]
+        found: set[int] = set()
+        for start, end in spans:
+            first, last = bisect.bisect_right(cells, start) - 1, bisect.bisect_left(cells, end) - 1
+            if end > cells[0] and start < cells[-1]:
+                # A delimiter or quote stands between two cells: what happens to one may happen to the other.
+                found |= set(range(max(first - 1, 0), min(last + 2, len(cells) - 1)))
+        return found
+
+
+def _utc(local: dt.datetime | None) -> dt.datetime | None:
+    """A time in India, in UTC."""
+    return local and local.replace(tzinfo=dt.timezone(dt.timedelta(hours=5, minutes=30))).astimezone(dt.UTC)
 
 
 def make_case(seed: int, *, small: bool = False) -> Case:
@@ -140,7 +195,17 @@ def make_case(seed: int, *, small: bool = False) -> Case:
     guests = tuple(_guest(rng, number, start) for number in range(rng.randint(2, 4 if small else 12)))
     language, style = rng.choice(["en", "en", "ja"]), rng.choice(list(STYLES))
     rows = _rows(rng, guests, start, _WORDS[language], STYLES[style])
-    return Case(seed, guests, _encode(rng, rows), style)
+    data, records = _encode(rng, rows)
+    header = next(i for i, row in enumerate(rows) if _WORDS[language]["header"][2] in row)
+    columns = _columns(rows[header], _WORDS[language]["header"])
+    return Case(seed, guests, data, style, records, columns, header)
+
+
+def _columns(header: list[str], known: list[str]) -> dict[str, int]:
+    names = [name for name in FIELDS if name != "phone_raw"]
+    # The header has the guests' flag between minutes and country.
+    found = {name: header.index(title) for name, title in zip(names, [*known[:10], known[11]], strict=True)}
+    return found | {"phone_raw": next(i for i, title in enumerate(header) if title in _QUESTIONS)}
 
 
 def _guest(rng: random.Random, number: int, start: dt.datetime) -> Guest:
@@ -240,24 +305,28 @@ def _cells(
     return cells
 
 
-def _encode(rng: random.Random, rows: list[list[str]]) -> bytes:
-    out = io.StringIO()
-    quoting = rng.choice([csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
-    writer = csv.writer(
-        out, delimiter=rng.choice(",,,;\t"), lineterminator=rng.choice(["\n", "\r\n"]), quoting=quoting
+def _encode(rng: random.Random, rows: list[list[str]]) -> tuple[bytes, tuple[tuple[int, ...], ...]]:
+    """The file, and where each cell of each record begins in it."""
+    always = rng.random() < 0.3
+    delimiter, line_end = rng.choice(",,,;\t"), rng.choice(["\n", "\r\n"])
+    codec, mark = rng.choice(
+        [("utf-8", b""), ("utf-8", b""), ("utf-8", _BOM), ("utf-8", _BOM * 2), ("utf-16-le", b"\xff\xfe")]
     )
-    writer.writerows(rows)
-    text = out.getvalue()
-    return rng.choice(
-        [
-            text.encode(),
-            text.encode(),
-            b"\xef\xbb\xbf" + text.encode(),
-            b"\xef\xbb\xbf\xef\xbb\xbf" + text.encode(),
-            text.encode("utf-16"),
-            text.replace("Rao", "Ra\0o").encode(),
-        ]
-    )
+    spoil = codec == "utf-8" and rng.random() < 0.15
+    data, records = bytearray(mark), []
+    for row in rows:
+        starts = []
+        for number, cell in enumerate(row):
+            starts.append(len(data))
+            text = cell.replace("Rao", "Ra\0o") if spoil else cell
+            if always or any(char in text for char in f'{delimiter}"\r\n'):
+                text = '"' + text.replace('"', '""') + '"'
+            data += (text + (delimiter if number < len(row) - 1 else line_end)).encode(codec)
+        if not row:
+            starts.append(len(data))
+            data += line_end.encode(codec)
+        records.append((*starts, len(data)))
+    return bytes(data), tuple(records)
 
 
 def cut_tail(rng: random.Random, case: Case) -> bytes:
@@ -294,18 +363,21 @@ def insert_cell(rng: random.Random, case: Case) -> bytes:
     return _edit(rng, case, lambda r, row: row.insert(r.randrange(len(row)), r.choice(["", "x", "1"])))
 
 
-def flip_bytes(rng: random.Random, case: Case) -> bytes:
-    """A few bytes of noise."""
-    data = bytearray(case.data)
+def flip_bytes(rng: random.Random, case: Case) -> tuple[bytes, list[tuple[int, int]]]:
+    """A few bytes of noise, and where."""
+    data, spans = bytearray(case.data), []
     for _ in range(rng.randint(1, 3)):
-        data[rng.randrange(len(data))] = rng.choice([0, 10, 34, 44, 255, rng.randrange(256)])
-    return bytes(data)
+        at = rng.randrange(len(data))
+        data[at] = rng.choice([0, 10, 34, 44, 255, rng.randrange(256)])
+        spans.append((at, at + 1))
+    return bytes(data), spans
 
 
-def cut_middle(rng: random.Random, case: Case) -> bytes:
-    """A stretch in the middle is missing."""
+def cut_middle(rng: random.Random, case: Case) -> tuple[bytes, list[tuple[int, int]]]:
+    """A stretch in the middle is missing, and which."""
     start = rng.randrange(len(case.data))
-    return case.data[:start] + case.data[start + rng.randint(1, 200) :]
+    end = min(start + rng.randint(1, 200), len(case.data))
+    return case.data[:start] + case.data[end:], [(start, end)]
 
 
 def _swap(rng: random.Random, row: list[str]) -> None:

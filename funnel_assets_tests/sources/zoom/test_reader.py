@@ -51,7 +51,13 @@ POLLS = (
     "Poll Details\n#,User Name,User Email,Submitted Date/Time,Question,Answer\n"
     '1,Asha Rao,asha@example.com,"Mar 22, 2025 19:30:00",How?,"Good, thanks"\n\n'
 )
-SPOILT = [lambda _, case: case.data, swap_cells, lose_cell, insert_cell, flip_bytes]
+SPOILT = [
+    lambda _, case: case.data,
+    swap_cells,
+    lose_cell,
+    insert_cell,
+    lambda rng, case: flip_bytes(rng, case)[0],
+]
 EXPECTED = [
     ("Y", "asha@example.com", "+919812300001", "03-22 19:05", "03-22 20:00", "India"),
     ("N", "bina@example.com", "9812300002", None, None, None),
@@ -605,3 +611,57 @@ def test_two_webinar_ids_in_one_file_are_refused() -> None:
 
 def test_meta_constants_match_the_reports_read_above() -> None:
     assert META.count(",") == 7
+
+
+def set_apart(report: ZoomReport) -> list[list[object]]:
+    return report.quarantined[["line", "reason"]].to_numpy().tolist()
+
+
+def test_a_line_broken_without_quotes_is_set_apart_whole() -> None:
+    header = HEADER.replace("Is Guest,", "Is Guest,Your goal,")
+    broken, whole = ASHA.replace("Yes,India", "Yes,rent\nfood,India"), CARL.replace("Yes,", "Yes,fun,", 2)
+    report = read(
+        attendee_report([broken, BINA + ",", whole.replace("Yes,fun,Carl", "Yes,Carl")], header=header)
+    )
+    assert set_apart(report) == [[10, "broken_line"], [11, "misaligned"]]
+
+
+def test_a_header_that_lost_its_end_or_a_comma_gives_no_row() -> None:
+    for header in (HEADER.rpartition(",Is Guest")[0], HEADER.replace("Status,Join", "Status Join")):
+        report = read(attendee_report(header=header))
+        assert guests(report) == []
+        assert [line for line, _ in set_apart(report)] == [10, 11, 12]
+
+
+def test_who_stayed_away_has_no_country() -> None:
+    moved = BINA.replace("--,--,--,--,", "--,--,-,,rent")
+    assert set_apart(read(attendee_report([ASHA, moved, CARL]))) == [[11, "misaligned"]]
+
+
+def test_guests_under_the_hosts_heading_are_guests() -> None:
+    text = attendee_report()
+    report = read(text[: text.index("Attended,User Name (Original Name),Email")] + text[text.index(HEADER) :])
+    assert guests(report) == EXPECTED
+
+
+def test_a_column_of_addresses_is_the_email_under_any_header() -> None:
+    assert guests(read(attendee_report(header=HEADER.replace("Email", "Sähköposti")))) == EXPECTED
+
+
+def test_damaged_utf8_is_no_cp1252() -> None:
+    data = attendee_report([ASHA.replace("Rao", "Müller"), BINA]).encode().replace(b"Das", b"D\xffs")
+    with pytest.raises(ReportRefused) as caught:
+        read(data)
+    assert caught.value.reason == "encoding"
+
+
+def test_quarantine_keeps_both_answers_to_questions_worded_alike() -> None:
+    header = HEADER.replace("Is Guest,", "Is Guest,Your goal,Your goal,")
+    row = ASHA.replace("asha@example.com", "asha").replace("Yes,India", "Yes,rent,food,India")
+    raw = (
+        read(attendee_report([row, BINA.replace("--,", "--,,,", 1)], header=header))
+        .quarantined["raw"]
+        .iloc[0]
+    )
+    assert '"Your goal": "rent"' in raw
+    assert '"Your goal (column 14)": "food"' in raw
