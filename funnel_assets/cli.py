@@ -357,17 +357,35 @@ def quarantine_list(
 
 
 @quarantine_app.command("replay")
-def quarantine_replay() -> None:
-    """Read everything that landed again, after a mended file or config; rows go to the days they belong to.
+def quarantine_replay(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Zoom reports as `quarantine list` names them, or paths of corrected ones."),
+    ] = None,
+) -> None:
+    """Read what landed again, after a mended file or config; rows go to the days they belong to.
 
-    Example: `funnel quarantine replay`
+    Examples: `funnel quarantine replay`, then `funnel quarantine replay "attendees corrected.csv"`
     """
     from funnel_assets import launch
+    from funnel_assets.pipeline.pipeline import Pipeline
 
     settings = _settings()
+    kept = Pipeline(settings).zoom.replay(files) if files else []
+    refused = [one for one in kept if one.reason]
+    for one in kept:
+        if one.reason:
+            _say("Still in quarantine:", f"{one.file}. {one.detail}")
+        else:
+            screen.print(escape(f"{one.file}: event of {', '.join(one.days)}."))
+    if kept and len(refused) == len(kept):
+        raise typer.Exit(EXIT_FAILED)
     launch.prepare(settings)
-    plan = launch.restate(settings)
+    days = [dt.date.fromisoformat(day) for one in kept if not one.reason for day in one.days]
+    plan = launch.make_zoom_days(settings, days)
     screen.print("Nothing changed." if not plan else f"Made again: {', '.join(sorted(plan))}.")
+    if refused:
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command()

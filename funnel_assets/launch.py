@@ -171,6 +171,27 @@ def restate(settings: Settings, *, most_rounds: int = 5) -> dict[str, list[dt.da
     )
 
 
+def make_zoom_days(settings: Settings, days: Sequence[dt.date]) -> dict[str, list[dt.date]]:
+    """Make event days whose files aren't in the lake yet, as the sensor would, and all that follows from them.
+
+    Returns:
+        Datasets and days that were made.
+
+    Raises:
+        FunnelError: If a run failed.
+    """
+    from funnel_assets.sensors import zoom_selection
+
+    pipeline = Pipeline(settings)
+    wanted = sorted(set(days) & set(pipeline.zoom.days_to_make()))
+    for day in wanted:
+        if not run_days(day, day, datasets=zoom_selection(pipeline.missing_on(day))):
+            raise FunnelError(
+                f"{day} could not be made.", fix="see the messages above, mend the cause, then replay again."
+            )
+    return restate(settings) | ({"zoom_attendance": wanted} if wanted else {})
+
+
 def keep_start_date(settings: Settings) -> None:
     """Write the start date down once, so that the days a dataset can have don't move with the calendar."""
     path = settings.home / START_DATE_FILE

@@ -76,7 +76,7 @@ def _zoom_inbox(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
             yield dg.RunRequest(
                 run_key=f"zoom-{day}-{digest}-{attempt}",
                 partition_key=day.isoformat(),
-                asset_selection=_zoom_selection(opened.missing_on(day)),
+                asset_selection=[dg.AssetKey(name) for name in zoom_selection(opened.missing_on(day))],
                 tags={CAUSE_TAG: f"zoom {day} {digest}", ATTEMPT_TAG: str(attempt)},
             )
         if not requested:
@@ -85,14 +85,14 @@ def _zoom_inbox(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
     return zoom_inbox
 
 
-def _zoom_selection(missing: Sequence[str]) -> list[dg.AssetKey]:
-    # What depends on Zoom, and whatever of the day was never made and is needed for it.
+def zoom_selection(missing: Sequence[str]) -> list[str]:
+    """What depends on Zoom, and whatever of the day was never made and is needed for it."""
     wanted = (
         {"zoom_attendance"}
         | readers(["zoom_attendance"])
         | {name for name in missing if NODES[name].is_source}
     )
-    return [dg.AssetKey(name) for name in sorted(wanted | (readers(missing) if missing else set()))]
+    return sorted(wanted | (readers(missing) if missing else set()))
 
 
 def _keeper(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:

@@ -182,6 +182,61 @@ class ZoomIngest:
                 else:
                     arrivals.waiting.append(path.name)
 
+    def replay(self, names: Sequence[str]) -> list[KeptFile]:
+        """Read files again under the config as it is now, or take corrected ones in.
+
+        Args:
+            names: Each the name of a kept file (every version of it is judged anew) or the path of a corrected one,
+                which needn't lie in the inbox.
+
+        Returns:
+            What each file is now: its event days, or still the reason why it can't be used.
+
+        Raises:
+            FunnelError: Nothing of that name is kept or on disk; nothing was changed then.
+        """
+        sources = list(self._sources().of(DATASET))
+        kept = {(source.name, one.sha256): one for source in sources for one in self._kept(source)}
+        for name in names:
+            if not Path(name).is_file() and not any(one.file == name for one in kept.values()):
+                raise FunnelError(
+                    f"no file called {name} was taken in, and there is none at that path.",
+                    dataset=DATASET,
+                    fix="see the names with `funnel quarantine list`, or give the path of the corrected file.",
+                )
+        found: list[KeptFile] = []
+        for source in sources:
+            snapshots = {one.sha256: one for one in self._landing.snapshots(DATASET, source.name)}
+            for name in names:
+                if Path(name).is_file() and source is sources[0]:
+                    found.append(self._take_corrected(source, Path(name), kept))
+                for one in kept.values():
+                    if one.file == name and one.sha256 in snapshots:
+                        snapshot = snapshots[one.sha256]
+                        data = self._bytes(snapshot)
+                        again = self._judge(source, data, one.file, one.sha256, snapshot.fetched_at)
+                        self._save(source, again)
+                        found.append(again)
+            self._write_refusals(source)
+        return list({one.sha256: one for one in found}.values())
+
+    def _take_corrected(
+        self, source: Source, path: Path, kept: Mapping[tuple[str, str], KeptFile]
+    ) -> KeptFile:
+        data = path.read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        if (source.name, sha256) in kept:
+            return kept[source.name, sha256]
+        now = dt.datetime.now(dt.UTC)
+        judged = self._judge(source, data, path.name, sha256, now)
+        self._keep(source, judged, data, path, now)
+        return judged
+
+    def _keep(self, source: Source, kept: KeptFile, data: bytes, path: Path, now: dt.datetime) -> None:
+        ending = path.suffix.lstrip(".").lower() or "csv"
+        self._landing.put(DATASET, source.name, data, path.name, now, ending)
+        self._save(source, kept)
+
     def _seen_before(self, source: Source, path: Path) -> bool:
         """Whether the last look found the file at this very size; remembers what it finds now."""
         memory = self._folder(source) / "seen.json"
@@ -206,10 +261,7 @@ class ZoomIngest:
         if kept.reason == "truncated" and time.time() - written_at < COMPLETE_SECONDS:
             arrivals.waiting.append(path.name)
             return
-        self._landing.put(
-            DATASET, source.name, data, path.name, now, path.suffix.lstrip(".").lower() or "csv"
-        )
-        self._save(source, kept)
+        self._keep(source, kept, data, path, now)
         known.add(sha256)
         if kept.reason is None:
             arrivals.taken.append(path.name)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.pipeline.zoom import COMPLETE_SECONDS
@@ -279,3 +280,54 @@ def test_what_was_kept_is_judged_again_when_the_time_zone_is_corrected(inbox: In
     make(opened, DAY, NEXT)
     assert people(opened) == []
     assert people(opened, NEXT) == ["Asha", "Bina"]
+
+
+AMBIGUOUS = (
+    b"Attendee Report\nReport Generated:,04/03/2025 21:30\n"
+    b"Topic,Webinar ID,Actual Start Time,Actual Duration (minutes)\nBonds,87123456789,04/03/2025 19:00,90\n"
+    b"Attendee Details\nAttended,User Name,Email,Join Time,Leave Time,Time in Session (minutes)\n"
+    b"Yes,Asha Rao,asha@example.com,04/03/2025 19:05,04/03/2025 20:00,55\n"
+)
+
+
+def test_replay_after_a_config_fix_equals_the_run_that_never_broke(tmp_path: Path) -> None:
+    day = dt.date(2025, 3, 4)
+    broken, whole = Inbox.make(tmp_path / "broken"), Inbox.make(tmp_path / "whole")
+    sources = [inbox.home / "config" / "sources.yaml" for inbox in (broken, whole)]
+    fixed = sources[0].read_text().rstrip() + "\n    date_order: day_first\n"
+    broken.drop("attendees.csv", AMBIGUOUS).with_name("other.csv").write_bytes(report())
+    opened = broken.pipeline()
+    make(opened, day, DAY)
+    assert opened.quarantine.rows([DATASET])["reason"].tolist() == ["dates_ambiguous"]
+    (still,) = opened.zoom.replay(["attendees.csv"])
+    assert (still.reason, still.days) == ("dates_ambiguous", []), "nothing was mended yet"
+
+    sources[0].write_text(fixed)
+    (mended,) = broken.pipeline().zoom.replay(["attendees.csv"])
+    assert (mended.reason, mended.days) == (None, [str(day)])
+    sources[1].write_text(fixed)
+    whole.drop("attendees.csv", AMBIGUOUS).with_name("other.csv").write_bytes(report())
+    for inbox in (broken, whole):
+        make(inbox.pipeline(), day, DAY)
+        assert inbox.pipeline().quarantine.rows([DATASET]).empty
+    files = [inbox.home / "lake" / DATASET / f"date={day}" / "data.parquet" for inbox in (broken, whole)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_replay_takes_a_corrected_file_from_anywhere_and_refuses_a_name_it_does_not_know(
+    inbox: Inbox, tmp_path: Path
+) -> None:
+    body = report()
+    inbox.drop("attendees.csv", body[: body.rindex(b"Bina")], age_seconds=COMPLETE_SECONDS + 10)
+    opened = inbox.pipeline()
+    opened.zoom.take_in()
+    corrected = tmp_path / "attendees corrected.csv"
+    corrected.write_bytes(body)
+    (kept,) = opened.zoom.replay([str(corrected)])
+    assert (kept.reason, kept.days) == (None, [str(DAY)])
+    assert list(opened.zoom.days_to_make()) == [DAY]
+    make(opened)
+    assert people(opened) == ["Asha", "Bina"]
+    with pytest.raises(FunnelError, match="no file called nothing") as caught:
+        opened.zoom.replay(["nothing.csv"])
+    assert "funnel quarantine list" in str(caught.value)
