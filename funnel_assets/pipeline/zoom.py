@@ -47,6 +47,8 @@ RULES_VERSION = 2
 SETTLE_SECONDS = 5.0
 # A cut-off file is given this long to be completed before it counts as broken.
 COMPLETE_SECONDS = 120.0
+# 100,000 people are 17 MB and take 450 MB of memory to read; three times as many is no event of ours.
+MOST_BYTES = 50_000_000
 _UNFINISHED_NAMES = (".crdownload", ".part", ".partial", ".tmp", ".download", "~")
 
 
@@ -85,7 +87,7 @@ class Arrivals:
         taken: Files new since the last look.
         refused: Files that are no report, with the reason in words.
         waiting: Files that are still being written.
-        unreadable: Files that can't be opened, with the reason in words.
+        unreadable: Files that can't be opened or are too large, with the reason in words.
         known: Files taken before.
         left: Files that there was no time to look at.
     """
@@ -155,8 +157,10 @@ class ZoomIngest:
         arrivals = Arrivals()
         deadline = time.monotonic() + within_seconds
         for source in self._sources().of(DATASET):
+            before = set(arrivals.unreadable)
             self._take_source(source, arrivals, wait, deadline)
-            self._write_refusals(source)
+            not_taken = {name: why for name, why in arrivals.unreadable.items() if name not in before}
+            self._write_refusals(source, not_taken)
         return arrivals
 
     def _take_source(self, source: Source, arrivals: Arrivals, wait: bool, deadline: float) -> None:
@@ -223,6 +227,10 @@ class ZoomIngest:
     def _take_corrected(
         self, source: Source, path: Path, kept: Mapping[tuple[str, str], KeptFile]
     ) -> KeptFile:
+        too_large = _too_large(path)
+        if too_large:
+            message, _, fix = too_large.partition(" Next: ")
+            raise FunnelError(message, dataset=DATASET, file=path.name, fix=fix)
         data = path.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
         if (source.name, sha256) in kept:
@@ -250,6 +258,10 @@ class ZoomIngest:
         return before == now
 
     def _take(self, source: Source, path: Path, known: set[str], arrivals: Arrivals) -> None:
+        too_large = _too_large(path)
+        if too_large:
+            arrivals.unreadable[path.name] = too_large
+            return
         data = path.read_bytes()
         written_at = path.stat().st_mtime
         sha256 = hashlib.sha256(data).hexdigest()
@@ -328,9 +340,13 @@ class ZoomIngest:
     def _bytes(self, snapshot: Snapshot) -> bytes:
         return self._landing.path(snapshot).read_bytes()
 
-    def _write_refusals(self, source: Source) -> None:
+    def _write_refusals(self, source: Source, not_taken: Mapping[str, str] | None = None) -> None:
+        """Put refused files into quarantine, and those that couldn't be taken for as long as they lie there."""
+        refused = [
+            (kept.file, None, kept.reason, kept.detail, None) for kept in self._kept(source) if kept.reason
+        ]
         rows = pd.DataFrame(
-            [(kept.file, None, kept.reason, kept.detail, None) for kept in self._kept(source) if kept.reason],
+            refused + [(name, None, "not_taken", why, None) for name, why in (not_taken or {}).items()],
             columns=["file", "line", "reason", "detail", "raw"],
         )
         self._quarantine.replace(DATASET, source.name, UNDATED, rows)
@@ -494,6 +510,17 @@ class _JustRead:
 
 def _files_of(inputs: Mapping[str, str]) -> set[str]:
     return {name for name in inputs if name.startswith("file.")}
+
+
+def _too_large(path: Path) -> str | None:
+    """Why a file is too large to be a report, in words; it isn't even opened."""
+    size = path.stat().st_size
+    if size <= MOST_BYTES:
+        return None
+    return (
+        f"It has {size / 1e6:,.0f} MB; reports of up to {MOST_BYTES / 1e6:.0f} MB (300,000 people) are read. "
+        "Next: export one event a file, or drop the right file."
+    )
 
 
 @contextlib.contextmanager

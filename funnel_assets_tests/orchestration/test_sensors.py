@@ -1,6 +1,9 @@
 """The sensors, tick by tick: a tick, what became of its runs, the next tick."""
 
 import datetime as dt
+import os
+import time
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -194,6 +197,39 @@ def test_no_report_is_quarantined_and_the_others_go_on(inbox: Inbox, instance: d
     opened = inbox.pipeline()
     assert days_asked_for(tick(opened, instance, "zoom_inbox")) == [str(DAY), str(NEXT)]
     assert sorted(opened.quarantine.rows([DATASET])["file"]) == ["a photo.jpg", "c leads.csv"]
+
+
+def test_renamed_file_does_nothing_and_any_name_will_do(inbox: Inbox, instance: dg.DagsterInstance) -> None:
+    opened = inbox.pipeline()
+    path = inbox.drop("रिपोर्ट 22 मार्च (final).csv", report())
+    (request,) = requests(tick(opened, instance, "zoom_inbox"))
+    opened.make(DATASET, [DAY])
+    succeed(instance, start(instance, request))
+    path.rename(path.with_name("March 22.csv"))
+    renamed = tick(opened, instance, "zoom_inbox")
+    assert requests(renamed) == []
+    assert renamed.skip_message == "1 file(s) known."
+
+
+def test_huge_file_is_told_without_being_opened_and_the_others_go_on(
+    inbox: Inbox, instance: dg.DagsterInstance
+) -> None:
+    huge = inbox.drop("a recording.csv", b"Attendee Report\n")
+    os.truncate(huge, 200_000_000)
+    os.utime(huge, (time.time() - 60,) * 2)
+    inbox.drop("b.csv", report())
+    opened = inbox.pipeline()
+    tracemalloc.start()
+    assert days_asked_for(tick(opened, instance, "zoom_inbox")) == [str(DAY)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100_000_000, "it isn't read to be refused"
+    (row,) = opened.quarantine.rows([DATASET]).to_dict("records")
+    assert (row["file"], row["reason"]) == ("a recording.csv", "not_taken")
+    assert "It has 200 MB; reports of up to 50 MB" in row["detail"]
+    huge.unlink()
+    tick(opened, instance, "zoom_inbox")
+    assert opened.quarantine.rows([DATASET]).empty, "gone with the file"
 
 
 def test_older_file_and_deleted_file_are_not_missed(inbox: Inbox, instance: dg.DagsterInstance) -> None:
