@@ -396,15 +396,19 @@ def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[i
     wordy = _filled(phone) & ~_like(phone, r"\d")
     if not wordy.any():
         return
-    country = people.text.get("country")
-    if country is not None:
-        # Zoom fills the country of whoever attended: a word here and no country there have changed places.
-        misses = ~_filled(country)
+    for name in ("country", "is_guest"):
+        column = people.text.get(name)
+        if column is None:
+            continue
+        # Zoom fills both for whoever attended: a word here and nothing there have changed places.
+        misses = ~_filled(column)
         if "attended" in people.text:
             misses &= _bool(pc.equal(people.text["attended"], "yes"))
-        known = _bool(pc.is_in(phone, value_set=pc.unique(country).drop_null()))
-        people.refuse(wordy & (known | misses), "misaligned", "phone")
-    typed = (None, "other", "first_name", "last_name", "registration_source")
+        people.refuse(wordy & misses, "misaligned", "phone")
+        if name == "country":
+            known = pc.unique(column).drop_null()
+            people.refuse(wordy & _bool(pc.is_in(phone, value_set=known)), "misaligned", "phone")
+    typed = (None, "other", "user_name", "first_name", "last_name", "registration_source")
     free = [i for i, name in enumerate(people.block.names) if name in typed and i not in phones]
     for index in free:
         holds = _like(columns[index], _PHONE_LIKE)
