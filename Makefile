@@ -21,7 +21,7 @@ run: $(VENV)/.installed
 	@$(BIN)/funnel demo
 
 test: $(VENV)/.installed
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -q
 
 ui: $(VENV)/.installed
 	@$(BIN)/funnel ui

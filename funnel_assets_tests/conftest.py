@@ -1,3 +1,23 @@
-"""What every test may use."""
+"""What every test may use, and the order in which modules start."""
+
+import pytest
 
 pytest_plugins = ["funnel_assets_tests.postgres_fixture"]
+
+# Modules that mostly wait come first and run beside those that mostly compute; long ones never start last.
+LONGEST = (
+    "end_to_end/test_three_uses.py",
+    "pipeline/test_restatement.py",
+    "pipeline/test_histories.py",
+    "test_cli.py",
+    "orchestration/",
+    "pipeline/",
+    "sources/zoom/test_fuzz.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        return next((n for n, part in enumerate(LONGEST) if part in item.nodeid), len(LONGEST))
+
+    items.sort(key=rank)

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import narwhals as nw
 import pyarrow as pa
 
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.errors import FunnelError, MissingPartitions
-from funnel_assets.pipeline.graph import NODES, Node, days_between
+from funnel_assets.pipeline.graph import NODES, Node, Window, days_between
 from funnel_assets.pipeline.outcome import Outcome, write_days
+from funnel_assets.pipeline.restating import NOBODY, restate_people
 from funnel_assets.pipeline.staleness import Contents
 from funnel_assets.storage.engine import Engine
 from funnel_assets.storage.lake import Lake
@@ -34,6 +36,8 @@ class Frames:
         first: First day to make.
         last: Last day to make.
         start: First day of every dataset.
+        wanted: Days to make, where not all between first and last.
+        people: Keys (phone_key, email_key or person_id, or NOBODY) of the people to make; None: everybody.
     """
 
     engine: Engine
@@ -42,17 +46,35 @@ class Frames:
     first: dt.date
     last: dt.date
     start: dt.date
+    wanted: Sequence[dt.date] | None = None
+    people: pa.Array | None = None
 
-    def days(self, dataset: str, since: dt.date, until: dt.date) -> list[dt.date]:
-        """Those days of a span that can exist."""
-        return days_between(max(since, self.start), until) if until >= self.start else []
+    def _days(self, window: Window) -> list[dt.date]:
+        """Those days of the windows of all days to make that can exist."""
+        spans = [(self.first, self.last)] if self.wanted is None else [(day, day) for day in self.wanted]
+        windows = {(max(window(first)[0], self.start), window(last)[1]) for first, last in spans}
+        return sorted({day for since, until in windows for day in days_between(since, until)})
 
     def read(self, dataset: str, reader: str, columns: Sequence[str] | None = None) -> Any:
         """Frame over the days that the range of ``reader`` needs of ``dataset``."""
         window = next(read.window for read in NODES[reader].inputs if read.dataset == dataset)
-        since, until = window(self.first)[0], window(self.last)[1]
         names = columns or arrow_schema(CONTRACTS[dataset]).names
-        return self.engine.scan(self.lake, dataset, self.days(dataset, since, until), names)
+        frame = self.engine.scan(self.lake, dataset, self._days(window), names)
+        return frame if self.people is None else self._of_people(frame, names)
+
+    def _of_people(self, frame: Any, names: Sequence[str]) -> Any:
+        keys = [name for name in ("person_id", "phone_key", "email_key") if name in names]
+        if not keys:
+            return frame
+        # A record belongs to its phone, else to its e-mail: the order of domain.identity.
+        theirs = self.engine.frame(pa.table({"_who": self.people}))
+        return (
+            nw.from_native(frame)
+            .with_columns(nw.coalesce(*keys, nw.lit(NOBODY)).alias("_who"))
+            .join(nw.from_native(theirs), on="_who", how="semi")
+            .select(*names)
+            .to_native()
+        )
 
     def config(self, name: str) -> Any:
         """Frame over a config table."""
@@ -83,13 +105,15 @@ def make_days(
     config = {name: tables.fingerprint(name) for name in node.config}
     ready = _ready(node, days, outcome, contents)
 
-    def compute(first: dt.date, last: dt.date) -> pa.Table:
+    def compute(first: dt.date, last: dt.date, **narrowed: Any) -> pa.Table:
         with engine() as opened:
-            return opened.collect(builder(Frames(opened, lake, tables, first, last, start)))
+            return opened.collect(builder(Frames(opened, lake, tables, first, last, start, **narrowed)))
 
     wanted = {day: contents.inputs(node, day, config) for day in ready}
     known = lake.all_facts(dataset, ready)
     outcome.done = {day: facts for day, facts in known.items() if facts.inputs == wanted[day]}
+    stale = {day: facts for day, facts in known.items() if day not in outcome.done}
+    restate_people(lake, contents, node, stale, wanted, compute, outcome)
     for first, last in consecutive([day for day in ready if day not in outcome.done]):
         for part_first, part_last, result in _halving(first, last, compute):
             part = days_between(part_first, part_last)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from funnel_assets.arrow import pc
 from funnel_assets.contracts.base import CONTRACTS, Violation, conform, violations
 from funnel_assets.errors import ContractViolation, FunnelError
+from funnel_assets.pipeline.journal import Journal
 from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
 
 
@@ -92,22 +93,26 @@ def write_days(
     table = table.filter(wanted)
     dates = np.asarray(table["date"].to_numpy(), dtype="datetime64[D]")
     outcome.failed |= _bad_days(outcome.dataset, violations(table, contract), dates)
-    for day in sorted(days):
-        if day in outcome.failed:
-            continue
-        start, end = np.searchsorted(dates, [np.datetime64(day), np.datetime64(day) + 1])
-        before = lake.facts(outcome.dataset, day)
-        facts = lake.write(
-            outcome.dataset,
-            day,
-            table.slice(start, end - start),
-            inputs=inputs[day],
-            counts=(counts or {}).get(day),
-            missing=(missing or {}).get(day, ()),
-        )
-        outcome.done[day] = facts
-        if before is None or before.content != facts.content:
-            outcome.changed.add(day)
+    with Journal(lake).recording(outcome.dataset) as recording:
+        for day in sorted(days):
+            if day in outcome.failed:
+                continue
+            start, end = np.searchsorted(dates, [np.datetime64(day), np.datetime64(day) + 1])
+            before = lake.facts(outcome.dataset, day)
+            rows = table.slice(start, end - start)
+            facts = lake.write(
+                outcome.dataset,
+                day,
+                rows,
+                inputs=inputs[day],
+                counts=(counts or {}).get(day),
+                missing=(missing or {}).get(day, ()),
+                replacing=lambda old, new=rows: recording.compare(old, new),
+            )
+            outcome.done[day] = facts
+            if before is None or before.content != facts.content:
+                outcome.changed.add(day)
+                recording.wrote(day, before.content if before else None, facts.content)
 
 
 def _rest(key: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from funnel_assets.pipeline.graph import NODES, Node
+from funnel_assets.pipeline.graph import NODES, Input, Node
 from funnel_assets.storage.lake import Lake
 
 MISSING = "missing"
@@ -47,14 +47,21 @@ class Contents:
             config: Fingerprint per config table.
         """
         found = {"rules": str(node.rules_version)} | {f"config.{name}": config[name] for name in node.config}
-        for read in node.inputs:
-            first, last = read.window(day)
-            if first == dt.date.min:
-                found[read.dataset] = self._chained(read.dataset, last)
-            else:
-                window = [(str(d), c) for d, c in self.of(read.dataset).items() if first <= d <= last]
-                found[read.dataset] = hashlib.sha256(repr(window).encode()).hexdigest()[:32]
-        return found
+        return found | {read.dataset: self.fingerprint(read, day) for read in node.inputs}
+
+    def fingerprint(self, read: Input, day: dt.date) -> str:
+        """Fingerprint of all that a day reads of one input."""
+        first, last = read.window(day)
+        if first == dt.date.min:
+            return self._chained(read.dataset, last)
+        window = [(str(d), c) for d, c in self.of(read.dataset).items() if first <= d <= last]
+        return hashlib.sha256(repr(window).encode()).hexdigest()[:32]
+
+    def with_contents(self, dataset: str, contents: Mapping[dt.date, str]) -> "Contents":
+        """Return what one dataset's fingerprints were when it had these contents."""
+        past = Contents(self._lake, self._start)
+        past._contents[dataset] = dict(sorted(contents.items()))
+        return past
 
     def missing(self, node: Node, day: dt.date) -> list[str]:
         """Inputs whose partition of that same day isn't in the lake."""

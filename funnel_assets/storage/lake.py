@@ -14,8 +14,8 @@ import io
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +76,12 @@ class Lake:
         inputs: Mapping[str, str] | None = None,
         counts: Mapping[str, int] | None = None,
         missing: Sequence[str] = (),
+        replacing: Callable[[pa.Table], None] | None = None,
     ) -> PartitionFacts:
-        """Write one day whole: to a temporary name, then renamed. Unchanged rows leave the file alone."""
+        """Write one day whole: to a temporary name, then renamed. Unchanged rows leave the file alone.
+
+        ``replacing`` is shown the rows that were there, before other ones take their place.
+        """
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd", write_statistics=True, version="2.6")
         data = buffer.getvalue()
@@ -91,10 +95,27 @@ class Lake:
         )
         known = self.facts(dataset, day)
         if known is None or known.content != facts.content:
+            if known is not None and replacing is not None:
+                replacing(self.read(dataset, [day]))
             self._replace(self.path(dataset, day), data)
         if known != facts:
             self._replace(self._facts_path(dataset, day), json.dumps(asdict(facts), sort_keys=True).encode())
         return facts
+
+    def confirm(
+        self,
+        dataset: str,
+        day: dt.date,
+        facts: PartitionFacts,
+        *,
+        inputs: Mapping[str, str],
+        missing: Sequence[str] = (),
+    ) -> PartitionFacts:
+        """Record that a day's rows, as they are, are also what other inputs give."""
+        told = replace(facts, inputs=dict(inputs), missing=list(missing))
+        if told != facts:
+            self._replace(self._facts_path(dataset, day), json.dumps(asdict(told), sort_keys=True).encode())
+        return told
 
     def _replace(self, path: str, data: bytes) -> None:
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"

@@ -10,7 +10,7 @@ from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets_tests.end_to_end.ui import Ui, running_ui
 from funnel_assets_tests.world import INDIA, Place, place, yesterday
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900), pytest.mark.xdist_group("three_uses")]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 ALL = sorted(NODES)
 MARKETING = [

@@ -1,0 +1,256 @@
+"""Making stale days again at the price of what changed in them (SPEC 3).
+
+A changed dump changes the fingerprint of every later day, but the rows of a few people. Where the journal explains how
+the inputs came from what the days were made of to what is there now, only the people concerned are computed again, and
+their rows take the place of the old ones. What it doesn't explain is left to be computed whole.
+
+It gives what computing everything gives, because nobody's rows depend on another person's: people are told apart
+(``domain.identity``) by phones and e-mails, and everything that shares one, over all days, is computed together.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from funnel_assets.arrow import pc
+from funnel_assets.contracts.base import CONTRACTS, arrow_schema
+from funnel_assets.pipeline.graph import Input, Node
+from funnel_assets.pipeline.journal import Journal, Rewrite
+from funnel_assets.pipeline.outcome import Outcome, write_days
+from funnel_assets.pipeline.staleness import Contents
+from funnel_assets.storage.lake import Lake, PartitionFacts
+
+log = logging.getLogger(__name__)
+
+NOBODY = ""
+"""Stands among people's keys for all records that have neither phone nor e-mail."""
+
+MOST_REWRITES = 200
+MOST_PEOPLE = 0.3
+"""Above this share of all people, computing everybody costs less than telling them apart."""
+
+_KEYS = ("person_id", "phone_key", "email_key")
+_LINKED = ("raw_leads", "zoom_attendance", "engagement_events")
+"""Datasets whose records link an e-mail to a phone (``domain.identity``)."""
+
+_NAMED_IN = {"funnel_marts": "zoom_attendance"}
+"""Datasets that add people up: to them a person matters on days with records of theirs in this one."""
+
+Compute = Callable[..., pa.Table]
+
+
+@dataclass
+class Since:
+    """What happened to a dataset's inputs since some of its days were made.
+
+    Attributes:
+        days: The stale days that this explains.
+        rewrites: Per input, its rewrites since the oldest of those days was made.
+    """
+
+    days: set[dt.date]
+    rewrites: dict[str, list[Rewrite]]
+
+    def rewritten(self, dataset: str) -> set[dt.date]:
+        """Days of an input that were rewritten."""
+        return {day for rewrite in self.rewrites.get(dataset, ()) for day in rewrite.days}
+
+
+def restate_people(
+    lake: Lake,
+    contents: Contents,
+    node: Node,
+    stale: Mapping[dt.date, PartitionFacts],
+    wanted: Mapping[dt.date, Mapping[str, str]],
+    compute: Compute,
+    outcome: Outcome,
+) -> None:
+    """Make those stale days again that the journal explains; they are in ``outcome.done`` afterwards.
+
+    Args:
+        lake: Where the days are.
+        contents: What is in the lake.
+        node: The dataset.
+        stale: Its stale days, with the facts they were written with.
+        wanted: Per day, the fingerprints of its inputs now.
+        compute: Computes rows of the days first to last, of some ``people`` or some ``wanted`` days only.
+        outcome: Filled in here.
+    """
+    journal = Journal(lake)
+    since = explained(journal, contents, node, stale, wanted)
+    if not since.days:
+        return
+    people = affected(lake, journal, node, since)
+    if people is None:
+        return
+    days = sorted(since.days)
+    rows, found = None, set[dt.date]()
+    try:
+        if node.dataset in _NAMED_IN:
+            found = _days_concerned(lake, node, since, people)
+            rows = compute(min(found), max(found), wanted=sorted(found)) if found else None
+        elif len(people):
+            rows = compute(days[0], days[-1], people=people)
+            rows, found = _spliced(lake, node.dataset, rows, people, days)
+    except Exception:  # computing the days whole tells which of them can't be made, and why
+        log.exception("%s: the change could not be computed alone.", node.dataset)
+        return
+    log.info(
+        "%s: %d stale day(s), %d of them with a change in %d rewrite(s) of its inputs, %d key(s) of people",
+        node.dataset,
+        len(days),
+        len(found),
+        sum(map(len, since.rewrites.values())),
+        len(people),
+    )
+    if rows is not None:
+        missing = {day: contents.missing(node, day) for day in found}
+        write_days(lake, outcome, rows, sorted(found), inputs=wanted, missing=missing)
+    for day in days:
+        if day not in found:
+            facts = stale[day]
+            outcome.done[day] = lake.confirm(
+                node.dataset, day, facts, inputs=wanted[day], missing=contents.missing(node, day)
+            )
+
+
+def explained(
+    journal: Journal,
+    contents: Contents,
+    node: Node,
+    stale: Mapping[dt.date, PartitionFacts],
+    wanted: Mapping[dt.date, Mapping[str, str]],
+) -> Since:
+    """Go back through the journal until every input is what the stale days were made of."""
+    names = {read.dataset for read in node.inputs}
+    days = {
+        day
+        for day, facts in stale.items()
+        # Another rule or config table concerns everybody.
+        if all(facts.inputs.get(name) == now for name, now in wanted[day].items() if name not in names)
+    }
+    rewrites: dict[str, list[Rewrite]] = {}
+    for read in node.inputs:
+        made_of = {day: stale[day].inputs.get(read.dataset, "") for day in days}
+        rewrites[read.dataset], unexplained = _back_to(journal, contents, read, made_of)
+        days -= unexplained
+    return Since(days, rewrites)
+
+
+def _back_to(
+    journal: Journal, contents: Contents, read: Input, made_of: Mapping[dt.date, str]
+) -> tuple[list[Rewrite], set[dt.date]]:
+    """Return the rewrites since the days were made of an input, and the days for which it isn't known."""
+    before = dict(contents.of(read.dataset))
+    past, used = contents, []
+    open_days = {day for day, made in made_of.items() if past.fingerprint(read, day) != made}
+    rewrites = journal.newest_first(read.dataset)
+    while open_days and len(used) < MOST_REWRITES:
+        rewrite = next(rewrites, None)
+        if rewrite is None:
+            break
+        used.append(rewrite)
+        for day, (old, new) in rewrite.days.items():
+            if before.get(day) != new:
+                continue
+            if old is None:
+                del before[day]
+            else:
+                before[day] = old
+        past = contents.with_contents(read.dataset, before)
+        open_days = {day for day in open_days if past.fingerprint(read, day) != made_of[day]}
+    return used, open_days
+
+
+def affected(lake: Lake, journal: Journal, node: Node, since: Since) -> pa.Array | None:
+    """Return the keys of everybody whose rows may differ; None when these are so many that all may as well.
+
+    Everybody who shares a phone or an e-mail with a changed row, as it was or is, directly or through others.
+    """
+    found: set[str] = set()
+    for dataset, rewrites in since.rewrites.items():
+        names = [name for name in _KEYS if name in arrow_schema(CONTRACTS[dataset]).names]
+        if not names:
+            continue
+        for rewrite in rewrites:
+            found |= _keys_in(journal.rows(rewrite, names), names)
+            arrived = [day for day, (before, _) in rewrite.days.items() if before is None]
+            found |= _keys_in(lake.read(dataset, arrived, columns=names, require=False), names)
+    if any(read.dataset == "raw_leads" for read in node.inputs):
+        return _with_linked(lake, found)
+    return pa.array(sorted(found), pa.string())
+
+
+def _keys_in(rows: pa.Table, names: list[str]) -> set[str]:
+    columns = [rows[name].combine_chunks() for name in names]
+    found = {key for column in columns for key in pc.unique(column).to_pylist() if key is not None}
+    keyless = pc.invert(pc.is_valid(columns[0]))
+    for column in columns[1:]:
+        keyless = pc.and_(keyless, pc.invert(pc.is_valid(column)))
+    return found | ({NOBODY} if pc.any(keyless).as_py() else set())
+
+
+def _with_linked(lake: Lake, found: set[str]) -> pa.Array | None:
+    pairs = pa.concat_tables(
+        lake.read(name, lake.days(name), columns=["phone_key", "email_key"], require=False)
+        for name in _LINKED
+    )
+    pairs = pairs.filter(pc.and_(pc.is_valid(pairs["phone_key"]), pc.is_valid(pairs["email_key"])))
+    pairs = pairs.group_by(["phone_key", "email_key"]).aggregate([])
+    most = MOST_PEOPLE * len(pairs) + 100
+    keys = pa.array(sorted(found), pa.string())
+    while len(keys) <= most:
+        linked = pc.or_(
+            pc.is_in(pairs["phone_key"], value_set=keys), pc.is_in(pairs["email_key"], value_set=keys)
+        )
+        theirs = pairs.filter(linked)
+        more = pc.unique(pa.concat_arrays([keys, *theirs["phone_key"].chunks, *theirs["email_key"].chunks]))
+        if len(more) == len(keys):
+            return keys
+        keys = more
+    return None
+
+
+def _days_concerned(lake: Lake, node: Node, since: Since, people: pa.Array) -> set[dt.date]:
+    """Days of a dataset that adds people up on which something of the day changed, or a record's person may have."""
+    found: set[dt.date] = set()
+    for read in node.inputs:
+        rewritten = since.rewritten(read.dataset)
+        for day in since.days:
+            first, last = read.window(day)
+            if first == dt.date.min:
+                first = day if read.dataset == _NAMED_IN[node.dataset] else last + dt.timedelta(days=1)
+            if any(first <= changed <= last for changed in rewritten):
+                found.add(day)
+    records = lake.read(
+        _NAMED_IN[node.dataset], sorted(since.days), columns=["date", "phone_key", "email_key"], require=False
+    )
+    theirs = records.filter(
+        pc.is_in(pc.coalesce(records["phone_key"], records["email_key"]), value_set=people)
+    )
+    return found | (set(pc.unique(theirs["date"]).to_pylist()) & since.days)
+
+
+def _spliced(
+    lake: Lake, dataset: str, rows: pa.Table, people: pa.Array, days: Iterable[dt.date]
+) -> tuple[pa.Table, set[dt.date]]:
+    """Return whole days in which some people's rows are replaced, and which days these are."""
+    days = list(days)
+    names = arrow_schema(CONTRACTS[dataset]).names
+    new_on = set(pc.unique(rows["date"]).to_pylist())
+    ids = lake.read(dataset, days, columns=["date", "person_id"], require=False)
+    old_on = set(pc.unique(ids.filter(_of(ids["person_id"], people))["date"]).to_pylist())
+    concerned = (new_on | old_on) & set(days)
+    before = lake.read(dataset, sorted(concerned), require=False)
+    others = before.filter(pc.invert(_of(before["person_id"], people)))
+    return pa.concat_tables([others, rows.select(names).cast(others.schema)]), concerned
+
+
+def _of(person_ids: pa.ChunkedArray, people: pa.Array) -> pa.ChunkedArray:
+    theirs = pc.is_in(person_ids, value_set=people)
+    if pc.is_in(pa.scalar(NOBODY), value_set=people).as_py():
+        theirs = pc.or_(theirs, pc.starts_with(person_ids, "a"))
+    return theirs
