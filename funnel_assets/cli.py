@@ -7,6 +7,7 @@ import datetime as dt
 import logging
 import signal
 import sys
+import zoneinfo
 from pathlib import Path
 from typing import Annotated
 
@@ -134,6 +135,46 @@ def restate() -> None:
     launch.prepare(settings)
     plan = launch.restate(settings)
     screen.print("Nothing is stale." if not plan else f"Restated: {', '.join(sorted(plan))}.")
+
+
+@app.command()
+def changes(
+    since: Annotated[
+        dt.datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+            help="Local day or moment; 24 hours ago unless given.",
+        ),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Folder to write everything to, as CSV.")] = None,
+) -> None:
+    """Which rows of the sources changed numbers that were there already, which days', and by how much.
+
+    Example: `funnel changes --since 2026-03-22`
+    """
+    from funnel_assets import tables
+    from funnel_assets.pipeline.changes import changes_since
+    from funnel_assets.storage.lake import Lake
+
+    settings = _settings()
+    zone = zoneinfo.ZoneInfo(settings.timezone)
+    moment = dt.datetime.now(zone) - dt.timedelta(days=1) if since is None else since.replace(tzinfo=zone)
+    found = changes_since(Lake(settings.lake), moment)
+    if csv is not None:
+        csv.mkdir(parents=True, exist_ok=True)
+        for name in ("sources", "figures", "parts"):
+            getattr(found, name).to_csv(csv / f"{name}.csv", index=False)
+    if found.sources.empty and found.figures.empty:
+        screen.print(f"Nothing that was there before {moment:%Y-%m-%d %H:%M} has changed since.")
+        return
+    for table in tables.changes(found):
+        screen.print(table)
+    told = (
+        "The rows above account for every difference."
+        if found.adds_up
+        else "Some differences aren't accounted for by the rows: days may still wait for `funnel restate`."
+    )
+    screen.print(told)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from funnel_assets import figures
 from funnel_assets.masking import mask_text, redact_url
+from funnel_assets.pipeline.changes import Changes
 
 MOST_FUNNELS = 15
 """Funnels shown one by one; the rest is one line, so that the table stays on one page."""
@@ -28,6 +29,21 @@ COUNTS = {
     "sales": "Sales",
 }
 AMOUNTS = {"net_revenue_inr": "Revenue ₹", "spend_inr": "Spend ₹", "cac_inr": "CAC ₹"}
+
+FIGURES = {
+    "leads": "Leads",
+    "registrations": "Registered",
+    "attended": "Attended",
+    "handovers": "Handed over",
+    "handovers_attended": "Handed over, had attended",
+    "sales": "Sales",
+    "gross_revenue_paise": "Gross revenue ₹",
+    "net_revenue_paise": "Revenue ₹",
+    "spend_paise": "Spend ₹",
+    "impressions": "Impressions",
+    "clicks": "Clicks",
+}
+"""Figures of the mart in words."""
 
 REASONS = {
     "bad_json": "Not readable as JSON",
@@ -230,3 +246,52 @@ def why_and_fix(reason: str, detail: str) -> tuple[str, str, str]:
 
 def _text(value: Any) -> str:
     return "" if value is None or pd.isna(value) else str(value)
+
+
+def changes(found: Changes, *, most: int = 20) -> list[Table]:
+    """Return what changed since a moment as three tables: in the sources, in the numbers, and by whose rows."""
+    return [
+        _changed_sources(found.sources, most),
+        _changed_figures(found.figures, most),
+        _changed_by(found.parts, most),
+    ]
+
+
+def _changed_sources(sources: pd.DataFrame, most: int) -> Table:
+    table = _plain("What the sources changed", sources, most)
+    for head in ("Dataset", "Day", "Added", "Removed", "Changed"):
+        table.add_column(head, justify="left" if head in ("Dataset", "Day") else "right", no_wrap=True)
+    per_day = sources.groupby(["dataset", "date"], as_index=False)[["added", "removed", "changed"]].sum()
+    for row in per_day.head(most).to_dict("records"):
+        counts = (figures.grouped(row[name]) for name in ("added", "removed", "changed"))
+        table.add_row(row["dataset"], str(row["date"]), *counts)
+    return table
+
+
+def _changed_figures(changed: pd.DataFrame, most: int) -> Table:
+    table = _plain("What that did to the numbers", changed, most)
+    for head in ("Day", "Figure", "Before", "After", "Difference"):
+        table.add_column(head, justify="left" if head in ("Day", "Figure") else "right", no_wrap=True)
+    for row in changed.head(most).to_dict("records"):
+        shown = (_amount(row["figure"], row[name]) for name in ("before", "after", "difference"))
+        table.add_row(str(row["date"]), FIGURES[row["figure"]], *shown)
+    return table
+
+
+def _changed_by(parts: pd.DataFrame, most: int) -> Table:
+    table = _plain("By whose rows", parts, most)
+    for head in ("Day", "Figure", "Difference", "Person or campaign", "Changed rows"):
+        table.add_column(head, justify="right" if head == "Difference" else "left", overflow="fold")
+    for row in parts.head(most).to_dict("records"):
+        told = _amount(row["figure"], row["difference"])
+        table.add_row(str(row["date"]), FIGURES[row["figure"]], told, row["who"], row["rows"])
+    return table
+
+
+def _plain(title: str, rows: pd.DataFrame, most: int) -> Table:
+    more = f"{len(rows) - most} more: write them all with --csv FOLDER" if len(rows) > most else None
+    return Table(title=title, title_style="bold", title_justify="left", caption=more, box=box.SIMPLE_HEAD)
+
+
+def _amount(figure: str, value: int) -> str:
+    return figures.grouped(value / 100, 2) if figure.endswith("_paise") else figures.grouped(value)

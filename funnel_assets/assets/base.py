@@ -15,6 +15,7 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.errors import FunnelError
+from funnel_assets.pipeline.changes import differences
 from funnel_assets.pipeline.graph import NODES, readers
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.pipeline import Pipeline
@@ -118,14 +119,16 @@ def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, dataset:
         except FunnelError as error:
             days = []
             problems.append(error.located(dataset=dataset))
+    started = dt.datetime.now(dt.UTC)
     outcome = pipeline.make(dataset, days, fetch=LANDED_TAG not in context.run.tags)
+    moved = _moved_figures(pipeline, outcome, started)
     blocked = _blocked_by_this_run(context, outcome)
     for day, problem in blocked.items():
         context.log.warning(f"{dataset} {day} was not made: {problem}")
     if not outcome.failed and not blocked and not restating:
         for day, facts in outcome.done.items():
             context.add_asset_metadata(
-                _metadata(pipeline, outcome, day, facts), partition_key=day.isoformat()
+                _metadata(pipeline, outcome, day, facts) | moved.get(day, {}), partition_key=day.isoformat()
             )
         yield dg.Output(None, metadata=_notes(outcome))
     else:
@@ -135,7 +138,11 @@ def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, dataset:
                     dg.AssetMaterialization(
                         dataset,
                         partition=day.isoformat(),
-                        metadata={**_metadata(pipeline, outcome, day, facts), **_notes(outcome)},
+                        metadata={
+                            **_metadata(pipeline, outcome, day, facts),
+                            **moved.get(day, {}),
+                            **_notes(outcome),
+                        },
                     )
                 )
         yield dg.Output(None, metadata=_NO_EVENTS)
@@ -194,6 +201,27 @@ def _metadata(
     if day in sorted(outcome.done)[-PREVIEW_DAYS:]:
         found["preview"] = dg.MetadataValue.md(pipeline.preview(outcome.dataset, day))
     return found
+
+
+def _moved_figures(
+    pipeline: Pipeline, outcome: Outcome, started: dt.datetime
+) -> dict[dt.date, dict[str, dg.MetadataValue]]:
+    """Tell of each day of the mart that was there before which figures are others now."""
+    if outcome.dataset != "funnel_marts" or not outcome.changed:
+        return {}
+    told: dict[dt.date, dict[str, dg.MetadataValue]] = {}
+    found = differences(pipeline.lake, started)
+    for day in outcome.changed:
+        moved = found[found["date"] == day]
+        if moved.empty:
+            continue
+        lines = ["| figure | before | after | difference |", "|---|--:|--:|--:|"]
+        lines += [
+            f"| {row['figure']} | {row['before']} | {row['after']} | {row['difference']:+d} |"
+            for row in moved.to_dict("records")
+        ]
+        told[day] = {"what changed": dg.MetadataValue.md("\n".join(lines))}
+    return told
 
 
 def _notes(outcome: Outcome) -> dict[str, dg.MetadataValue]:

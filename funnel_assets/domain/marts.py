@@ -132,11 +132,19 @@ def _sources(
 
 def _rows(parts: Parts, first: dt.date, last: dt.date) -> dict[str, Frame]:
     """Return the rows of each dataset that count on the days wanted."""
-    rows = {
-        name: between(nw.from_native(getattr(parts, name)), first, last)
-        for name in ("dedup_leads", "zoom_attendance", "assigned_leads", "sales_enriched", "spend")
-    }
-    return rows | {"sales_enriched": rows["sales_enriched"].filter(nw.col("is_paid"))}
+    return {name: counting(name, between(nw.from_native(getattr(parts, name)), first, last)) for name in ADDS}
+
+
+def counting(dataset: str, rows: Frame) -> Frame:
+    """Return those rows of a dataset that add to the figures: of sales, the paid ones."""
+    return rows.filter(nw.col("is_paid")) if dataset == "sales_enriched" else rows
+
+
+def added(dataset: str, rows: Frame, *keys: str) -> Frame:
+    """Return what each row adds to its figures: the key columns and the figures of ``ADDS``."""
+    return counting(dataset, rows).select(
+        *keys, *(add.cast(nw.Int64).fill_null(0).alias(name) for name, add in ADDS[dataset].items())
+    )
 
 
 def _nothing() -> nw.Expr:
