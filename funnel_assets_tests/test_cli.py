@@ -1,5 +1,6 @@
 """The ``funnel`` command as a person types it: exit codes, help, and the few commands that need no world."""
 
+import datetime as dt
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from funnel_assets.cli import app
 from funnel_assets_tests.orchestration import harness
 from funnel_assets_tests.postgres_fixture import throw_away_home
-from funnel_assets_tests.world import TOKEN, Place, place
+from funnel_assets_tests.world import INDIA, TOKEN, Place, place
 
 PROJECT = Path(__file__).resolve().parents[1]
 SPEC_COMMANDS = {
@@ -158,8 +159,18 @@ def test_run_backfill_explain_and_quarantine(here: Place, environ: dict[str, str
     ):
         assert part in told
     assert TOKEN not in failed.stderr
+    assert "Nothing that was there" in funnel("changes", environ=environ).stdout
+    moment = dt.datetime.now(INDIA).strftime("%Y-%m-%dT%H:%M:%S")
+    lines = here.world.dump("leads", None).decode("utf-8-sig").splitlines()
+    here.server.misbehave("/sheets/leads.csv", body_override="\n".join(lines[:-1]) + "\n")
     again = funnel("run", "--date", last, environ=environ)
     assert again.returncode == 0, again.stderr
+    here.server.behave()
+    told = funnel("changes", "--since", moment, "--csv", str(here.home / "changes"), environ=environ)
+    changed = told.stdout
+    for part in ("raw_leads", last, "Leads", "The rows above account for every difference."):
+        assert part in changed
+    assert (here.home / "changes" / "parts.csv").read_text().count("\n") > 1
     nobody = funnel("explain", "nobody@example.com", environ=environ)
     assert nobody.returncode == 1
     listed = funnel("quarantine", "list", "--dataset", "zoom_attendance", environ=environ)
