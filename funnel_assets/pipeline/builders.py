@@ -11,8 +11,10 @@ import narwhals as nw
 import pyarrow as pa
 
 from funnel_assets.config.tables import Tables
+from funnel_assets.domain.attribution import touches
 from funnel_assets.domain.credit import sale_credit
 from funnel_assets.domain.engagement import engagement_summary
+from funnel_assets.domain.frames import month_number, month_start
 from funnel_assets.domain.identity import identity_links
 from funnel_assets.domain.keys import email_key, phone_key
 from funnel_assets.domain.leads import dedup_leads
@@ -51,6 +53,25 @@ def _dedup_leads(frames: Frames) -> Any:
         last=frames.last,
         materialize=frames.engine.materialize,
     )
+
+
+def first_touch_people(frames: Frames) -> Any:
+    """Count people by the day of their first touch of the month: what ``dedup_leads`` must hold, without making it."""
+    found = touches(
+        frames.read("raw_leads", "dedup_leads"),
+        frames.read("zoom_attendance", "dedup_leads"),
+        _links(frames, "dedup_leads"),
+        first=month_start(frames.first),
+        last=frames.last,
+        materialize=frames.engine.materialize,
+    )
+    heads = (
+        nw.from_native(found)
+        .with_columns(month_number("date").alias("month"))
+        .group_by("person_id", "month")
+        .agg(nw.col("date").min())
+    )
+    return heads.group_by("date").agg(nw.len().alias("people")).to_native()
 
 
 def _engagement_summary(frames: Frames) -> Any:

@@ -228,7 +228,7 @@ class Pipeline:
 
     def reconcile(self, outcome: Outcome) -> list[str]:
         """What doesn't add up in the days just made, in words; empty when all does."""
-        return reconciliation.broken(self.lake, outcome)
+        return reconciliation.broken(self.lake, self.tables(), outcome)
 
     def unusual_row_counts(self, outcome: Outcome) -> list[str]:
         """Days just made whose row count is unusual for their weekday, in words."""

@@ -173,6 +173,9 @@ def publish(
         ]
         for name, days in facts.items()
     }
+    _refuse_broken_steps(
+        lake, tables, {name: days for name, days in replace.items() if name != "funnel_marts"}
+    )
     compared = _compared(lake, facts["funnel_marts"], replace["funnel_marts"])
     side = _side_tables(quarantine, tables, facts) | {"reconciliation": compared}
     rows: dict[str, Rows] = {
@@ -191,6 +194,16 @@ def publish(
     )
     total = sum(facts[name][day].rows for name, days in changed.items() for day in days if day in facts[name])
     return Published(changed, total)
+
+
+def _refuse_broken_steps(lake: Lake, tables: Tables, days_of: Mapping[str, Sequence[dt.date]]) -> None:
+    broken = reconciliation.broken_steps(lake, tables, days_of)
+    if broken:
+        raise FunnelError(
+            f"not published: {'; '.join(broken[:5])}. What was published before stays.",
+            dataset=broken[0].partition(" ")[0],
+            fix="backfill these days; if it happens again, report it.",
+        )
 
 
 def _content(facts: Mapping[dt.date, PartitionFacts], day: dt.date) -> str | None:

@@ -1,16 +1,25 @@
 """Rows and money that must add up from step to step (SPEC 3): what doesn't is named, and blocks publishing."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pyarrow as pa
 
+from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
-from funnel_assets.pipeline.graph import NODES
+from funnel_assets.domain.credit import MODELS
+from funnel_assets.pipeline.builders import first_touch_people
+from funnel_assets.pipeline.compute import Frames
+from funnel_assets.pipeline.graph import NODES, days_between
 from funnel_assets.pipeline.outcome import Outcome
+from funnel_assets.pipeline.staleness import Contents
 from funnel_assets.storage.engine import DuckDBEngine
-from funnel_assets.storage.lake import Lake
+from funnel_assets.storage.lake import Lake, PartitionFacts
+
+Totals = dict[dt.date, dict[str, int]]
+"""Totals of some measures by day."""
 
 SCHEMA = pa.schema(
     [
@@ -39,23 +48,154 @@ _MEASURES = {
 }
 
 
-def broken(lake: Lake, outcome: Outcome) -> list[str]:
+def broken(lake: Lake, tables: Tables, outcome: Outcome) -> list[str]:
     """What doesn't add up in the days just made of a dataset, in words."""
     days = sorted(outcome.done)
     if outcome.dataset == "funnel_marts":
         return broken_rows(marts_table(lake, days))
-    if outcome.dataset == "sales_enriched":
-        return _broken_sales(lake, days)
-    if not NODES[outcome.dataset].is_source or outcome.dataset == "zoom_attendance":
-        return []
+    return broken_steps(lake, tables, {outcome.dataset: days})
+
+
+def broken_steps(lake: Lake, tables: Tables, days_of: Mapping[str, Sequence[dt.date]]) -> list[str]:
+    """What the steps before the mart lost or doubled on these days, in words that name the step.
+
+    Each dataset is counted against what it is made from, another way than it is made. A day whose inputs changed since
+    it was made isn't compared: it is to be made again anyway.
+    """
+    told = []
+    contents = Contents(lake, dt.date.min)
+    with DuckDBEngine() as engine:
+        for dataset, days in days_of.items():
+            facts = lake.all_facts(dataset, days)
+            # Several rows of Zoom's reports make one attendance; joining them accounts for each row itself.
+            told += [f"{dataset} {line}" for line in _lost_rows(facts) if dataset != "zoom_attendance"]
+            expected = _STEPS.get(dataset)
+            node = replace(NODES[dataset], config=())
+            fresh = [
+                day
+                for day, found in facts.items()
+                if contents.inputs(node, day, {}).items() <= found.inputs.items()
+            ]
+            if expected is None or not fresh:
+                continue
+            wanted = expected.counted(_Step(engine, lake, tables, fresh))
+            found = _by_day(engine, lake, dataset, fresh, expected.found)
+            for day in fresh:
+                for name in expected.found:
+                    before, after = (side.get(day, {}).get(name) or 0 for side in (wanted, found))
+                    if before != after:
+                        told.append(f"{dataset} {day}: {name} is {after}, and {before} in {expected.source}")
+    return told
+
+
+def _lost_rows(facts: Mapping[dt.date, PartitionFacts]) -> list[str]:
+    """Source days on which rows in aren't rows loaded, quarantined and duplicate."""
     return [
-        f"{day}: {facts.counts['rows_in']} rows in, {facts.rows} loaded, {facts.counts['quarantined']} quarantined and "
-        f"{facts.counts.get('duplicates', 0)} duplicates"
-        for day, facts in sorted(outcome.done.items())
-        if facts.counts
-        and facts.counts["rows_in"]
-        != facts.rows + facts.counts["quarantined"] + facts.counts.get("duplicates", 0)
+        f"{day}: {found.counts['rows_in']} rows in, {found.rows} loaded, {found.counts['quarantined']} quarantined "
+        f"and {found.counts.get('duplicates', 0)} duplicates"
+        for day, found in facts.items()
+        if "rows_in" in found.counts
+        and found.counts["rows_in"]
+        != found.rows + found.counts["quarantined"] + found.counts.get("duplicates", 0)
     ]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """Where a step's expected totals are counted: the days are in order, and may have gaps."""
+
+    engine: DuckDBEngine
+    lake: Lake
+    tables: Tables
+    days: Sequence[dt.date]
+
+    def totals(self, dataset: str, measures: Mapping[str, str]) -> Totals:
+        """Totals of the same days of another dataset."""
+        return _by_day(self.engine, self.lake, dataset, self.days, dict(measures))
+
+    def heads(self) -> Totals:
+        """Phones by the day of their month's first assignment."""
+        since = self.days[0].replace(day=1)
+        months = self.engine.scan(
+            self.lake, "crm_assignments", days_between(since, self.days[-1]), ["phone_key", "date"]
+        )
+        heads = months.aggregate("phone_key, min(date) AS date", "phone_key, date_trunc('month', date)")
+        return {day: {"rows": count} for day, count in heads.aggregate("date, count(*)", "date").fetchall()}
+
+    def people(self) -> Totals:
+        """People by the day of their month's first touch."""
+        start = min(self.lake.days("raw_leads"), default=self.days[0])
+        frames = Frames(self.engine, self.lake, self.tables, self.days[0], self.days[-1], start)
+        rows = self.engine.collect(first_touch_people(frames)).to_pylist()
+        return {row["date"]: {"rows": row["people"]} for row in rows}
+
+    def newcomers(self) -> Totals:
+        """People by the first day on which they were active or paid."""
+        since = min(self.lake.days("engagement_summary"), default=self.days[0])
+        span = days_between(since, self.days[-1])
+        active = self.engine.scan(self.lake, "engagement_summary", span, ["person_id", "date"])
+        sales = self.engine.scan(self.lake, "sales_enriched", span, ["person_id", "date", "is_paid"])
+        seen = active.union(sales.filter("is_paid").select("person_id, date"))
+        first = seen.aggregate("person_id, min(date) AS date", "person_id")
+        return {day: {"rows": count} for day, count in first.aggregate("date, count(*)", "date").fetchall()}
+
+    def credit(self) -> Totals:
+        """What each model has to divide: the paid sales."""
+        paid = self.totals("sales_enriched", _PAID)
+        return {
+            day: {f"{name} by {model}": totals[name] for model in MODELS for name in _PAID}
+            for day, totals in paid.items()
+        }
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A step's measures, counted in the dataset itself, and how else they are counted, and where."""
+
+    found: dict[str, str]
+    source: str
+    counted: Callable[[_Step], Totals]
+
+
+_AMOUNTS = {"rows": "count(*)", "net": "sum(net_amount_paise)", "gross": "sum(total_amount_paise)"}
+_PAID = {
+    "sales": "count(*) FILTER (is_paid)",
+    "net": "sum(net_amount_paise) FILTER (is_paid)",
+    "gross": "sum(total_amount_paise) FILTER (is_paid)",
+}
+_CREDITED = {
+    "sales": "count(DISTINCT sale_id)",
+    "net": "sum(net_revenue_paise)",
+    "gross": "sum(gross_revenue_paise)",
+}
+_EVENTS = {
+    "registrations": "count(*) FILTER (attendance_type <> 'walk_in')",
+    "attendances": "count(*) FILTER (attended = 'Y')",
+}
+_STEPS = {
+    "dedup_leads": _Counted({"rows": "count(*)"}, "the people of its touches", _Step.people),
+    "engagement_summary": _Counted(
+        {name: f"sum({name})" for name in _EVENTS},
+        "zoom_attendance",
+        lambda step: step.totals("zoom_attendance", _EVENTS),
+    ),
+    "assigned_leads": _Counted({"rows": "count(*)"}, "the phones of crm_assignments", _Step.heads),
+    "sales_enriched": _Counted(_AMOUNTS, "crm_sales", lambda step: step.totals("crm_sales", _AMOUNTS)),
+    "sale_credit": _Counted(
+        {
+            f"{name} by {model}": f"{how} FILTER (model = '{model}')"
+            for model in MODELS
+            for name, how in _CREDITED.items()
+        },
+        "sales_enriched",
+        _Step.credit,
+    ),
+    "scored_contacts": _Counted(
+        {"rows": "count(*) FILTER (previous_stage IS NULL)"},
+        "the people seen for the first time",
+        _Step.newcomers,
+    ),
+}
 
 
 def broken_rows(compared: pa.Table) -> list[str]:
@@ -96,25 +236,11 @@ def marts_table(lake: Lake, days: Sequence[dt.date]) -> pa.Table:
 _FLAGS = {flag: f"bool_or({flag})" for flag in ("has_marketing", "has_spend", "has_sales")}
 
 
-def _broken_sales(lake: Lake, days: Sequence[dt.date]) -> list[str]:
-    measures = {"rows": "count(*)", "net": "sum(net_amount_paise)", "gross": "sum(total_amount_paise)"}
-    with DuckDBEngine() as engine:
-        before, after = (
-            _by_day(engine, lake, name, days, measures) for name in ("crm_sales", "sales_enriched")
-        )
-    return [
-        f"{day}: {name} is {after.get(day, {}).get(name)} after enrichment and {before[day][name]} before"
-        for day in sorted(before)
-        for name in measures
-        if after.get(day, {}).get(name) != before[day][name]
-    ]
-
-
 def _by_day(
     engine: DuckDBEngine, lake: Lake, dataset: str, days: Sequence[dt.date], measures: dict[str, str]
 ) -> dict[dt.date, dict[str, int]]:
     names = arrow_schema(CONTRACTS[dataset]).names
-    selected = ", ".join(f"{how} AS {name}" for name, how in measures.items())
+    selected = ", ".join(f'{how} AS "{name}"' for name, how in measures.items())
     totals = engine.scan(lake, dataset, days, names).aggregate(f"date, {selected}", "date")
     return {row[0]: dict(zip(measures, row[1:], strict=True)) for row in totals.fetchall()}
 

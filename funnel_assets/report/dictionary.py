@@ -91,6 +91,11 @@ class Relation:
     sources: tuple[str, ...]
     columns: tuple[Column, ...]
 
+    @property
+    def has_source_names(self) -> bool:
+        """Whether any column has a name of its own in the source."""
+        return any(column.source for column in self.columns)
+
 
 def relations(warehouse: Published) -> list[Relation]:
     """Return everything that is published, datasets first, then views, then the tables about the pipeline itself.

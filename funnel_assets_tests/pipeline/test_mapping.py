@@ -16,30 +16,21 @@ from funnel_assets.cli import app
 from funnel_assets.config.tables import load_tables
 from funnel_assets.domain.mapping import MISCELLANEOUS
 from funnel_assets.errors import ConfigError, FunnelError
-from funnel_assets.pipeline.graph import in_order
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.pipeline.preview import Preview, preview_mapping
-from funnel_assets_tests.world import Place, place
+from funnel_assets_tests.world import Place
 
 HEAD = "source,funnel,status,valid_from,valid_to\n"
 
 
-@pytest.fixture(scope="module")
-def here() -> Iterator[Place]:
-    with place(days=9, scale=0.06) as made, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FUNNEL_CRM_TOKEN", made.environ["FUNNEL_CRM_TOKEN"])
-        yield made
+@pytest.fixture
+def here(made_place: Place) -> Place:
+    return made_place
 
 
-@pytest.fixture(scope="module")
-def opened(here: Place) -> Pipeline:
-    """A pipeline whose days are made and published."""
-    pipeline = Pipeline(here.settings)
-    for name in in_order():
-        outcome = pipeline.make(name, pipeline.all_days())
-        assert not outcome.failed, outcome.error()
-    pipeline.publish()
-    return pipeline
+@pytest.fixture
+def opened(made: Pipeline) -> Pipeline:
+    return made
 
 
 @pytest.fixture

@@ -1,0 +1,80 @@
+"""Every step before the mart loses a row on purpose: publishing is refused, and the step is named."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from funnel_assets.contracts.base import CONTRACTS
+from funnel_assets.errors import FunnelError
+from funnel_assets.pipeline import ingest
+from funnel_assets.pipeline.builders import BUILDERS
+from funnel_assets.pipeline.graph import SOURCES, in_order
+from funnel_assets.pipeline.outcome import write_days
+from funnel_assets.pipeline.pipeline import Pipeline
+
+
+@pytest.fixture(scope="module")
+def opened(made: Pipeline) -> Pipeline:
+    """The made world, brought up to its settings: other tests may have changed them and put them back."""
+    made.restate(made.all_days())
+    made.publish()
+    return made
+
+
+def busiest(opened: Pipeline, dataset: str) -> dt.date:
+    """The day with most rows: there is something to lose."""
+    facts = opened.lake.all_facts(dataset)
+    return max(facts, key=lambda day: facts[day].rows)
+
+
+def published(opened: Pipeline) -> list[dict[str, Any]]:
+    return opened.warehouse.fetch("SELECT dataset, date, content FROM published_days ORDER BY 1, 2")
+
+
+def lossy_write(lake: Any, outcome: Any, rows: pa.Table, *rest: Any, **more: Any) -> None:
+    """Write a day without its last row."""
+    write_days(lake, outcome, rows.slice(0, rows.num_rows - 1), *rest, **more)
+
+
+def without_one(real: Callable[[Any], Any], dataset: str) -> Callable[[Any], Any]:
+    """Return a builder that loses one row: of those that are a contact's first state, where there are such."""
+
+    def build(frames: Any) -> Any:
+        made = frames.engine.collect(real(frames))
+        order = [(name, "ascending") for name in CONTRACTS[dataset].key]
+        made = made.sort_by(
+            [("previous_stage", "descending"), *order] if dataset == "scored_contacts" else order
+        )
+        return frames.engine.frame(made.slice(0, made.num_rows - 1))
+
+    return build
+
+
+STEPS = [name for name in in_order() if name not in ("funnel_marts", "zoom_attendance")]
+
+
+@pytest.mark.parametrize("dataset", STEPS)
+def test_a_step_that_loses_a_row_is_named_and_blocks_publishing(
+    opened: Pipeline, monkeypatch: pytest.MonkeyPatch, dataset: str
+) -> None:
+    day, before = busiest(opened, dataset), published(opened)
+    opened.lake.delete(dataset, day)
+    with monkeypatch.context() as patch:
+        if dataset in SOURCES:
+            patch.setattr(ingest, "write_days", lossy_write)
+        else:
+            patch.setitem(BUILDERS, dataset, without_one(BUILDERS[dataset], dataset))
+        outcome = opened.make(dataset, [day], fetch=False)
+        assert outcome.changed == {day}, outcome.failed
+    assert opened.reconcile(outcome)
+    with pytest.raises(
+        FunnelError, match=rf"not published: {dataset} {day}: .*What was published before stays"
+    ):
+        opened.publish()
+    assert published(opened) == before
+    opened.lake.delete(dataset, day)
+    assert opened.reconcile(opened.make(dataset, [day], fetch=False)) == []
+    assert not opened.publish().days
