@@ -127,6 +127,8 @@ def _keeper(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
                 f"missing {missing}",
                 f"Funnel: {len(missing)} day(s) are missing: {name_days(missing)}. See the red days in the Dagster UI.",
             )
+        if not plan:
+            opened.tidy()
         left = sorted({*missing, *(day for days in plan.values() for day in days)})
         yield dg.SkipReason(
             f"Waiting to try again, or given up after {MOST_ATTEMPTS} tries (see the failed runs): {name_days(left)}."

@@ -26,6 +26,7 @@ from funnel_assets.errors import ConfigError
 ENGINES = ("duckdb", "spark", "pandas")
 DEFAULT_TIMEZONE = "Asia/Kolkata"
 DEFAULT_MONTHS = 4
+DEFAULT_KEEP_DUMPS_DAYS = 30
 DEFAULT_DAILY_AT = dt.time(2, 30)
 DOTENV = ".env"
 START_DATE_FILE = "start_date"
@@ -50,6 +51,7 @@ class Settings:
         lake: ``FUNNEL_LAKE``, a folder or any fsspec path; default ``lake`` in home.
         postgres_url: ``FUNNEL_POSTGRES_URL``; None means the embedded server.
         alert_webhook: ``FUNNEL_ALERT_WEBHOOK``; None means no alerts.
+        keep_dumps_days: ``FUNNEL_KEEP_DUMPS_DAYS``, how long landed dumps that no day stands on are kept; default 30.
         environ: The environment plus what ``.env`` adds, with ``FUNNEL_HOME`` and ``FUNNEL_TIMEZONE`` as
             resolved here. Holds secrets: never print it.
         fixed_today: ``FUNNEL_TODAY`` for tests and demonstrations; None means the clock.
@@ -64,6 +66,7 @@ class Settings:
     lake: str
     postgres_url: str | None = field(repr=False)
     alert_webhook: str | None = field(repr=False)
+    keep_dumps_days: int
     environ: Mapping[str, str] = field(repr=False, compare=False)
     fixed_today: dt.date | None = None
     clock: Callable[[], dt.datetime] = field(default=_utc_now, repr=False, compare=False)
@@ -167,6 +170,7 @@ def load_settings(
         lake=_lake_path(values.text("FUNNEL_LAKE"), home, base),
         postgres_url=values.text("FUNNEL_POSTGRES_URL"),
         alert_webhook=values.webhook("FUNNEL_ALERT_WEBHOOK"),
+        keep_dumps_days=values.days("FUNNEL_KEEP_DUMPS_DAYS", DEFAULT_KEEP_DUMPS_DAYS),
         environ=MappingProxyType(given | {"FUNNEL_HOME": str(home), "FUNNEL_TIMEZONE": timezone}),
         fixed_today=fixed_today,
         clock=clock,
@@ -235,6 +239,14 @@ class _Values:
             return dt.time.fromisoformat(given)
         except ValueError:
             raise self.error(name, f"is {quoted(given)}", "write a time of day like 02:30.") from None
+
+    def days(self, name: str, default: int) -> int:
+        given = self.text(name)
+        if given is None:
+            return default
+        if not given.isdecimal():
+            raise self.error(name, f"is {quoted(given)}", "write a number of days like 30.")
+        return int(given)
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         text = (self.text(name) or allowed[0]).lower()

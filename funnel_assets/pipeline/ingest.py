@@ -26,6 +26,7 @@ from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema, conform
 from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, account, put_together
 from funnel_assets.errors import ConfigError, FunnelError, SourceBroken, SourceUnavailable
+from funnel_assets.pipeline.graph import SOURCES
 from funnel_assets.pipeline.landed import land, matched_columns, read_landed
 from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.storage.files import write_whole
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 RULES_VERSION = 1
 
 EMPTY = "empty"
+KEEP_DUMPS = 3
+"""So many different dumps of a source are kept however old they are."""
 
 
 @dataclass(frozen=True)
@@ -237,6 +240,27 @@ class Ingest:
             for day, found in facts.items()
             if (covered is None or self._end_of(day) <= covered) and found.inputs != _inputs(reads, day)
         ]
+
+    def prune(self, days: Sequence[dt.date]) -> int:
+        """Delete landed dumps that are old and that none of the days stands on; return how many.
+
+        A source that can't be read now keeps everything.
+        """
+        tables = self._tables()
+        removed = 0
+        for dataset in (name for name in SOURCES if name != "zoom_attendance"):
+            for source in self._configured(dataset):
+                newest = self._landing.newest(dataset, source.name)
+                if newest is None:
+                    continue
+                try:
+                    dumps = self._with_older(self._indexed(source, newest, tables), tables)
+                except SourceBroken:
+                    continue
+                needed = {dumps.of(day).snapshot.sha256 for day in days}
+                kept_days = self._settings.keep_dumps_days
+                removed += self._landing.prune(dataset, source.name, kept_days, KEEP_DUMPS, needed).snapshots
+        return removed
 
     def _configured(self, dataset: str) -> Sequence[Source]:
         sources = self._sources()

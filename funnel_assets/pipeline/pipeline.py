@@ -21,12 +21,14 @@ from funnel_assets.pipeline.builders import BUILDERS
 from funnel_assets.pipeline.compute import make_days
 from funnel_assets.pipeline.graph import NODES, days_between, in_order
 from funnel_assets.pipeline.ingest import Ingest
+from funnel_assets.pipeline.journal import KEEP_DAYS, Journal
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.owed import owed_days
 from funnel_assets.pipeline.publish import Published, publish
 from funnel_assets.pipeline.staleness import Contents, stale_days
 from funnel_assets.pipeline.zoom import ZoomIngest
 from funnel_assets.storage.engine import open_engine
+from funnel_assets.storage.files import write_whole
 from funnel_assets.storage.lake import Lake
 from funnel_assets.storage.landing import Landing
 from funnel_assets.storage.postgres import PostgresServer, ensure_server
@@ -198,6 +200,17 @@ class Pipeline:
             if stale:
                 outcomes[name] = self.make(name, stale, fetch=False)
         return outcomes
+
+    def tidy(self) -> int:
+        """Once a day: delete old dumps that no day stands on, and old pages of the journal; return how many files."""
+        memory = self.settings.home / "tidied"
+        today = str(self.settings.today())
+        if memory.exists() and memory.read_text() == today:
+            return 0
+        removed = self.ingest.prune(self.all_days())
+        removed += Journal(self.lake).prune(dt.datetime.now(dt.UTC) - dt.timedelta(days=KEEP_DAYS))
+        write_whole(memory, today.encode())
+        return removed
 
     def missing_on(self, day: dt.date) -> list[str]:
         """Datasets that have no partition for a day."""

@@ -284,3 +284,36 @@ def test_a_pruned_journal_costs_time_and_nothing_else(stage: Stage) -> None:
         assert restating.Journal(opened.lake).prune(dt.datetime.now(dt.UTC)) > 0
         opened.restate(opened.all_days())
         assert lake(opened) == lake(rebuilt(stage))
+
+
+def test_old_dumps_go_unless_a_day_stands_on_them(stage: Stage) -> None:
+    with fresh(stage):
+        opened = harness.open_pipeline(stage.here, FUNNEL_KEEP_DUMPS_DAYS="0")
+        first, last = opened.all_days()[0], opened.all_days()[-1:]
+        rows = [dict(row) for row in stage.rows["leads"]]
+        for number in range(5):
+            rows[-1]["Name"] = f"Person {number}"
+            stage.here.server.misbehave(PATHS["leads"], body_override=written("leads", rows, list(rows[0])))
+            opened.make("raw_leads", last)
+        # The CRM's dump rolls on: its first day is only in the dump before.
+        crm = [
+            row
+            for row in stage.rows["crm_assignments"]
+            if row["assignOn"] >= str(first + dt.timedelta(days=2))
+        ]
+        for number in range(5):
+            crm[-1]["employee"] = f"Person {number}"
+            body = written("crm_assignments", crm, list(crm[0]))
+            stage.here.server.misbehave(PATHS["crm_assignments"], body_override=body)
+            opened.make("crm_assignments", last)
+        opened.restate(opened.all_days())
+        before = lake(opened)
+        stood_on = opened.landing.snapshots("crm_assignments", "crm_assignments")[0]
+        assert opened.tidy() > 0
+        assert opened.tidy() == 0, "once a day"
+        assert len(opened.landing.snapshots("raw_leads", "leads_sheet")) == 3
+        left = opened.landing.snapshots("crm_assignments", "crm_assignments")
+        assert len(left) == 4
+        assert left[0].sha256 == stood_on.sha256
+        assert not opened.stale_plan()
+        assert lake(rebuilt(stage)) == before
