@@ -479,18 +479,22 @@ def serve_sources(
     ] = None,
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 8765,
     seed: Annotated[int, typer.Option(help="Another seed, another world.")] = 1,
+    scale: Annotated[float, typer.Option(help="1 is the world's usual size.")] = 1.0,
+    faults: Annotated[str, typer.Option(help="moderate, or counts like junk_phones=20,cut_files=1.")] = "",
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
 ) -> None:
     """Serve the sample world over HTTP: sheets, CRM (behind a token), spend, events and Zoom files.
 
-    Example: `funnel serve-sources --port 8765`
+    Example: `funnel serve-sources --port 8765 --faults moderate`
     """
     from funnel_assets.simulate.edtech import build_edtech
+    from funnel_assets.simulate.faults import Faults
     from funnel_assets.simulate.serve import serve, serve_forever
 
     settings = _settings()
     last = end_date.date() if end_date else settings.yesterday()
-    made = world if world is not None else build_edtech(days, last, 1.0, seed, None)
-    serve_forever(serve(made, port=port))
+    made = world if world is not None else build_edtech(days, last, scale, seed, Faults.parse(faults))
+    serve_forever(serve(made, host=host, port=port))
 
 
 @app.command("db-url")

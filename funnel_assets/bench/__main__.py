@@ -19,8 +19,8 @@ from funnel_assets.config.settings import load_settings
 from funnel_assets.errors import UsageError
 
 # Short ones first, so that a first table is there early when somebody watches.
-BENCHMARKS = ("zoom_report", "identity", "simulation", "history")
-LONG = ("year",)
+BENCHMARKS = ("zoom_report", "identity", "simulation", "truth", "history")
+LONG = ("simulation_saas", "year")
 
 
 def main(
@@ -29,7 +29,11 @@ def main(
     ] = None,
     quick: Annotated[bool, typer.Option(help="Smaller data; targets then say little.")] = False,
     long: Annotated[
-        bool, typer.Option("--long", help="Also the year at ten times the size (an hour).")
+        bool,
+        typer.Option(
+            "--long",
+            help="Also the SaaS world at full volume (minutes) and the year at ten times the size (an hour).",
+        ),
     ] = False,
 ) -> None:
     """Run the benchmarks. Example: `python -m funnel_assets.bench --only zoom_100k`"""

@@ -22,6 +22,7 @@ ACTIVITIES = (
     "follow_up",
     "paid_sale",
     "deal_closed",
+    "open_deal",
 )
 _ACTIVITY_ALIASES = (("form_submission", "form_submit"), ("minutes", "minute"))
 OVERRIDABLE = (

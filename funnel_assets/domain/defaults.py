@@ -66,6 +66,15 @@ STAGES: tuple[dict[str, str | int], ...] = (
         "reason": "Booked a demo and attended a follow-up",
     },
     {
+        "stage": "Opportunity",
+        "rank": 4,
+        "activity": "open_deal",
+        "minimum": 1,
+        "requires_stage": "SQL",
+        "owner_department": "Sales",
+        "reason": "Booked a demo and has an open deal",
+    },
+    {
         "stage": "Customer",
         "rank": 5,
         "activity": "paid_sale",

@@ -30,6 +30,8 @@ COUNTS = (
     "minutes",
     "form_submissions",
     "deals_closed",
+    "deals_opened",
+    "deals_lost",
 )
 
 EVENT_COUNTS = {
@@ -40,6 +42,8 @@ EVENT_COUNTS = {
     "follow_up": "follow_ups",
     "form_submit": "form_submissions",
     "deal_closed": "deals_closed",
+    "deal_opened": "deals_opened",
+    "deal_lost": "deals_lost",
 }
 """Event types that are counted, in lower case. Any other type makes the person active and counts nowhere."""
 
@@ -92,6 +96,13 @@ def engagement_summary(
         *(_so_far(nw.col(name).cum_sum()).cast(nw.Int64).alias(f"total_{name}") for name in COUNTS),
         _so_far(nw.col("began_at").cum_min()).alias("first_engaged_at"),
         _so_far(nw.col("ended_at").cum_max()).alias("last_engaged_at"),
+    )
+    ended = nw.col("total_deals_closed") + nw.col("total_deals_lost")
+    running = running.with_columns(
+        nw.when(nw.col("total_deals_opened") > ended)
+        .then(nw.col("total_deals_opened") - ended)
+        .otherwise(nw.col("total_deals_opened") * 0)
+        .alias("open_deals")
     )
     channels = first_by(theirs, ["person_id"], _ENGAGEMENT_ORDER).select("person_id", "channel")
     told = between(running, first, last).join(channels, on="person_id", how="left")

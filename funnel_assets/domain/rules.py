@@ -23,6 +23,7 @@ ACTIVITIES = {
     "attendance": "total_attendances",
     "minute": "total_minutes",
     "deal_closed": "total_deals_closed",
+    "open_deal": "open_deals",
     "paid_sale": "paid_sales",
 }
 """What scoring.csv and stages.csv may name, and the running count it stands for."""

@@ -107,6 +107,7 @@ NODES: dict[str, Node] = {
                 Input("zoom_attendance", history, required=True),
                 Input("engagement_events", history, required=True),
             ),
+            rules_version=2,
         ),
         Node(
             "scored_contacts",

@@ -54,12 +54,17 @@ def _stages(sides: Sides, leads: pd.DataFrame, sales: pd.DataFrame) -> None:
     people = (
         sides.made("dedup_leads").drop_duplicates("first_touch_at").set_index("first_touch_at")["person_id"]
     )
-    begun = rows[rows["current_stage"].isin(["SQL", "Opportunity", "Customer"])]
-    first = begun.sort_values(["date", "person_id"]).drop_duplicates("person_id").set_index("person_id")
-    asked = leads.loc[leads["form_type"] == "demo_request", "submitted_at"]
-    reached = pd.to_datetime(asked.map(people).map(first["date"])).dt.date
-    right = (reached == asked.dt.tz_convert("UTC").dt.date).sum()
-    sides.share("stages: demo requests that are an SQL on their day", int(right), len(asked), 1.0)
+    demos = leads[leads["form_type"] == "demo_request"]
+    end = pd.Timestamp(sides.days[-1], tz="UTC") + pd.Timedelta(days=1)
+    held = demos[demos["deal_at"] < end]
+    for what, asked, at, stages in (
+        ("demo requests that are an SQL", demos, "submitted_at", ["SQL", "Opportunity", "Customer"]),
+        ("open deals that are an Opportunity", held, "deal_at", ["Opportunity", "Customer"]),
+    ):
+        first = rows[rows["current_stage"].isin(stages)].groupby("person_id")["date"].min()
+        reached = pd.to_datetime(asked["submitted_at"].map(people).map(first)).dt.date
+        right = (reached == asked[at].dt.tz_convert("UTC").dt.date).sum()
+        sides.share(f"stages: {what} on their day", int(right), len(asked), 1.0)
     customers = set(rows.loc[rows["current_stage"] == "Customer", "person_id"])
     owners = sides.made("sales_enriched").set_index("sale_id")["person_id"]
     right = sales["sale_id"].map(owners).isin(customers).sum()

@@ -93,6 +93,7 @@ def test_default_stages_are_the_specs() -> None:
         ("MQL", 2, "attendance", 1, None),
         ("SQL", 3, "demo_booked", 1, None),
         ("Opportunity", 4, "follow_up", 1, "SQL"),
+        ("Opportunity", 4, "open_deal", 1, "SQL"),
         ("Customer", 5, "deal_closed", 1, None),
         ("Customer", 5, "paid_sale", 1, None),
     }
@@ -247,6 +248,7 @@ def test_stages_come_by_rank_and_playbooks_by_how_much_they_ask(tmp_path: Path) 
         (2, "attendance"),
         (3, "demo_booked"),
         (4, "follow_up"),
+        (4, "open_deal"),
         (5, "paid_sale"),
         (5, "deal_closed"),
     ]

@@ -253,6 +253,8 @@ EVENTS = {
     "follow_up": "follow_ups",
     "form_submit": "form_submissions",
     "deal_closed": "deals_closed",
+    "deal_opened": "deals_opened",
+    "deal_lost": "deals_lost",
 }
 COUNTS = (*list(EVENTS.values())[:5], "registrations", "attendances", "minutes", *list(EVENTS.values())[5:])
 
@@ -300,6 +302,15 @@ def engagement_summary(tables: dict[str, pa.Table], first: dt.date, last: dt.dat
                     "person_id": who,
                     **{name: sum(what.get(name, 0) for what in today) for name in COUNTS},
                     **{f"total_{name}": sum(what.get(name, 0) for what in so_far) for name in COUNTS},
+                    "open_deals": max(
+                        sum(
+                            what.get("deals_opened", 0)
+                            - what.get("deals_closed", 0)
+                            - what.get("deals_lost", 0)
+                            for what in so_far
+                        ),
+                        0,
+                    ),
                     "first_engaged_at": min(what["order"][1] for what in so_far),
                     "last_engaged_at": max(what["order"][1] for what in so_far),
                     "channel": did[0]["channel"],
@@ -329,6 +340,8 @@ def _stage(row: Row, paid: bool) -> tuple[str, str]:
     if row.get("total_demos_booked"):
         if row.get("total_follow_ups"):
             return "Opportunity", "Booked a demo and attended a follow-up"
+        if row.get("open_deals"):
+            return "Opportunity", "Booked a demo and has an open deal"
         return "SQL", "Booked a demo"
     if row.get("total_downloads"):
         return "MQL", "Downloaded something"

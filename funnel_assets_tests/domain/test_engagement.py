@@ -86,6 +86,15 @@ def test_an_unknown_kind_of_event_makes_a_person_active_and_counts_nowhere() -> 
     assert (counted(row), row["channel"], row["person_id"]) == ({}, "LinkedIn", "p01")
 
 
+def test_a_deal_is_open_until_it_is_won_or_lost() -> None:
+    days = [DAY + dt.timedelta(days=number) for number in range(4)]
+    kinds = ("deal_opened", "deal_opened", "deal_lost", "deal_closed")
+    events = [event(number, kind, days[number]) for number, kind in enumerate(kinds)]
+    found = [summary(events, [], [], day)[0]["open_deals"] for day in days]
+    assert found == [1, 2, 1, 0]
+    assert summary([event(1, "deal_closed")], [], [])[0]["open_deals"] == 0
+
+
 def test_running_counts_reach_back_to_the_first_day_and_not_past_the_day() -> None:
     days = [DAY - dt.timedelta(days=200), DAY, DAY + dt.timedelta(days=1)]
     [row] = summary([event(number, "view", day) for number, day in enumerate(days)], [], [])
