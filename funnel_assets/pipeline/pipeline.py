@@ -202,13 +202,18 @@ class Pipeline:
         return outcomes
 
     def tidy(self) -> int:
-        """Once a day: delete old dumps that no day stands on, and old pages of the journal; return how many files."""
+        """Once a day: delete old dumps that no day stands on, old pages of the journal, and what killed runs left.
+
+        Returns:
+            How many files.
+        """
         memory = self.settings.home / "tidied"
         today = str(self.settings.today())
         if memory.exists() and memory.read_text() == today:
             return 0
         removed = self.ingest.prune(self.all_days())
         removed += Journal(self.lake).prune(dt.datetime.now(dt.UTC) - dt.timedelta(days=KEEP_DAYS))
+        removed += self.lake.sweep()
         write_whole(memory, today.encode())
         return removed
 

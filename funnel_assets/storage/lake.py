@@ -8,6 +8,7 @@ the rows were computed *from* stands beside it, in ``_facts/<day>.json``: writte
 killed between the two leaves facts that don't match the file, and the day counts as not written.
 """
 
+import contextlib
 import datetime as dt
 import hashlib
 import io
@@ -123,6 +124,17 @@ class Lake:
         with self.filesystem.open(temporary, "wb") as file:
             file.write(data)
         self.filesystem.mv(temporary, path)
+
+    def sweep(self, older_than_seconds: float = 3600.0) -> int:
+        """Delete what killed processes left half-written under temporary names; return how many files."""
+        limit = dt.datetime.now(dt.UTC).timestamp() - older_than_seconds
+        swept = 0
+        for path in self.filesystem.glob(f"{self.root}/**/*.tmp"):
+            with contextlib.suppress(FileNotFoundError, NotImplementedError):
+                if self.filesystem.modified(path).timestamp() <= limit:
+                    self.filesystem.rm(path)
+                    swept += 1
+        return swept
 
     def facts(self, dataset: str, day: dt.date) -> PartitionFacts | None:
         """Facts of a written day; None when there is none, or its write was interrupted."""
