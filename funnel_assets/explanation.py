@@ -23,12 +23,10 @@ from rich.text import Text
 from funnel_assets import figures
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.attribution import touches
-from funnel_assets.domain.email import normalize_email
 from funnel_assets.domain.frames import LOOK_BACK_DAYS, month_start
-from funnel_assets.domain.identity import identify, identity_links, shared_phones
-from funnel_assets.domain.keys import email_key
+from funnel_assets.domain.identity import Links, identify, identity_links, opened, shared_people
+from funnel_assets.domain.link_rows import LinkRow, apart_table, groups, link_rows, people_table, person_key
 from funnel_assets.masking import mask_email, mask_phone, mask_text
-from funnel_assets.pipeline.builders import person_id_of
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.provenance import Place, places
 from funnel_assets.storage.engine import DuckDBEngine, PandasEngine
@@ -54,9 +52,11 @@ class Story:
         records: Rows of the three record datasets that are this person's, with identified_by.
         touches: Their touches, in order.
         made: Rows of the made datasets and of crm_assignments.
-        links: Sightings of their e-mails and phones in one record.
+        together: Days on which one of their phones and one of their e-mails stood in one record, in order.
         shared_from: Day since which the phone is flagged as shared; None when it isn't.
-        others: Ids under which other records of the same phone or e-mails stand, with how many.
+        others: Ids under which other records of the same phone or e-mails stand and which of the two they share, with
+            how many.
+        decided: Rows of identity_links.csv that name them.
         places: Where each record came from, by record id.
     """
 
@@ -65,9 +65,10 @@ class Story:
     records: dict[str, list[Row]]
     touches: list[Row]
     made: dict[str, list[Row]]
-    links: list[Row]
+    together: list[dt.date]
     shared_from: dt.date | None
-    others: dict[str, int]
+    others: Mapping[tuple[str, str], int]
+    decided: list[Row]
     places: dict[str, Place] = field(default_factory=dict)
 
     @property
@@ -78,8 +79,13 @@ class Story:
     def values(self, name: str) -> list[str]:
         """Distinct values of a fact about the person, the most frequent first."""
         rows = [row for found in (*self.records.values(), *self.made.values()) for row in found]
-        counted = Counter(row[name] for row in rows if row.get(name))
+        counted = Counter(row[name] for row in rows if row.get(name) and not _is_not_theirs(row, name))
         return [value for value, _ in counted.most_common()]
+
+
+def _is_not_theirs(row: Row, name: str) -> bool:
+    """Whether a fact of a record is another person's: the phone that somebody typed for them."""
+    return name == "phone" and row.get("own_phone_key", "") is None
 
 
 def explain(pipeline: Pipeline, person: str, until: dt.date, screen: Console, *, show_personal: bool) -> bool:
@@ -95,34 +101,32 @@ def explain(pipeline: Pipeline, person: str, until: dt.date, screen: Console, *,
     Returns:
         Whether there is such a person.
     """
-    story = tell(pipeline, _named(person.strip()), until)
+    story = tell(pipeline, person_key(person), until)
     if not story.is_known:
         return False
     _Page(story, pipeline, screen, show_personal).print()
     return True
 
 
-def _named(person: str) -> str:
-    email = normalize_email(person) if "@" in person else None
-    return email_key(email) if email else person_id_of(person)
-
-
 # --- finding ---------------------------------------------------------------------------------------------------
 
 
 def tell(pipeline: Pipeline, named: str, until: dt.date) -> Story:
-    """Gather a person's story. An e-mail leads to the person whom its newest record belongs to."""
+    """Gather a person's story. A phone or an e-mail leads to the person whom its newest record belongs to."""
+    decided = pipeline.tables().rows("identity_links")
+    rows = link_rows(decided)
     with DuckDBEngine() as engine:
         scan = _Scan(pipeline, engine, until)
-        records, links = _related(scan, named)
-        owners = {name: _owned(name, table, links) for name, table in records.items()}
-        person_id = _person(named, owners)
+        records, links, owners = _related(scan, named, rows)
+        person_id = _person(named, owners, rows)
         if person_id != named:
-            records, links = _related(scan, person_id)
-            owners = {name: _owned(name, table, links) for name, table in records.items()}
+            records, links, owners = _related(scan, person_id, rows)
+        mine = {
+            name: [row for row in found if row["person_id"] == person_id] for name, found in owners.items()
+        }
         made = {name: scan.rows(name, nw.col("person_id") == person_id) for name in MADE}
-        made["crm_assignments"] = scan.rows("crm_assignments", nw.col("phone_key") == person_id)
-    shared = nw.from_native(shared_phones(links), eager_only=True).rows(named=True)
+        phones = {person_id} | _values(mine, "own_phone_key") | _values(made, "phone_key")
+        made["crm_assignments"] = scan.rows("crm_assignments", nw.col("phone_key").is_in(sorted(phones)))
     touched = nw.from_native(
         touches(
             _frame(records["raw_leads"]),
@@ -133,23 +137,56 @@ def tell(pipeline: Pipeline, named: str, until: dt.date) -> Story:
         ),
         eager_only=True,
     )
-    mine = {name: [row for row in rows if row["person_id"] == person_id] for name, rows in owners.items()}
-    others = Counter(
-        row["person_id"] for rows in owners.values() for row in rows if row["person_id"] != person_id
-    )
+    keys = phones | _values(mine, "email_key")
+    joined = groups(rows)
     story = Story(
         person_id=person_id,
         until=until,
         records=mine,
         touches=_plain(touched.filter(nw.col("person_id") == person_id).sort("nth").rows(named=True)),
         made=made,
-        links=_plain(nw.from_native(links, eager_only=True).sort("date", "email_key").rows(named=True)),
-        shared_from=next((row["shared_from"] for row in shared if row["phone_key"] == person_id), None),
-        others=dict(others),
+        together=sorted(
+            row["date"]
+            for row in links.sightings.rows(named=True)
+            if row["phone_key"] in phones and row["email_key"] in keys
+        ),
+        shared_from=next(
+            (
+                row["shared_from"]
+                for row in shared_people(links).rows(named=True)
+                if row["person_id"] == person_id
+            ),
+            None,
+        ),
+        others=_others(owners, person_id, keys),
+        decided=[
+            row
+            for row, (_, a, b) in zip(decided, rows, strict=True)
+            if keys & {a, b, joined.get(a, a), joined.get(b, b)}
+        ],
     )
     sources = mine | {"crm_assignments": made["crm_assignments"], "crm_sales": made["sales_enriched"]}
-    story.places = places(pipeline, {name: rows for name, rows in sources.items() if rows})
+    story.places = places(pipeline, {name: found for name, found in sources.items() if found})
     return story
+
+
+def _values(rows: Mapping[str, Iterable[Row]], column: str) -> set[str]:
+    return {row[column] for found in rows.values() for row in found if row.get(column)}
+
+
+def _others(owners: Mapping[str, Sequence[Row]], person_id: str, keys: set[str]) -> Counter[tuple[str, str]]:
+    """Count other people's records with a key of this person's, by whose they are and which of the two it is."""
+    found: Counter[tuple[str, str]] = Counter()
+    for row in (row for rows in owners.values() for row in rows if row["person_id"] != person_id):
+        if row["email_key"] in keys:
+            found[row["person_id"], "e-mail"] += 1
+        elif row["phone_key"] in keys:
+            found[row["person_id"], "phone"] += 1
+    return found
+
+
+_SEEN_AT = {"raw_leads": "created_at", "zoom_attendance": "touched_at", "engagement_events": "event_at"}
+_NAME = {"raw_leads": "name", "zoom_attendance": "first_name"}
 
 
 class _Scan:
@@ -157,54 +194,92 @@ class _Scan:
 
     def __init__(self, pipeline: Pipeline, engine: DuckDBEngine, until: dt.date) -> None:
         self._lake, self._engine, self._until = pipeline.lake, engine, until
+        self._kept: dict[str, Any] = {}
 
     def table(self, dataset: str, which: nw.Expr) -> pa.Table:
-        days = [day for day in self._lake.days(dataset) if day <= self._until]
-        names = arrow_schema(CONTRACTS[dataset]).names
-        frame = nw.from_native(self._engine.scan(self._lake, dataset, days, names)).filter(which)
-        return self._engine.collect(frame.to_native())
+        """Whole rows."""
+        found = self._frame(dataset, arrow_schema(CONTRACTS[dataset]).names).filter(which)
+        return self._engine.collect(found.to_native())
+
+    def seen(self, dataset: str, which: nw.Expr) -> pa.Table:
+        """What tells who is who; the lake is read once, however often this is asked."""
+        if dataset not in self._kept:
+            names = [_ID[dataset], "phone_key", "email_key", "phone", "date", _SEEN_AT[dataset]]
+            names += [_NAME[dataset]] if dataset in _NAME else []
+            self._kept[dataset] = self._engine.materialize(self._frame(dataset, names).to_native())
+        return self._engine.collect(nw.from_native(self._kept[dataset]).filter(which).to_native())
 
     def rows(self, dataset: str, which: nw.Expr) -> list[Row]:
         return self.table(dataset, which).sort_by("date").to_pylist()
 
+    def _frame(self, dataset: str, names: Sequence[str]) -> Any:
+        days = [day for day in self._lake.days(dataset) if day <= self._until]
+        return nw.from_native(self._engine.scan(self._lake, dataset, days, names))
 
-def _related(scan: _Scan, person_id: str) -> tuple[dict[str, pa.Table], Any]:
-    """Return every record that could be the person's, and all sightings that decide whether it is.
 
-    Those are the records with the phone, and all records with an e-mail that was ever seen with it.
+def _related(
+    scan: _Scan, named: str, rows: Sequence[LinkRow]
+) -> tuple[dict[str, pa.Table], Links, dict[str, list[Row]]]:
+    """Return every record that could be the person's, all that decides whether it is, and whose each is.
+
+    Records that share a phone, an e-mail or a link row with the person's are theirs or not by what was seen with
+    those phones and e-mails in turn.
     """
-    key = "email_key" if person_id.startswith("e") else "phone_key"
-    if person_id.startswith("a"):
-        alone = {name: scan.table(name, nw.col(_ID[name]) == person_id[1:]) for name in RECORDS}
-        return alone, _links(alone)
-    seen = {name: scan.table(name, nw.col(key) == person_id) for name in RECORDS}
-    emails = {email for table in seen.values() for email in table["email_key"].to_pylist() if email}
-    if key == "email_key" or not emails:
-        return seen, _links(seen)
-    wanted = (nw.col("phone_key") == person_id) | nw.col("email_key").is_in(sorted(emails))
-    related = {name: scan.table(name, wanted) for name in RECORDS}
-    return related, _links(related)
+    keys = _with_groups({named}, rows)
+    keys = _with_groups(keys | _keys(_with_any(scan.seen, keys)), rows)
+    related = _with_any(scan.table, keys)
+    around = _with_any(scan.seen, _with_groups(keys | _keys(related), rows))
+    seen = identity_links(*(_frame(around[name]) for name in RECORDS))
+    decided = {"people": _frame(people_table(rows)), "apart": _frame(apart_table(rows))} if rows else {}
+    links = opened(seen, **decided)
+    return related, links, {name: _owned(name, table, links) for name, table in related.items()}
+
+
+def _with_any(read: Callable[[str, nw.Expr], pa.Table], keys: set[str]) -> dict[str, pa.Table]:
+    alone = [key[1:] for key in keys if key.startswith("a")]
+    wanted = sorted(keys)
+    return {
+        name: read(
+            name,
+            nw.any_horizontal(
+                nw.col("phone_key").is_in(wanted),
+                nw.col("email_key").is_in(wanted),
+                nw.col(_ID[name]).is_in(alone),
+                ignore_nulls=True,
+            ),
+        )
+        for name in RECORDS
+    }
+
+
+def _keys(records: Mapping[str, pa.Table]) -> set[str]:
+    columns = [table[name] for table in records.values() for name in ("phone_key", "email_key")]
+    return {key for column in columns for key in column.to_pylist() if key}
+
+
+def _with_groups(keys: set[str], rows: Sequence[LinkRow]) -> set[str]:
+    """Add everyone whom link rows name together with one of them."""
+    joined = groups(rows)
+    wanted = {joined.get(key, key) for key in keys}
+    sides = {key for _, *pair in rows if keys & set(pair) for key in pair}
+    return keys | sides | {key for key, group in joined.items() if group in wanted}
 
 
 def _frame(table: pa.Table) -> Any:
     return PandasEngine().frame(table)
 
 
-def _links(records: Mapping[str, pa.Table]) -> Any:
-    return identity_links(*(_frame(records[name]) for name in RECORDS))
-
-
-def _owned(dataset: str, table: pa.Table, links: Any) -> list[Row]:
+def _owned(dataset: str, table: pa.Table, links: Links) -> list[Row]:
     """Return records with their person, in order of time."""
     frame = nw.from_native(identify(_frame(table), links, _ID[dataset]), eager_only=True)
     return _plain(frame.sort("date", _ID[dataset]).rows(named=True))
 
 
-def _person(named: str, owners: Mapping[str, Sequence[Row]]) -> str:
-    if not named.startswith("e"):
-        return named
-    newest = max((row for rows in owners.values() for row in rows), key=lambda row: row["date"], default=None)
-    return newest["person_id"] if newest else named
+def _person(named: str, owners: Mapping[str, Sequence[Row]], rows: Sequence[LinkRow]) -> str:
+    owned = [row for found in owners.values() for row in found]
+    of_key = [row for row in owned if named in (row["own_phone_key"], row["email_key"])]
+    newest = max(of_key, key=lambda row: row["date"], default=None)
+    return newest["person_id"] if newest else groups(rows).get(named, named)
 
 
 def _plain(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
@@ -246,6 +321,13 @@ class _Page:
 
     def _email(self, email: str | None) -> str:
         return (email or "") if self.shown else mask_email(email)
+
+    def _key(self, named: object) -> str:
+        """A person as a config file names them."""
+        text = str(named)
+        if "@" in text:
+            return self._email(text)
+        return text if person_key(text) == text else self._phone(text)
 
     def _name(self, name: str) -> str:
         return name if self.shown else f"{name[:1]}***"
@@ -322,6 +404,25 @@ class _Page:
             )
         if how["external"]:
             self._say(f"{_records(how['external'])} with the same id in their source.")
+        if how["shared_phone"]:
+            self._say(
+                f"{_records(how['shared_phone'])} with this e-mail and a phone that was first seen with another e-mail "
+                "and another first name: the phone is somebody else's."
+            )
+        if how["must_link"]:
+            self._say(
+                f"{_records(how['must_link'])} because a must_link row of identity_links.csv joins them."
+            )
+        if how["cannot_link"]:
+            self._say(
+                f"{_records(how['cannot_link'])} because a cannot_link row of identity_links.csv parts them from the "
+                "person they would belong to."
+            )
+        for row in story.decided:
+            self._say(
+                f"identity_links.csv: {row['action']} {self._key(row['person_a'])} and {self._key(row['person_b'])}, "
+                f"by {self._free(row['author'])}: {self._free(row['reason'])}"
+            )
         if how["alone"]:
             self._say("The record has no usable phone and no e-mail, so it stands alone.")
         if not how:
@@ -331,14 +432,17 @@ class _Page:
                 f"The phone is used with {len(story.values('email'))} e-mails (flagged since {story.shared_from}): it "
                 "may be several people's. Nothing further is merged through it."
             )
-        for other, count in sorted(story.others.items()):
-            self._say(
-                f"{_records(count)} of the same e-mail under {other}: another phone, or none known yet, on that day."
+        for (other, shared), count in sorted(story.others.items()):
+            why = (
+                "another phone, or none known yet, on that day"
+                if shared == "e-mail"
+                else "another e-mail with another first name, or a row of identity_links.csv"
             )
+            self._say(f"{_records(count)} of the same {shared} under {other}: {why}.")
 
     def _last_seen(self) -> str:
-        seen = [link["date"] for link in self.story.links if link["phone_key"] == self.story.person_id]
-        return f" (seen together {min(seen)} to {max(seen)})" if seen else ""
+        seen = self.story.together
+        return f" (seen together {seen[0]} to {seen[-1]})" if seen else ""
 
     def _touches(self) -> None:
         touched = self.story.touches

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ LEADS = [
     ("Asha Rao", "", "+91 98123 00001", "", "Walk\nIn", "", "2026-03-10 23:59:00"),
     ("Early Bird", "carl@example.com", "NA", "", "fb", "", "2026-02-01 10:00:00"),
     ("Early Bird", "carl@example.com", "9812300003", "", "fb", "", "2026-02-02 10:00:00"),
+    ("Dev Das", "dev@example.com", "9812300002", "", "fb", "", "2026-02-03 10:00:00"),
 ]
 ZOOM = "\n".join(
     [
@@ -239,6 +241,56 @@ def test_earlier_records_under_another_id_are_pointed_to(pipeline: Pipeline) -> 
     assert line_with(text, "Person", phone_key("919812300003"))
     assert line_with(text, "1 record of the same e-mail under", email_key("carl@example.com"))
     assert line_with(told(pipeline, email_key("carl@example.com")), "Person", phone_key("919812300003"))
+
+
+def test_another_first_name_and_email_with_the_same_phone_is_another_person(pipeline: Pipeline) -> None:
+    text = told(pipeline, "dev@example.com")
+    assert line_with(text, "Person", email_key("dev@example.com"))
+    assert line_with(text, "1 record with this e-mail and a phone that was first seen with another")
+    assert "******02" not in str(text)
+    other = told(pipeline, "9812300002")
+    assert line_with(
+        other, "1 record of the same phone under", email_key("dev@example.com"), "another first name"
+    )
+    assert "2026-02-03" not in str(other)
+
+
+LINKS = "action,person_a,person_b,reason,author\n"
+
+
+@pytest.fixture
+def decided(pipeline: Pipeline) -> Iterator[Callable[[str], object]]:
+    """Let link rows say something for the length of a test."""
+    file = pipeline.settings.config_dir / "identity_links.csv"
+    yield lambda rows: file.write_text(LINKS + rows)
+    file.unlink()
+
+
+def test_a_row_that_joins_two_people_is_told(pipeline: Pipeline, decided: Callable[[str], object]) -> None:
+    decided("must_link,98123 00001,bina@example.com,sisters use one account,gita@example.com\n")
+    text = told(pipeline, "9812300002")
+    assert text == told(pipeline, PHONE)
+    assert line_with(text, "Person", PERSON)
+    assert line_with(text, "2 records because a must_link row of identity_links.csv joins them")
+    row = (
+        "identity_links.csv: must_link *********01 and b***@***.com, by g***@***.com: sisters use one account"
+    )
+    assert line_with(text, row)
+    assert line_with(told(pipeline, PHONE, show=True), "must_link 98123 00001 and bina@example.com")
+    assert line_with(text, "forms, leads.csv:2")
+    assert line_with(text, "forms, leads.csv:3")
+
+
+def test_a_row_that_parts_two_people_is_told(pipeline: Pipeline, decided: Callable[[str], object]) -> None:
+    decided(f"cannot_link,98123 00001,{EMAIL},typed by the counsellor,gita\n")
+    text = told(pipeline, EMAIL)
+    assert line_with(text, "Person", email_key(EMAIL))
+    assert line_with(text, "4 records because a cannot_link row of identity_links.csv parts them")
+    assert line_with(text, "cannot_link *********01 and a***@***.com")
+    kept = told(pipeline, PHONE)
+    assert line_with(kept, "Person", PERSON)
+    assert line_with(kept, "1 record with the phone **********01")
+    assert line_with(kept, f"1 record of the same phone under {email_key(EMAIL)}")
 
 
 def test_a_buyer_whom_only_the_crm_knows_is_told(pipeline: Pipeline) -> None:

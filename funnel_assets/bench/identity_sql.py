@@ -11,21 +11,34 @@ from typing import Any
 
 from funnel_assets.domain.attribution import ZOOM_SOURCE_ORDER
 from funnel_assets.domain.frames import LOOK_BACK_DAYS, look_back_start, month_start
-from funnel_assets.domain.identity import SHARED_PHONE_EMAILS
+from funnel_assets.domain.identity import NAME_LETTERS, SHARED_PHONE_EMAILS
 from funnel_assets.domain.mapping import MISCELLANEOUS
 
+FIRST_NAME = "'^[^a-z]*(?:(?:mr|mrs|ms|miss|dr|prof|shri|smt)[. ]+)?([a-z]*)'"
 SIGHTINGS = """
-SELECT email_key, phone_key, date, min(phone) AS phone, max(seen_at) AS seen_at
+SELECT email_key, phone_key, date, min(phone) AS phone, max(seen_at) AS seen_at,
+       min(nullif(regexp_extract(lower(called), {name}, 1)[:{letters}], '')) AS called
 FROM (
-    SELECT email_key, phone_key, phone, date, created_at AS seen_at FROM {raw_leads}
-    UNION ALL SELECT email_key, phone_key, phone, date, touched_at FROM {zoom_attendance}
+    SELECT email_key, phone_key, phone, date, created_at AS seen_at, name AS called FROM {raw_leads}
+    UNION ALL SELECT email_key, phone_key, phone, date, touched_at, first_name FROM {zoom_attendance}
 )
 WHERE email_key IS NOT NULL AND phone_key IS NOT NULL
 GROUP BY ALL
 """
 
 DEDUP_LEADS = """
-WITH records AS (
+WITH pairs AS (
+    SELECT phone_key, email_key, min(date) AS since, arg_min(called, date) AS called,
+           arg_min(seen_at, date) AS seen_at
+    FROM {links} WHERE called IS NOT NULL GROUP BY ALL
+),
+strangers AS (
+    SELECT phone_key, email_key, since
+    FROM (SELECT *, first_value(called) OVER (
+              PARTITION BY phone_key ORDER BY since, seen_at, email_key) AS holder FROM pairs)
+    WHERE NOT starts_with(called, holder) AND NOT starts_with(holder, called)
+),
+typed AS (
     SELECT lead_id AS touch_id, date, created_at AS touched_at, source_order, utm_source AS source,
            utm_medium AS medium, utm_campaign AS campaign, phone, email, name, city, phone_key, email_key
     FROM {raw_leads} WHERE date BETWEEN DATE '{since}' AND DATE '{last}'
@@ -36,6 +49,13 @@ WITH records AS (
            coalesce(first_name || ' ' || last_name, first_name, last_name, user_name), NULL, phone_key, email_key
     FROM {zoom_attendance} WHERE date BETWEEN DATE '{since}' AND DATE '{last}'
 ),
+records AS (
+    SELECT t.* EXCLUDE (phone_key, phone), t.phone_key AS typed_key,
+           CASE WHEN s.since IS NULL THEN t.phone_key END AS phone_key,
+           CASE WHEN s.since IS NULL THEN t.phone END AS phone
+    FROM typed t LEFT JOIN strangers s
+      ON s.phone_key = t.phone_key AND s.email_key = t.email_key AND s.since <= t.date
+),
 in_need AS (
     SELECT DISTINCT email_key, date FROM records WHERE phone_key IS NULL AND email_key IS NOT NULL
 ),
@@ -43,7 +63,8 @@ spans AS (
     SELECT email_key, phone_key AS known, phone AS known_phone, date AS since,
            lead(date) OVER (PARTITION BY email_key ORDER BY date) AS until
     FROM (
-        SELECT * FROM {links} SEMI JOIN in_need USING (email_key)
+        SELECT l.* FROM {links} l SEMI JOIN in_need USING (email_key)
+        ANTI JOIN strangers s ON s.phone_key = l.phone_key AND s.email_key = l.email_key AND s.since <= l.date
         QUALIFY row_number() OVER (PARTITION BY email_key, date ORDER BY seen_at DESC, phone_key DESC) = 1
     )
 ),
@@ -53,10 +74,11 @@ known AS (
       ON s.email_key = n.email_key AND n.date >= s.since AND (s.until IS NULL OR n.date < s.until)
 ),
 touches AS (
-    SELECT r.* EXCLUDE (phone, phone_key, email_key),
+    SELECT r.* EXCLUDE (phone, phone_key, typed_key, email_key),
            coalesce(r.phone, CASE WHEN r.phone_key IS NULL THEN k.known_phone END) AS phone,
            coalesce(r.phone_key, k.known, r.email_key, 'a' || touch_id) AS person_id,
            CASE WHEN r.phone_key IS NOT NULL THEN 'phone' WHEN k.known IS NOT NULL THEN 'email_phone'
+                WHEN r.typed_key IS NOT NULL THEN 'shared_phone'
                 WHEN r.email_key IS NOT NULL THEN 'email' ELSE 'alone' END AS identified_by
     FROM records r LEFT JOIN known k USING (email_key, date)
 ),
@@ -127,7 +149,8 @@ def dedup_leads_sql(connection: Any, first: dt.date, last: dt.date, **tables: st
         tables: Table names (or any SQL that can stand after FROM) of raw_leads, zoom_attendance and mapping. A
             temporary table ``links_by_hand`` is left behind.
     """
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE links_by_hand AS {SIGHTINGS.format(**tables)}")
+    sightings = SIGHTINGS.format(**tables, name=FIRST_NAME, letters=NAME_LETTERS)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE links_by_hand AS {sightings}")
     return connection.sql(
         DEDUP_LEADS.format(
             **tables,

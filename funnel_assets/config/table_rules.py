@@ -12,6 +12,7 @@ from dataclasses import replace
 from funnel_assets.config.mistakes import Mistakes, quoted, suggestion
 from funnel_assets.config.table_cells import ParsedTable, Row
 from funnel_assets.config.table_specs import HEALTH, PRIORITIES
+from funnel_assets.domain.link_rows import contradictions, is_key, link_rows
 
 Tables = Mapping[str, ParsedTable]
 Problem = tuple[int, str]
@@ -214,15 +215,24 @@ def _override_problems(tables: Tables) -> Iterator[Problem]:
 
 
 def _link_problems(tables: Tables) -> Iterator[Problem]:
-    seen: dict[frozenset[str], Row] = {}
-    for row in tables["identity_links"].rows:
-        pair = frozenset(row.key(("person_a", "person_b")))
-        if len(pair) == 1:
-            yield row.line, "person_a and person_b are the same"
-            continue
-        first = seen.setdefault(pair, row)
-        if first is not row and first.key(("person_a",)) != row.key(("person_a",)):
-            yield row.line, f"the same two people are on line {first.line} already"
+    lines = [row.line for row in tables["identity_links"].rows]
+    rows = link_rows([row.values for row in tables["identity_links"].rows])
+    seen: dict[frozenset[str], int] = {}
+    for line, row in zip(lines, rows, strict=True):
+        for column, key in (("person_a", row.a), ("person_b", row.b)):
+            if not is_key(key):
+                yield line, f"{column} is no phone, e-mail or person id; take the id from `funnel explain`"
+        if row.a == row.b:
+            yield line, "person_a and person_b are the same"
+        first = seen.setdefault(frozenset((row.action, row.a, row.b)), line)
+        if first != line:
+            yield line, f"the same two people are on line {first} already"
+    for place, chain in contradictions(rows):
+        joining = " and ".join(str(lines[other]) for other in sorted(chain))
+        yield (
+            lines[place],
+            f"cannot_link parts two people whom must_link on line {joining} joins; take one of these rows out",
+        )
 
 
 _RULES: dict[str, Callable[[Tables], Iterator[Problem]]] = {

@@ -315,7 +315,7 @@ _SPECS = (
             _REASON,
             _AUTHOR,
         ),
-        keys=(("person_a", "person_b"),),
+        keys=(),
     ),
 )
 

@@ -9,6 +9,18 @@ HEALTH = ("Active", "Stale", "Dormant")
 PHONE_STATUSES = ("ok", "foreign", "missing", "placeholder", "invalid", "scientific")
 
 
+IDENTIFIED_BY = (
+    "phone",
+    "email_phone",
+    "email",
+    "external",
+    "alone",
+    "shared_phone",
+    "must_link",
+    "cannot_link",
+)
+
+
 @contract("raw_leads", group="marketing", grain="one row per form submission", key=("lead_id",))
 class RawLeads(Model):
     """One row per form submission, on the local day it was made."""
@@ -184,8 +196,10 @@ class DedupLeads(Model):
     date: Series[Day] = column("Local day of the month's first touch")
     person_id: Series[Text] = column("Stable pseudonym of the person")
     identified_by: Series[Text] = column(
-        "What made the person: phone, email_phone, email, external or alone",
-        isin=("phone", "email_phone", "email", "external", "alone"),
+        "What made the person: phone, email_phone (the phone known for the e-mail), email, external (the source's own "
+        "id) or alone; shared_phone: the e-mail, because its phone was first seen with another name; must_link or "
+        "cannot_link: a row of identity_links.csv",
+        isin=IDENTIFIED_BY,
     )
     user_id: Series[Text] = column("91 and ten digits (or the foreign number)", nullable=True, personal=True)
     phone: Series[Text] = column("Phone in digits with country code", nullable=True, personal=True)

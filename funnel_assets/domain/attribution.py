@@ -25,7 +25,7 @@ from funnel_assets.domain.frames import (
     shifted,
     unchanged,
 )
-from funnel_assets.domain.identity import identified
+from funnel_assets.domain.identity import Links, identified, opened
 
 __all__ = ["LOOK_BACK_DAYS", "TOUCH_ORDER", "ZOOM_SOURCE_ORDER", "first_touches", "touches"]
 
@@ -35,6 +35,11 @@ ZOOM_SOURCE_ORDER = 1_000_000
 """Zoom stands after every form source on a tie: the form is what brought the person to the event."""
 
 _ABOUT = ("phone", "email", "name", "city")
+
+_THEIR_PHONE = nw.coalesce(
+    nw.when(~nw.col("own_phone_key").is_null()).then(nw.col("phone")), nw.col("linked_phone")
+)
+"""The record's own phone, unless it is somebody else's; else the one its e-mail is known with."""
 
 
 def touches(
@@ -49,12 +54,13 @@ def touches(
     """Return the touches of the days ``first`` to ``last``, each with its person.
 
     Grain: one row per raw lead or Zoom record. Columns: touch_id, date, touched_at (UTC), source, medium, campaign,
-    phone (of the record, else the one its e-mail is known with), email, name, city, person_id, identified_by, nth.
+    phone (of the record unless it is
+    somebody else's, else the one its e-mail is known with), email, name, city, person_id, identified_by, nth.
     """
     return all_touches(
         nw.from_native(raw_leads),
         nw.from_native(zoom_attendance),
-        nw.from_native(links),
+        opened(links, materialize),
         first=first,
         last=last,
         materialize=materialize,
@@ -64,7 +70,7 @@ def touches(
 def all_touches(
     raw_leads: Frame,
     zoom_attendance: Frame,
-    links: Frame,
+    links: Links,
     *,
     first: dt.date,
     last: dt.date,
@@ -81,7 +87,7 @@ def all_touches(
         "source",
         "medium",
         "campaign",
-        nw.coalesce("phone", "linked_phone").alias("phone"),
+        _THEIR_PHONE.alias("phone"),
         "email",
         "name",
         "city",

@@ -28,6 +28,7 @@ from funnel_assets.domain.frames import (
     shifted,
     unchanged,
 )
+from funnel_assets.domain.identity import opened
 from funnel_assets.domain.mapping import mapped
 
 HALF_LIFE_DAYS = 7
@@ -109,7 +110,7 @@ def sale_credit(
     touched = all_touches(
         nw.from_native(raw_leads),
         nw.from_native(zoom_attendance),
-        nw.from_native(links),
+        opened(links, materialize),
         first=look_back_start(first),
         last=last,
         materialize=materialize,

@@ -17,7 +17,7 @@ from funnel_assets.domain.frames import (
     shaped,
     unchanged,
 )
-from funnel_assets.domain.identity import known_phones, named
+from funnel_assets.domain.identity import known_phones, named, opened, with_own_phone
 
 COUNTS = (
     "clicks",
@@ -77,9 +77,11 @@ def engagement_summary(
         ],
         how="vertical",
     ).filter(nw.col("date") <= nw.lit(last))
-    known = pinned(known_phones(records, nw.from_native(links)), materialize)
-    of_people = named(records, known, "record_id")
-    today = named(between(records, first, last), known, "record_id")
+    who = opened(links, materialize)
+    records = with_own_phone(records, who)
+    known = pinned(known_phones(records, who), materialize)
+    of_people = named(records, known, who, "record_id")
+    today = named(between(records, first, last), known, who, "record_id")
     active = pinned(today.select("person_id").unique(), materialize)
     theirs = pinned(
         of_people.join(active, on="person_id", how="semi").select(

@@ -22,7 +22,7 @@ from funnel_assets.domain.frames import (
     shifted,
     unchanged,
 )
-from funnel_assets.domain.identity import shared
+from funnel_assets.domain.identity import opened, shared_people
 from funnel_assets.domain.mapping import mapped
 
 _ABOUT = ("phone", "email", "name", "city")
@@ -53,7 +53,7 @@ def dedup_leads(
 
     Phone, e-mail, name and city come from the earliest record of the look-back that has one.
     """
-    known = nw.from_native(links)
+    known = opened(links, materialize)
     touched = pinned(
         all_touches(
             nw.from_native(raw_leads),
@@ -70,7 +70,7 @@ def dedup_leads(
     rules = nw.from_native(mapping)
     funnels = mapped(told, rules, source="first_source", day="date", into="first_funnel")
     funnels = mapped(funnels, rules, source="origin_source", day="origin_date", into="origin_funnel")
-    return shaped(_with_flags(funnels, shared(known)), "dedup_leads")
+    return shaped(_with_flags(funnels, shared_people(known)), "dedup_leads")
 
 
 def _month_heads(touched: Frame, first: dt.date, last: dt.date) -> Frame:
@@ -129,11 +129,10 @@ def _with_look_back(heads: Frame, touched: Frame) -> Frame:
     return heads.join(told, on=list(lead), how="inner")
 
 
-def _with_flags(leads: Frame, shared_phones: Frame) -> Frame:
+def _with_flags(leads: Frame, sharers: Frame) -> Frame:
     """Add user_id, is_new_person and is_shared_phone."""
-    by_person = shared_phones.select(nw.col("phone_key").alias("person_id"), "shared_from")
     is_shared = ~nw.col("shared_from").is_null() & (nw.col("shared_from") <= nw.col("date"))
-    return leads.join(by_person, on="person_id", how="left").with_columns(
+    return leads.join(sharers, on="person_id", how="left").with_columns(
         nw.col("phone").alias("user_id"),
         (nw.col("origin_date") == nw.col("date")).alias("is_new_person"),
         is_shared.fill_null(False).alias("is_shared_phone"),

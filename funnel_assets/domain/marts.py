@@ -23,7 +23,7 @@ from funnel_assets.domain.frames import (
     typed,
     unchanged,
 )
-from funnel_assets.domain.identity import identified
+from funnel_assets.domain.identity import identified, opened
 from funnel_assets.domain.mapping import MISCELLANEOUS
 
 NONE = "(none)"
@@ -177,7 +177,7 @@ def _with_first_touch(
     zoom: Frame, parts: Parts, first: dt.date, last: dt.date, materialize: Materialize
 ) -> Frame:
     """Return Zoom records with the first touch of the month of their person: there is one, the record is a touch."""
-    people = identified(zoom, nw.from_native(parts.links), "attendance_id", materialize)
+    people = identified(zoom, opened(parts.links, materialize), "attendance_id", materialize)
     heads = between(nw.from_native(parts.dedup_leads), month_start(first), last).select(
         "person_id", month_number("date").alias("month"), *_FIRST
     )

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from funnel_assets.contracts.marketing import HEALTH, STAGES
-from funnel_assets.domain import defaults
 from funnel_assets.errors import ConfigError
 
 ACTIVITIES = {
@@ -42,10 +41,10 @@ class Rules:
         playbooks: health, stage_at_least, playbook, priority; the first row that fits wins.
     """
 
-    scoring: Sequence[Row] = defaults.SCORING
-    stages: Sequence[Row] = defaults.STAGES
-    nurture_tracks: Sequence[Row] = defaults.NURTURE_TRACKS
-    playbooks: Sequence[Row] = defaults.PLAYBOOKS
+    scoring: Sequence[Row]
+    stages: Sequence[Row]
+    nurture_tracks: Sequence[Row]
+    playbooks: Sequence[Row]
 
     def __post_init__(self) -> None:
         for file, field, allowed, rows in (

@@ -25,7 +25,7 @@ from funnel_assets.domain.frames import (
     shifted,
     unchanged,
 )
-from funnel_assets.domain.identity import identified
+from funnel_assets.domain.identity import Links, identified, opened
 from funnel_assets.domain.mapping import MISCELLANEOUS, mapped
 
 UNPAID_STATUS_PARTS = (
@@ -53,6 +53,7 @@ def assigned_leads(
     *,
     first: dt.date,
     last: dt.date,
+    links: Native | Links | None = None,
     materialize: Materialize = unchanged,
 ) -> Native:
     """Return the phones whose first assignment of the calendar month lies on a day of ``first`` to ``last``.
@@ -66,6 +67,7 @@ def assigned_leads(
         mapping: ``funnel_mapping.csv``.
         first: First day wanted.
         last: Last day wanted.
+        links: What tells whose a phone is, where link rows name people; without it each phone is its own person.
         materialize: Keeps an intermediate result that is used more than once.
 
     The sheet sorts a phone's rows by time and takes the first funnel, and takes the employee of the first row it
@@ -78,10 +80,15 @@ def assigned_leads(
     per_day = of_months.group_by("phone_key", "date").agg(nw.len().alias("assignments"))
     leads = pinned(
         heads.join(per_day, on=["phone_key", "date"], how="left").with_columns(
-            nw.col("phone_key").alias("person_id"), nw.col("lead_source").alias("first_source")
+            nw.col("phone_key").alias("person_id"),
+            nw.col("lead_source").alias("first_source"),
+            nw.when(nw.col("phone_key").is_null()).then(nw.col("phone_key")).alias("email_key"),
         ),
         materialize,
     )
+    if links is not None:
+        who = opened(links, materialize)
+        leads = pinned(identified(leads.drop("person_id"), who, "phone_key", materialize), materialize)
     seen = with_attendance(leads, nw.from_native(zoom_attendance), ("phone_key", "month"))
     told = mapped(seen, nw.from_native(mapping), source="first_source", day="date", into="funnel")
     late = day_number("date") - day_number("first_attended")
@@ -155,7 +162,7 @@ def sales_enriched(
     alone. First touches are those of the sale's calendar month, and of the look-back (``origin_*``), both up to the
     sale's day; without a touch they are null.
     """
-    known = nw.from_native(links)
+    known = opened(links, materialize)
     zoom = nw.from_native(zoom_attendance)
     sales = between(nw.from_native(crm_sales), first, last)
     keys = sales.select("sale_id", "date", "phone_key", "email_key", "funnel", "status")

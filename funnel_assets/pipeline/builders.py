@@ -4,7 +4,6 @@ Belongs here: which frames and which columns. Does not belong here: any rule.
 """
 
 import datetime as dt
-import re
 from typing import Any
 
 import narwhals as nw
@@ -15,31 +14,39 @@ from funnel_assets.domain.attribution import touches
 from funnel_assets.domain.credit import sale_credit
 from funnel_assets.domain.engagement import engagement_summary
 from funnel_assets.domain.frames import month_number, month_start
-from funnel_assets.domain.identity import identity_links
-from funnel_assets.domain.keys import email_key, phone_key
+from funnel_assets.domain.identity import Links, identity_links, opened
 from funnel_assets.domain.leads import dedup_leads
+from funnel_assets.domain.link_rows import apart_table, groups, link_rows, people_table, person_key
 from funnel_assets.domain.marts import Parts, funnel_marts
-from funnel_assets.domain.phone import normalize_phone
 from funnel_assets.domain.sales import assigned_leads, sales_enriched
 from funnel_assets.domain.scoring import Rules, scored_contacts
 from funnel_assets.pipeline.compute import Builder, Frames
 from funnel_assets.pipeline.graph import days_between
 
 
-def _links(frames: Frames, reader: str) -> Any:
-    """Every sighting of an e-mail with a phone up to the range's last day, pinned."""
+def _links(frames: Frames, reader: str) -> Links:
+    """All that says who is who up to the range's last day."""
     read = {
-        name: nw.from_native(frames.read(name, reader, ["email_key", "phone_key", "phone", "date", at]))
+        name: nw.from_native(frames.read(name, reader, ["email_key", "phone_key", "phone", "date", *more]))
         .filter(nw.col("date") <= nw.lit(frames.last))
         .to_native()
-        for name, at in (
-            ("raw_leads", "created_at"),
-            ("zoom_attendance", "touched_at"),
-            ("engagement_events", "event_at"),
+        for name, more in (
+            ("raw_leads", ("created_at", "name")),
+            ("zoom_attendance", ("touched_at", "first_name")),
+            ("engagement_events", ("event_at",)),
         )
     }
-    return frames.engine.materialize(
+    seen = frames.engine.materialize(
         identity_links(read["raw_leads"], read["zoom_attendance"], read["engagement_events"])
+    )
+    rows = link_rows(frames.tables.rows("identity_links"))
+    if not rows:
+        return opened(seen, frames.engine.materialize)
+    return opened(
+        seen,
+        frames.engine.materialize,
+        people=frames.engine.frame(people_table(rows)),
+        apart=frames.engine.frame(apart_table(rows)),
     )
 
 
@@ -111,21 +118,12 @@ def rules_of(tables: Tables) -> Rules:
 
 def overrides_of(tables: Tables) -> pa.Table:
     """Return overrides.csv under person ids. A person is named there by phone, e-mail or person id."""
-    rows = [row | {"person_id": person_id_of(str(row["person"]))} for row in tables.rows("overrides")]
+    joined = groups(link_rows(tables.rows("identity_links")))
+    keys = ((row, person_key(str(row["person"]))) for row in tables.rows("overrides"))
+    rows = [row | {"person_id": joined.get(key, key)} for row, key in keys]
     return pa.Table.from_pylist(rows, schema=_OVERRIDES)
 
 
-def person_id_of(named: str) -> str:
-    """Return the person id for a phone, an e-mail or a person id as people write them."""
-    if "@" in named:
-        return email_key(named.strip().lower())
-    if _PERSON_ID.fullmatch(named):
-        return named
-    phone = normalize_phone(named, placeholders=frozenset()).phone
-    return phone_key(phone) if phone else named
-
-
-_PERSON_ID = re.compile(r"[pe][0-9a-f]{16}|a.+")
 _OVERRIDES = pa.schema(
     [
         ("person_id", pa.string()),
@@ -144,6 +142,7 @@ def _assigned_leads(frames: Frames) -> Any:
         frames.config("funnel_mapping"),
         first=frames.first,
         last=frames.last,
+        links=_links(frames, "assigned_leads") if frames.tables.rows("identity_links") else None,
         materialize=frames.engine.materialize,
     )
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
+from funnel_assets.domain.link_rows import link_rows
 from funnel_assets.errors import FunnelError, MissingPartitions
 from funnel_assets.pipeline.graph import NODES, Node, Window, days_between
 from funnel_assets.pipeline.outcome import Outcome, write_days
@@ -113,7 +114,8 @@ def make_days(
     known = lake.all_facts(dataset, ready)
     outcome.done = {day: facts for day, facts in known.items() if facts.inputs == wanted[day]}
     stale = {day: facts for day, facts in known.items() if day not in outcome.done}
-    restate_people(lake, contents, node, stale, wanted, compute, outcome)
+    rows = link_rows(tables.rows("identity_links")) if "identity_links" in node.config else ()
+    restate_people(lake, contents, node, stale, wanted, compute, outcome, rows)
     for first, last in consecutive([day for day in ready if day not in outcome.done]):
         for part_first, part_last, result in _halving(first, last, compute):
             part = days_between(part_first, part_last)

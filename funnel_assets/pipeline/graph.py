@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from funnel_assets.domain.frames import LOOK_BACK_DAYS
-
 Window = Callable[[dt.date], tuple[dt.date, dt.date]]
 
 
@@ -29,13 +27,8 @@ def month_to_date(day: dt.date) -> tuple[dt.date, dt.date]:
     return day.replace(day=1), day
 
 
-def look_back_to_month_end(day: dt.date) -> tuple[dt.date, dt.date]:
-    """From 90 days before to the end of the calendar month: the sheet looks the whole month's Zoom tab up."""
-    return day - dt.timedelta(days=LOOK_BACK_DAYS), month_end(day)
-
-
 def history_to_month_end(day: dt.date) -> tuple[dt.date, dt.date]:
-    """Everything up to the end of the day's calendar month."""
+    """Everything up to the end of the day's calendar month: the sheet looks the whole month's Zoom tab up."""
     return dt.date.min, month_end(day)
 
 
@@ -98,7 +91,7 @@ NODES: dict[str, Node] = {
                 Input("zoom_attendance", history, required=True),
                 Input("engagement_events", history),
             ),
-            ("funnel_mapping",),
+            ("funnel_mapping", "identity_links"),
         ),
         Node(
             "engagement_summary",
@@ -107,20 +100,23 @@ NODES: dict[str, Node] = {
                 Input("zoom_attendance", history, required=True),
                 Input("engagement_events", history, required=True),
             ),
+            ("identity_links",),
             rules_version=2,
         ),
         Node(
             "scored_contacts",
             (Input("engagement_summary", history, required=True), Input("sales_enriched", history)),
-            ("scoring", "stages", "nurture_tracks", "playbooks", "overrides"),
+            ("scoring", "stages", "nurture_tracks", "playbooks", "overrides", "identity_links"),
         ),
         Node(
             "assigned_leads",
             (
                 Input("crm_assignments", month_to_date, required=True),
-                Input("zoom_attendance", look_back_to_month_end),
+                Input("zoom_attendance", history_to_month_end),
+                Input("raw_leads", history),
+                Input("engagement_events", history),
             ),
-            ("funnel_mapping",),
+            ("funnel_mapping", "identity_links"),
         ),
         Node(
             "sales_enriched",
@@ -130,7 +126,7 @@ NODES: dict[str, Node] = {
                 Input("zoom_attendance", history_to_month_end),
                 Input("engagement_events", history),
             ),
-            ("funnel_mapping", "manual_mapping", "manual_funnels"),
+            ("funnel_mapping", "manual_mapping", "manual_funnels", "identity_links"),
         ),
         Node(
             "sale_credit",
@@ -140,7 +136,7 @@ NODES: dict[str, Node] = {
                 Input("zoom_attendance", history),
                 Input("engagement_events", history),
             ),
-            ("funnel_mapping",),
+            ("funnel_mapping", "identity_links"),
         ),
         Node(
             "funnel_marts",
@@ -153,6 +149,7 @@ NODES: dict[str, Node] = {
                 Input("assigned_leads", same_day),
                 Input("sales_enriched", same_day),
             ),
+            ("identity_links",),
         ),
     )
 }

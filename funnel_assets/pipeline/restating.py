@@ -5,18 +5,20 @@ the inputs came from what the days were made of to what is there now, only the p
 their rows take the place of the old ones. What it doesn't explain is left to be computed whole.
 
 It gives what computing everything gives, because nobody's rows depend on another person's: people are told apart
-(``domain.identity``) by phones and e-mails, and everything that shares one, over all days, is computed together.
+(``domain.identity``) by phones and e-mails, and everything that shares one, over all days, or a link row, is computed
+together.
 """
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from funnel_assets.arrow import pc
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
+from funnel_assets.domain.link_rows import LinkRow
 from funnel_assets.pipeline.graph import Input, Node
 from funnel_assets.pipeline.journal import Journal, Rewrite
 from funnel_assets.pipeline.outcome import Outcome, write_days
@@ -33,8 +35,8 @@ MOST_PEOPLE = 0.3
 """Above this share of all people, computing everybody costs less than telling them apart."""
 
 _KEYS = ("person_id", "phone_key", "email_key")
-_LINKED = ("raw_leads", "zoom_attendance", "engagement_events")
-"""Datasets whose records link an e-mail to a phone (``domain.identity``)."""
+_LINKED = ("raw_leads", "zoom_attendance", "engagement_events", "crm_sales")
+"""Datasets whose records link an e-mail to a phone (``domain.identity``); a sale's own person may be either's."""
 
 _NAMED_IN = {"funnel_marts": "zoom_attendance"}
 """Datasets that add people up: to them a person matters on days with records of theirs in this one."""
@@ -67,6 +69,7 @@ def restate_people(
     wanted: Mapping[dt.date, Mapping[str, str]],
     compute: Compute,
     outcome: Outcome,
+    rows_of_links: Sequence[LinkRow] = (),
 ) -> None:
     """Make those stale days again that the journal explains; they are in ``outcome.done`` afterwards.
 
@@ -78,12 +81,13 @@ def restate_people(
         wanted: Per day, the fingerprints of its inputs now.
         compute: Computes rows of the days first to last, of some ``people`` or some ``wanted`` days only.
         outcome: Filled in here.
+        rows_of_links: identity_links.csv.
     """
     journal = Journal(lake)
     since = explained(journal, contents, node, stale, wanted)
     if not since.days:
         return
-    people = affected(lake, journal, node, since)
+    people = affected(lake, journal, node, since, rows_of_links)
     if people is None:
         return
     days = sorted(since.days)
@@ -165,10 +169,13 @@ def _back_to(
     return used, open_days
 
 
-def affected(lake: Lake, journal: Journal, node: Node, since: Since) -> pa.Array | None:
+def affected(
+    lake: Lake, journal: Journal, node: Node, since: Since, rows_of_links: Sequence[LinkRow] = ()
+) -> pa.Array | None:
     """Return the keys of everybody whose rows may differ; None when these are so many that all may as well.
 
-    Everybody who shares a phone or an e-mail with a changed row, as it was or is, directly or through others.
+    Everybody who shares a phone, an e-mail or a link row with a changed row, as it was or is, directly or through
+    others.
     """
     found: set[str] = set()
     for dataset, rewrites in since.rewrites.items():
@@ -180,7 +187,7 @@ def affected(lake: Lake, journal: Journal, node: Node, since: Since) -> pa.Array
             arrived = [day for day, (before, _) in rewrite.days.items() if before is None]
             found |= _keys_in(lake.read(dataset, arrived, columns=names, require=False), names)
     if any(read.dataset == "raw_leads" for read in node.inputs):
-        return _with_linked(lake, found)
+        return _with_linked(lake, found, rows_of_links)
     return pa.array(sorted(found), pa.string())
 
 
@@ -193,13 +200,19 @@ def _keys_in(rows: pa.Table, names: list[str]) -> set[str]:
     return found | ({NOBODY} if pc.any(keyless).as_py() else set())
 
 
-def _with_linked(lake: Lake, found: set[str]) -> pa.Array | None:
+def _with_linked(lake: Lake, found: set[str], rows_of_links: Sequence[LinkRow]) -> pa.Array | None:
     pairs = pa.concat_tables(
         lake.read(name, lake.days(name), columns=["phone_key", "email_key"], require=False)
         for name in _LINKED
     )
     pairs = pairs.filter(pc.and_(pc.is_valid(pairs["phone_key"]), pc.is_valid(pairs["email_key"])))
     pairs = pairs.group_by(["phone_key", "email_key"]).aggregate([])
+    named = {(row.a, row.b) for row in rows_of_links}
+    # A record with neither phone nor e-mail is found among nobody's.
+    named |= {(key, NOBODY) for pair in list(named) for key in pair if key.startswith("a")}
+    if named:
+        joined = [{"phone_key": a, "email_key": b} for a, b in sorted(named)]
+        pairs = pa.concat_tables([pairs, pa.Table.from_pylist(joined, schema=pairs.schema)])
     most = MOST_PEOPLE * len(pairs) + 100
     keys = pa.array(sorted(found), pa.string())
     while len(keys) <= most:

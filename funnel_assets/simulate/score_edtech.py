@@ -154,7 +154,10 @@ def _records(sides: Sides, leads: pd.DataFrame, zoom: pd.DataFrame) -> pd.DataFr
         "engagement_events": ("event_id", "event_at"),
     }
     names = ("email_key", "phone_key", "phone", "date")
-    frames = {name: engine.scan(lake, name, days, [*names, *ids]) for name, ids in parts.items()}
+    called = {"raw_leads": ("name",), "zoom_attendance": ("first_name",), "engagement_events": ()}
+    frames = {
+        name: engine.scan(lake, name, days, [*names, *called[name], *ids]) for name, ids in parts.items()
+    }
     links = identity_links(*frames.values())
     events = sides.key("engagement")
     events = events[events["position"].notna() & events["copy_of"].isna()]

@@ -522,14 +522,48 @@ LINKS = "action,person_a,person_b,reason,author\n"
         ),
         pytest.param("placeholders", "value\n9999999999\n9999999999\n", 3, "is on line 2", id="placeholder"),
         pytest.param(
-            "identity_links", LINKS + "must_link,p1,P1,same,asha\n", 2, "are the same", id="link to itself"
+            "identity_links",
+            LINKS + "must_link,98123 00001,+919812300001,same,asha\n",
+            2,
+            "person_a and person_b are the same",
+            id="link to itself",
         ),
         pytest.param(
             "identity_links",
-            LINKS + "must_link,p1,p2,same,asha\ncannot_link,p2,p1,no,asha\n",
+            LINKS + "must_link,a@example.com,9812300001,same,asha\nmust_link,098123-00001,A@Example.com,x,asha\n",
             3,
             "the same two people are on line 2 already",
+            id="linked twice",
+        ),
+        pytest.param(
+            "identity_links",
+            LINKS + "must_link,a@example.com,9812300001,same,asha\ncannot_link,98123 00001,A@Example.com,no,asha\n",
+            3,
+            "cannot_link parts two people whom must_link on line 2 joins; take one of these rows out",
             id="linked and parted",
+        ),
+        pytest.param(
+            "identity_links",
+            LINKS
+            + "must_link,a@example.com,9812300001,x,asha\ncannot_link,a@example.com,9812300002,no,asha\n"
+            + "must_link,9812300001,b@example.com,x,asha\nmust_link,9812300002,b@example.com,x,asha\n",
+            3,
+            "whom must_link on line 2 and 4 and 5 joins",
+            id="parted, and linked through others",
+        ),
+        pytest.param(
+            "identity_links",
+            LINKS + "must_link,Asha Rao,9812300001,same,asha\n",
+            2,
+            "person_a is no phone, e-mail or person id; take the id from `funnel explain`",
+            id="link to a name",
+        ),
+        pytest.param(
+            "identity_links",
+            LINKS + "must_link,9999999999,9812300001,same,asha\n",
+            2,
+            "person_a is no phone",
+            id="link to a placeholder",
         ),
     ],
 )  # fmt: skip

@@ -13,34 +13,166 @@ MISC = "Other Sources (Miscellaneous)"
 DAY = dt.timedelta(days=1)
 
 
-def person(record: Row, record_id: str, sightings: list[Row]) -> tuple[str, str]:
-    """Return who a record belongs to and why, by SPEC 6's order."""
-    if record["phone_key"]:
+class Seen(list[Row]):
+    """Every record that shows an e-mail and a phone together, and what link rows say."""
+
+    groups: dict[str, str]
+    apart: set[tuple[str, str]]
+    strangers: dict[tuple[str, str], dt.date]
+    belongs: dict[str, tuple[dt.date, str]]
+    there: dict[str, dict[str, dt.date]]
+
+
+def sightings(tables: dict[str, pa.Table]) -> Seen:
+    """Return every record that shows an e-mail and a phone together."""
+    shown = {
+        "raw_leads": ("created_at", "name"),
+        "zoom_attendance": ("touched_at", "first_name"),
+        "engagement_events": ("event_at", None),
+    }
+    seen = Seen(
+        {**row, "seen_at": row[at], "called": (row[name] or "").lower() if name else ""}
+        for dataset, (at, name) in shown.items()
+        for row in tables[dataset].to_pylist()
+        if row["email_key"] and row["phone_key"]
+    )
+    seen.groups = {row["key"]: row["person_id"] for row in tables["people"].to_pylist()}
+    seen.apart = {(row["key"], row["other"]) for row in tables["apart"].to_pylist()}
+    seen.strangers = strangers(seen)
+    seen.belongs = claims(seen)
+    seen.there = arrivals(seen)
+    return seen
+
+
+def strangers(seen: Seen) -> dict[tuple[str, str], dt.date]:
+    """Return the day from which on an e-mail is a stranger to a phone, by the first names seen with it.
+
+    Names are single words here; of one e-mail's names on one day the one that sorts first counts.
+    """
+    days: dict[str, dict[str, dict[dt.date, tuple[dt.datetime, list[str]]]]] = defaultdict(
+        lambda: defaultdict(dict)
+    )
+    for row in seen:
+        emails = days[row["phone_key"]][row["email_key"]]
+        at, names = emails.get(row["date"], (row["seen_at"], []))
+        emails[row["date"]] = (max(at, row["seen_at"]), [*names, row["called"]])
+    found = {}
+    for phone, emails in days.items():
+        firsts = [
+            min(
+                (day, at, email, min(filter(None, names))) for day, (at, names) in shown.items() if any(names)
+            )
+            for email, shown in emails.items()
+            if any(any(names) for _, names in shown.values())
+        ]
+        for day, _, email, name in firsts:
+            holder, own = min(firsts)[3][:3], name[:3]
+            if not (holder.startswith(own) or own.startswith(holder)):
+                found[email, phone] = day
+    return found
+
+
+def strange(row: Row, seen: Seen) -> bool:
+    """Return whether a record's e-mail is a stranger to its phone on its day."""
+    return seen.strangers.get((row["email_key"], row["phone_key"]), dt.date.max) <= row["date"]
+
+
+def by_rule(record: Row, record_id: str, seen: Seen) -> tuple[str, str]:
+    """Return who a record belongs to and why, before any link row."""
+    email = record.get("email_key")
+    strangely = bool(email and record["phone_key"] and strange(record, seen))
+    if record["phone_key"] and not strangely:
         return record["phone_key"], "phone"
-    if record["email_key"]:
+    if email:
         known = [
             (s["date"], s["seen_at"], s["phone_key"])
-            for s in sightings
-            if s["email_key"] == record["email_key"] and s["date"] <= record["date"]
+            for s in seen
+            if s["email_key"] == email and s["date"] <= record["date"] and not strange(s, seen)
         ]
-        if known:
+        if known and email not in seen.groups:
             return max(known)[2], "email_phone"
-        return record["email_key"], "email"
+        return email, "shared_phone" if strangely else "email"
     return "a" + record[record_id], "alone"
 
 
-def sightings(tables: dict[str, pa.Table]) -> list[Row]:
-    """Return every record that shows an e-mail and a phone together."""
-    times = {"raw_leads": "created_at", "zoom_attendance": "touched_at", "engagement_events": "event_at"}
-    return [
-        {**row, "seen_at": row[at]}
-        for name, at in times.items()
-        for row in tables[name].to_pylist()
-        if row["email_key"] and row["phone_key"]
-    ]
+def contact(record: Row, record_id: str, seen: Seen) -> str | None:
+    """Return the phone of a record's person: its own unless it is somebody else's, else the one known."""
+    who, why = by_rule(record, record_id, seen)
+    if person(record, record_id, seen)[1] == "cannot_link":
+        return None
+    if why == "email_phone":
+        return next(row["phone"] for row in seen if row["phone_key"] == who)
+    return record["phone"] if why == "phone" else None
 
 
-def shared_from(seen: list[Row]) -> dict[str, dt.date]:
+def claims(seen: Seen) -> dict[str, tuple[dt.date, str]]:
+    """Return since when each key belongs to which group."""
+    found = {key: (dt.date(1900, 1, 1), group) for key, group in seen.groups.items()}
+    for row in seen:
+        group = seen.groups.get(row["email_key"])
+        if group and row["phone_key"] not in seen.groups and not strange(row, seen):
+            found[row["phone_key"]] = min(
+                (row["date"], group), found.get(row["phone_key"], (dt.date.max, ""))
+            )
+    return found
+
+
+def arrivals(seen: Seen) -> dict[str, dict[str, dt.date]]:
+    """Return for each person since when which of the keys that are to be kept apart has been there."""
+    there: dict[str, dict[str, dt.date]] = defaultdict(dict)
+    concerned = {key for key, _ in seen.apart}
+
+    def comes(key: str, person_id: str, day: dt.date) -> None:
+        if key in concerned:
+            there[person_id][key] = min(day, there[person_id].get(key, dt.date.max))
+
+    for key in concerned:
+        comes(key, seen.groups.get(key, key), dt.date(1900, 1, 1))
+    for key, (since, group) in seen.belongs.items():
+        comes(key, group, since)
+    for row in seen:
+        if not strange(row, seen):
+            comes(row["email_key"], row["phone_key"], row["date"])
+            if row["phone_key"] in seen.belongs:
+                since, group = seen.belongs[row["phone_key"]]
+                comes(row["email_key"], group, max(since, row["date"]))
+    return there
+
+
+def group_of(key: str, seen: Seen) -> tuple[dt.date, str]:
+    """Return since when a key belongs to which group; itself, where it belongs to none or mustn't."""
+    since, group = seen.belongs.get(key, (dt.date.max, key))
+    concerned = any(key == one for one, _ in seen.apart)
+    if group != seen.groups.get(key, key) and concerned and not may_stay(key, seen.there[group], seen):
+        return dt.date.max, key
+    return since, group
+
+
+def may_stay(key: str, there: dict[str, dt.date], seen: Seen) -> bool:
+    """Return whether nobody whom a key must be kept apart from was at a person before it."""
+    return key in there and not any(
+        (key, other) in seen.apart and (day, other) < (there[key], key) for other, day in there.items()
+    )
+
+
+def person(record: Row, record_id: str, seen: Seen) -> tuple[str, str]:
+    """Return who a record belongs to and why, by SPEC 6's order and the link rows."""
+    who, why = by_rule(record, record_id, seen)
+    if not seen.groups and not seen.apart:
+        return who, why
+    concerned = {key for key, _ in seen.apart}
+    since, group = group_of(who, seen)
+    place = group if since <= record["date"] else who
+    email: str | None = record.get("email_key")
+    if email and email in concerned and seen.groups.get(email, email) != place:
+        there = seen.there[place]
+        stays = may_stay(email, there, seen) and there[email] <= record["date"]
+        if not stays:
+            return seen.groups.get(email, email), "cannot_link"
+    return place, why if place == who else "must_link"
+
+
+def shared_from(seen: Seen) -> dict[str, dt.date]:
     """Return the day on which a phone was first known with three e-mails."""
     first_days: dict[str, dict[str, dt.date]] = defaultdict(dict)
     for sighting in seen:
@@ -74,6 +206,7 @@ def touches(tables: dict[str, pa.Table]) -> list[Row]:
                 "order": (lead["date"], lead["created_at"], lead["source_order"], lead["lead_id"]),
                 "person_id": who,
                 "identified_by": why,
+                "contact": contact(lead, "lead_id", seen),
                 "source": lead["utm_source"],
                 "medium": lead["utm_medium"],
                 "campaign": lead["utm_campaign"],
@@ -90,6 +223,7 @@ def touches(tables: dict[str, pa.Table]) -> list[Row]:
                 "order": (zoom["date"], zoom["touched_at"], 1_000_000, zoom["attendance_id"]),
                 "person_id": who,
                 "identified_by": why,
+                "contact": contact(zoom, "attendance_id", seen),
                 "source": given if given and given.strip() else zoom["event_type"],
                 "medium": "zoom",
                 "campaign": zoom["webinar_name"],
@@ -105,8 +239,11 @@ def dedup_leads(tables: dict[str, pa.Table], first: dt.date, last: dt.date) -> l
     """Return the month's unique leads of the days."""
     everything = touches(tables)
     seen = sightings(tables)
-    numbers = {row["phone_key"]: row["phone"] for row in seen}
     shared = shared_from(seen)
+    for phone, since in list(shared.items()):
+        joined, group = group_of(phone, seen)
+        if group != phone and joined < dt.date.max:
+            shared[group] = min(max(joined, since), shared.get(group, dt.date.max))
     mapping = tables["mapping"].to_pylist()
     heads: dict[tuple[Any, ...], Row] = {}
     for touch in everything:
@@ -117,10 +254,7 @@ def dedup_leads(tables: dict[str, pa.Table], first: dt.date, last: dt.date) -> l
         if not first <= day <= last:
             continue
         back = [t for t in everything if t["person_id"] == who and day - 90 * DAY <= t["date"] <= day]
-        phones = [
-            t["phone"] or (numbers.get(who) if t["identified_by"] == "email_phone" else None) for t in back
-        ]
-        phone = next((p for p in phones if p), None)
+        phone = next((t["contact"] for t in back if t["contact"]), None)
         row = {
             "date": day,
             "person_id": who,
@@ -162,6 +296,7 @@ def assigned_leads(tables: dict[str, pa.Table], first: dt.date, last: dt.date) -
     all_leads = tables["crm_assignments"].to_pylist()
     zoom = tables["zoom_attendance"].to_pylist()
     mapping = tables["mapping"].to_pylist()
+    seen = sightings(tables)
     day = first
     while day <= last:
         m0_leads = [row for row in all_leads if day.replace(day=1) <= row["date"] <= day]
@@ -174,7 +309,7 @@ def assigned_leads(tables: dict[str, pa.Table], first: dt.date, last: dt.date) -
             rows.append(
                 {
                     **{name: top[name] for name in ("date", "phone", "phone_key", "assigned_at", "employee")},
-                    "person_id": phone,
+                    "person_id": person({**top, "email_key": None}, "assignment_id", seen)[0],
                     "first_source": top["lead_source"],
                     "funnel": funnel_of(top["lead_source"], day, mapping),
                     "attended": attended,

@@ -8,11 +8,12 @@ import pyarrow.compute as pc
 
 from funnel_assets.domain.credit import sale_credit
 from funnel_assets.domain.engagement import engagement_summary
-from funnel_assets.domain.identity import identity_links
+from funnel_assets.domain.identity import identity_links, opened
 from funnel_assets.domain.leads import dedup_leads
 from funnel_assets.domain.marts import Parts, funnel_marts, reconcile
 from funnel_assets.domain.sales import assigned_leads, sales_enriched
-from funnel_assets.domain.scoring import Rules, scored_contacts
+from funnel_assets.domain.scoring import scored_contacts
+from funnel_assets_tests.domain.rules import RULES
 from funnel_assets_tests.domain.worlds import START
 
 DERIVED = (
@@ -33,6 +34,9 @@ def compute(
 ) -> pa.Table:
     """Compute one dataset of the days on an engine; what it needs of other datasets is taken from ``tables``."""
     frames = engine.load({name: table for name, table in tables.items() if name in _NEEDS[dataset]})
+    if "links" in frames and "people" in tables:
+        rows = engine.load({name: tables[name] for name in ("people", "apart")})
+        frames["links"] = opened(frames["links"], engine.materialize, **rows)
     return engine.table(_call(dataset, frames, first=first, last=last, materialize=engine.materialize))
 
 
@@ -52,7 +56,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "links": ("raw_leads", "zoom_attendance", "engagement_events"),
     "dedup_leads": ("raw_leads", "zoom_attendance", "links", "mapping"),
     "engagement_summary": ("raw_leads", "zoom_attendance", "engagement_events", "links"),
-    "assigned_leads": ("crm_assignments", "zoom_attendance", "mapping"),
+    "assigned_leads": ("crm_assignments", "zoom_attendance", "mapping", "links"),
     "sales_enriched": (
         "crm_sales",
         "zoom_attendance",
@@ -81,7 +85,7 @@ def _call(dataset: str, frames: dict[str, Any], **options: Any) -> Any:
     if dataset == "links":
         return identity_links(**frames)
     if dataset == "scored_contacts":
-        return scored_contacts(rules=Rules(), **frames, **options)
+        return scored_contacts(rules=RULES, **frames, **options)
     if dataset == "funnel_marts":
         return funnel_marts(Parts(**frames), **options)
     if dataset == "reconciliation":

@@ -53,12 +53,13 @@ def test_a_lead_is_told_from_its_earliest_records() -> None:
 @pytest.mark.parametrize("seed", range(2))
 def test_random_worlds_equal_the_slow_model(seed: int) -> None:
     world = World(seed, days=130, people=6, rows=110)
+    world.link(5)
     engine = PandasEngine() if seed else DuckEngine()
     since = START + dt.timedelta(days=95)
     tables = world.tables | {"links": compute(engine, world.tables, "links", START, world.last)}
     found = compute(engine, tables, "dedup_leads", since, world.last)
     expected = oracle.dedup_leads(world.tables, since, world.last)
-    assert found.num_rows > 10
+    assert found.num_rows > 8
     assert rows(found) == plain(expected, found.schema.names)
 
 

@@ -19,6 +19,7 @@ from funnel_assets_tests.domain.pipeline import DERIVED, build, compute
 from funnel_assets_tests.domain.worlds import START, World
 
 WORLD = World(7, days=130, people=7, rows=140)
+WORLD.link(6)
 FIRST, LAST = dt.date(2026, 4, 30), dt.date(2026, 5, 2)
 """Three days across the end of a month, with more than the whole look-back before them."""
 
@@ -123,12 +124,13 @@ def test_no_rows_in_give_no_rows_out(world: dict[str, pa.Table], dataset: str) -
 
 def test_the_hand_written_query_finds_the_same_leads() -> None:
     engine = DuckEngine()
+    world = World(7, days=130, people=7, rows=140)
     names = ("raw_leads", "zoom_attendance", "mapping")
-    tables = {name: WORLD.tables[name] for name in names}
+    tables = {name: world.tables[name] for name in names}
     for name, frame in engine.load(tables).items():
         frame.to_table(f"given_{name}")
     by_hand = dedup_leads_sql(engine.connection, FIRST, LAST, **{name: f"given_{name}" for name in names})
-    nobody = WORLD.tables["engagement_events"].slice(0, 0)
+    nobody = world.tables["engagement_events"].slice(0, 0)
     links = compute(engine, {**tables, "engagement_events": nobody}, "links", START, LAST)
     found = compute(engine, {**tables, "links": links}, "dedup_leads", FIRST, LAST)
     assert rows(engine.table(by_hand)) == rows(found)

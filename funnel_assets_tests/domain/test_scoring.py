@@ -1,18 +1,19 @@
 """scored_contacts: states as rows of change."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from funnel_assets.domain import defaults
 from funnel_assets.domain.scoring import Rules, intent_index, scored_contacts
 from funnel_assets.errors import ConfigError
 from funnel_assets_tests.domain import oracle
 from funnel_assets_tests.domain.engines import DuckEngine, PandasEngine, rows
 from funnel_assets_tests.domain.pipeline import compute
+from funnel_assets_tests.domain.rules import NURTURE_TRACKS, PLAYBOOKS, RULES, STAGES
 from funnel_assets_tests.domain.worlds import OVERRIDES_SCHEMA, START, World, at, plain, table
 
 DAY = dt.date(2026, 2, 10)
@@ -60,7 +61,7 @@ def states(
             "overrides": pa.Table.from_pylist(overrides or [], schema=OVERRIDES_SCHEMA),
         }
     )
-    found = scored_contacts(**frames, rules=rules or Rules(), first=first, last=last)
+    found = scored_contacts(**frames, rules=rules or RULES, first=first, last=last)
     return sorted(engine.table(found).to_pylist(), key=lambda row: row["date"])
 
 
@@ -183,10 +184,10 @@ def test_an_override_before_the_contact_is_known_holds_from_the_first_day() -> N
 
 def test_rules_are_data() -> None:
     stages = (
-        *defaults.STAGES,
-        {**defaults.STAGES[1], "activity": "view", "minimum": 3, "reason": "Viewed three times"},
+        *STAGES,
+        {**STAGES[1], "activity": "view", "minimum": 3, "reason": "Viewed three times"},
     )
-    rules = Rules(stages=stages, scoring=({"activity": "view", "points": "7"},))
+    rules = replace(RULES, stages=stages, scoring=({"activity": "view", "points": "7"},))
     found = states([active(DAY, views=2), active(later(1), views=3)], rules=rules, last=later(1))
     assert told(found, "intent_score", "current_stage", "stage_reason") == [
         (DAY, 14, "Lead", "Known to us"),
@@ -198,16 +199,16 @@ def test_rules_are_data() -> None:
     ("change", "file", "line"),
     [
         ({"scoring": [{"activity": "jump", "points": 1}]}, "scoring.csv", 2),
-        ({"stages": [{**defaults.STAGES[0], "stage": "Fan"}]}, "stages.csv", 2),
+        ({"stages": [{**STAGES[0], "stage": "Fan"}]}, "stages.csv", 2),
         (
-            {"stages": [*defaults.STAGES[:1], {**defaults.STAGES[1], "requires_stage": "SQL"}]},
+            {"stages": [*STAGES[:1], {**STAGES[1], "requires_stage": "SQL"}]},
             "stages.csv",
             None,
         ),
-        ({"stages": defaults.STAGES[1:]}, "stages.csv", None),
-        ({"nurture_tracks": defaults.NURTURE_TRACKS[1:]}, "nurture_tracks.csv", None),
-        ({"playbooks": defaults.PLAYBOOKS[:1]}, "playbooks.csv", None),
-        ({"playbooks": [{**defaults.PLAYBOOKS[-1], "priority": "urgent"}]}, "playbooks.csv", 2),
+        ({"stages": STAGES[1:]}, "stages.csv", None),
+        ({"nurture_tracks": NURTURE_TRACKS[1:]}, "nurture_tracks.csv", None),
+        ({"playbooks": PLAYBOOKS[:1]}, "playbooks.csv", None),
+        ({"playbooks": [{**PLAYBOOKS[-1], "priority": "urgent"}]}, "playbooks.csv", 2),
     ],
     ids=[
         "unknown activity",
@@ -221,7 +222,7 @@ def test_rules_are_data() -> None:
 )
 def test_rules_that_cannot_work_are_named(change: dict[str, Any], file: str, line: int | None) -> None:
     with pytest.raises(ConfigError) as error:
-        Rules(**change)
+        replace(RULES, **change)
     assert (error.value.file, error.value.line) == (file, line)
     assert error.value.fix
 

@@ -7,6 +7,14 @@ from typing import Any
 import pyarrow as pa
 
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
+from funnel_assets.domain.link_rows import (
+    CANNOT_LINK,
+    MUST_LINK,
+    LinkRow,
+    apart_table,
+    contradictions,
+    people_table,
+)
 
 START = dt.date(2026, 1, 20)
 IST = dt.timezone(dt.timedelta(hours=5, minutes=30))
@@ -92,6 +100,7 @@ class World:
             "present": self._present(),
             "overrides": self._overrides(),
         }
+        self.link(0)
 
     def _day(self) -> dt.date:
         return START + dt.timedelta(days=self.random.randrange(self.days))
@@ -269,6 +278,17 @@ class World:
             for number in range(self.days)
         ]
         return pa.Table.from_pylist(rows, schema=PRESENT_SCHEMA)
+
+    def link(self, rows: int) -> None:
+        """Add link rows that don't contradict each other; a row that would is left out."""
+        keys = [f"{mark}{number:02d}" for mark in "pe" for number in range(self.people)]
+        self.link_rows: list[LinkRow] = []
+        for _ in range(rows):
+            action = self.random.choice((MUST_LINK, CANNOT_LINK, CANNOT_LINK))
+            row = LinkRow(action, *self.random.sample(keys, 2))
+            if not any(contradictions([*self.link_rows, row])):
+                self.link_rows.append(row)
+        self.tables |= {"people": people_table(self.link_rows), "apart": apart_table(self.link_rows)}
 
     def _overrides(self) -> pa.Table:
         fields = {"current_stage": ("SQL", "Lead"), "sales_priority": ("high", "low")}

@@ -4,6 +4,7 @@ import datetime as dt
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,6 +85,23 @@ def test_same_dump_again_changes_no_byte(here: Place) -> None:
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files} == files
 
 
+def write_link_rows(here: Place, opened: Pipeline) -> list[dict[str, Any]]:
+    """Join the first two people of the lake and part the third from their phone; return a lead of each."""
+    leads = [
+        row
+        for row in opened.lake.read("raw_leads", opened.all_days()[:4]).to_pylist()
+        if row["email"] and row["phone"]
+    ]
+    first, second, third = list({row["phone"]: row for row in leads}.values())[:3]
+    table = here.home / "config" / "identity_links.csv"
+    table.write_text(
+        "action,person_a,person_b,reason,author\n"
+        f"must_link,{first['phone']},{second['email']},one person,ops\n"
+        f"cannot_link,{third['phone']},{third['email']},a wrong number,ops\n"
+    )
+    return [first, second, third]
+
+
 def test_late_edits_restate_exactly_what_a_rebuild_gives(here: Place, tmp_path: Path) -> None:
     opened = pipeline(here)
     days = opened.all_days()
@@ -92,6 +110,8 @@ def test_late_edits_restate_exactly_what_a_rebuild_gives(here: Place, tmp_path: 
         known = days[: DAYS - night + 1]
         make_all(opened, known[-1:] if opened.lake.days("raw_leads") else known)
         make_all(opened, [day for day in known if day not in opened.lake.days("funnel_marts")])
+        if night == 4:
+            write_link_rows(here, opened)
         opened.restate(known)
         assert not {name: found for name, found in opened.stale_plan().items() if found}
     assert contents(opened) == rebuilt(here, opened, days, tmp_path)
@@ -120,7 +140,7 @@ def test_late_zoom_report_changes_only_its_day_and_what_depends_on_it(here: Plac
     assert after == rebuilt(here, opened, days, tmp_path)
 
 
-def test_changed_mapping_restates_and_taking_it_back_restores(here: Place) -> None:
+def test_a_changed_mapping_or_link_row_restates_and_taking_it_back_restores(here: Place) -> None:
     opened = pipeline(here)
     days = opened.all_days()
     make_all(opened, days)
@@ -140,4 +160,23 @@ def test_changed_mapping_restates_and_taking_it_back_restores(here: Place) -> No
     assert contents(opened) != before
     mapping.write_text(original)
     opened.restate(days)
+    assert contents(opened) == before
+    _link_rows_restate(here, opened, before)
+
+
+def _link_rows_restate(here: Place, opened: Pipeline, before: dict[tuple[str, dt.date], str]) -> None:
+    """Rows of identity_links.csv join and part people everywhere, and taking them back restores what was."""
+    days = opened.all_days()
+    first, second, third = write_link_rows(here, opened)
+    table = here.home / "config" / "identity_links.csv"
+    made = {name for name, node in NODES.items() if not node.is_source}
+    assert set(opened.restate(days)) == made
+    people = opened.lake.read("dedup_leads", days).to_pylist()
+    assert {first["phone_key"], third["email_key"]} <= {row["person_id"] for row in people}
+    assert second["phone_key"] not in {row["person_id"] for row in people if row["date"] >= second["date"]}
+    after = contents(opened)
+    changed = {name for name, day in after if after[name, day] != before[name, day]}
+    assert {"dedup_leads", "engagement_summary", "scored_contacts"} <= changed <= made
+    table.unlink()
+    assert set(opened.restate(days)) == made
     assert contents(opened) == before

@@ -1,8 +1,6 @@
-"""The rules that the software starts with, row by row as they stand in the config CSVs (SPEC 6, 7; seeds 000, 002).
+"""The rules of the tests' worlds; what the software starts with stands in the packaged CSVs of ``config/defaults``."""
 
-Belongs here: default rows of scoring.csv, stages.csv, nurture_tracks.csv and playbooks.csv. Does not belong here:
-reading or writing the files, or applying the rules (:mod:`funnel_assets.domain.scoring`).
-"""
+from funnel_assets.domain.rules import Rules
 
 SCORING: tuple[dict[str, str | int], ...] = (
     {"activity": "view", "points": 10},
@@ -119,3 +117,5 @@ PLAYBOOKS: tuple[dict[str, str], ...] = (
     {"health": "", "stage_at_least": "", "playbook": "Education", "priority": "low"},
 )
 """Next playbook (seed 002): the first row that fits wins; an empty cell fits all."""
+
+RULES = Rules(SCORING, STAGES, NURTURE_TRACKS, PLAYBOOKS)
