@@ -71,8 +71,14 @@ class Place:
 
 
 @contextlib.contextmanager
-def place(*, days: int = 12, scale: float = 0.05, seed: int = 3, drop: bool = True) -> Iterator[Place]:
-    """Make a place; its server and database are ended when it is left."""
+def place(
+    *, days: int = 12, scale: float = 0.05, seed: int = 3, drop: bool = True, engine: str = "pandas"
+) -> Iterator[Place]:
+    """Make a place; its server and database are ended when it is left.
+
+    Planning a query costs DuckDB more than pandas takes for a few hundred rows, so small worlds run on pandas; the
+    parity tests hold the engines to each other.
+    """
     world = build_edtech(days, yesterday(), scale, seed, None)
     home = Path(tempfile.mkdtemp(prefix="funnel-"))
     with serve(world, token=TOKEN) as server:
@@ -88,6 +94,7 @@ def place(*, days: int = 12, scale: float = 0.05, seed: int = 3, drop: bool = Tr
             "FUNNEL_SOURCES_URL": server.url,
             "FUNNEL_CRM_TOKEN": TOKEN,
             "FUNNEL_POSTGRES_FSYNC": "off",
+            "FUNNEL_ENGINE": engine,
         }
         (home / "config").mkdir()
         for name, body in world.config_files().items():

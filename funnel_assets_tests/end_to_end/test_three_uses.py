@@ -25,7 +25,7 @@ MARKETING = [
 
 @pytest.fixture(scope="module")
 def here() -> Iterator[Place]:
-    with place(days=10, drop=False) as made:
+    with place(days=10, drop=False, engine="duckdb") as made:
         yield made
 
 

@@ -34,7 +34,7 @@ from funnel_assets.storage.postgres import ensure_server
 from funnel_assets_tests.orchestration import harness
 from funnel_assets_tests.world import Place, place, yesterday
 
-HISTORIES = int(os.environ.get("FUNNEL_HISTORIES", "3"))
+HISTORIES = int(os.environ.get("FUNNEL_HISTORIES", "2"))
 DAYS = 5
 PATHS = {
     "leads": "/sheets/leads.csv",
@@ -143,7 +143,7 @@ def fresh(stage: Stage) -> Iterator[Pipeline]:
         if part in KEPT:
             shutil.copytree(stage.home / part, stage.here.home / part)
     stage.here.server.behave()
-    yield harness.open_pipeline(stage.here, FUNNEL_ENGINE="pandas")
+    yield harness.open_pipeline(stage.here)
 
 
 def happen(
@@ -245,16 +245,13 @@ def rebuilt(stage: Stage) -> Pipeline:
     shutil.rmtree(home, ignore_errors=True)
     for part in ("landing", "config", "inbox"):
         shutil.copytree(stage.here.home / part, home / part)
-    again = Pipeline(
-        load_settings(
-            {**stage.here.environ, "FUNNEL_HOME": str(home), "FUNNEL_ENGINE": "pandas"}, dotenv=False
-        )
-    )
+    again = Pipeline(load_settings({**stage.here.environ, "FUNNEL_HOME": str(home)}, dotenv=False))
     make_all(again, fetch=False)
     return again
 
 
 def test_an_edit_costs_the_people_concerned(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On DuckDB, as by default."""
     computed: list[tuple[str, int]] = []
     real = restating.affected
 
@@ -264,7 +261,8 @@ def test_an_edit_costs_the_people_concerned(stage: Stage, monkeypatch: pytest.Mo
         return found
 
     monkeypatch.setattr(restating, "affected", watched)
-    with fresh(stage) as opened:
+    with fresh(stage):
+        opened = harness.open_pipeline(stage.here, FUNNEL_ENGINE="duckdb")
         rows = [dict(row) for row in stage.rows["leads"]]
         rows[-1]["utmSource"] = "another_source"
         stage.here.server.misbehave(PATHS["leads"], body_override=written("leads", rows, list(rows[0])))
