@@ -17,7 +17,7 @@ from funnel_assets.domain.mapping import MISCELLANEOUS
 FIRST_NAME = "'^[^a-z]*(?:(?:mr|mrs|ms|miss|dr|prof|shri|smt)[. ]+)?([a-z]*)'"
 SIGHTINGS = """
 SELECT email_key, phone_key, date, min(phone) AS phone, max(seen_at) AS seen_at,
-       min(nullif(regexp_extract(lower(called), {name}, 1)[:{letters}], '')) AS called
+       min(called) AS called
 FROM (
     SELECT email_key, phone_key, phone, date, created_at AS seen_at, name AS called FROM {raw_leads}
     UNION ALL SELECT email_key, phone_key, phone, date, touched_at, first_name FROM {zoom_attendance}
@@ -28,9 +28,15 @@ GROUP BY ALL
 
 DEDUP_LEADS = """
 WITH pairs AS (
-    SELECT phone_key, email_key, min(date) AS since, arg_min(called, date) AS called,
+    SELECT phone_key, email_key, min(date) AS since, arg_min(first_name, date) AS called,
            arg_min(seen_at, date) AS seen_at
-    FROM {links} WHERE called IS NOT NULL GROUP BY ALL
+    FROM (
+        SELECT *, nullif(regexp_extract(lower(called), {name}, 1)[:{letters}], '') AS first_name
+        FROM {links} SEMI JOIN (
+            SELECT phone_key FROM {links} GROUP BY phone_key HAVING min(email_key) <> max(email_key)
+        ) USING (phone_key)
+    )
+    WHERE first_name IS NOT NULL GROUP BY ALL
 ),
 strangers AS (
     SELECT phone_key, email_key, since
@@ -149,12 +155,14 @@ def dedup_leads_sql(connection: Any, first: dt.date, last: dt.date, **tables: st
         tables: Table names (or any SQL that can stand after FROM) of raw_leads, zoom_attendance and mapping. A
             temporary table ``links_by_hand`` is left behind.
     """
-    sightings = SIGHTINGS.format(**tables, name=FIRST_NAME, letters=NAME_LETTERS)
+    sightings = SIGHTINGS.format(**tables)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE links_by_hand AS {sightings}")
     return connection.sql(
         DEDUP_LEADS.format(
             **tables,
             links="links_by_hand",
+            name=FIRST_NAME,
+            letters=NAME_LETTERS,
             first=first,
             last=last,
             since=look_back_start(first),

@@ -51,7 +51,7 @@ is more often a family's or a counsellor's own number, typed for several people.
 NAME_LETTERS = 3
 """Letters of a first name that are compared: Raj is Rajesh, and A. is Asha."""
 
-LINK_COLUMNS = ("email_key", "phone_key", "phone", "date", "seen_at", "first_name")
+LINK_COLUMNS = ("email_key", "phone_key", "phone", "date", "seen_at", "name")
 
 _ALWAYS = dt.date(1900, 1, 1)
 """Since when what a row names has been there."""
@@ -94,8 +94,9 @@ def identity_links(
 ) -> Native:
     """Return every sighting of an e-mail and a phone in one record: one row per e-mail, phone and local day.
 
-    Columns: email_key, phone_key, phone (digits), date, seen_at (last sighting of the day, UTC), first_name (its first
-    letters; null where no record has one). Needs all days there are, because a link holds until a newer one.
+    Columns: email_key, phone_key, phone (digits), date, seen_at (last sighting of the day, UTC), name (of the day's
+    records the one that sorts first, as typed; null where none has one). Needs all days there are, because a link holds
+    until a newer one.
     """
     sighted = [
         _sightings(nw.from_native(raw_leads), "created_at", "name"),
@@ -109,7 +110,7 @@ def identity_links(
         .agg(
             nw.col("phone").min().alias("phone"),
             nw.col("seen_at").max().alias("seen_at"),
-            nw.col("first_name").min().alias("first_name"),
+            nw.col("name").min().alias("name"),
         )
         .select(*LINK_COLUMNS)
         .to_native()
@@ -125,7 +126,7 @@ def _sightings(records: Frame, seen_at: str, name: str | None) -> Frame:
         "phone",
         "date",
         nw.col(seen_at).alias("seen_at"),
-        (first_letters(name) if name else nobody).alias("first_name"),
+        (nw.col(name) if name else nobody).alias("name"),
     )
 
 
@@ -172,7 +173,12 @@ def _strangers(sightings: Frame) -> Frame:
         nw.col("email_key").min().alias("_first"), nw.col("email_key").max().alias("_last")
     )
     several = emails.filter(nw.col("_first") != nw.col("_last")).select("phone_key")
-    told = sightings.filter(~nw.col("first_name").is_null()).join(several, on="phone_key", how="semi")
+    told = (
+        sightings.filter(~nw.col("name").is_null())
+        .join(several, on="phone_key", how="semi")
+        .with_columns(first_letters("name").alias("first_name"))
+        .filter(~nw.col("first_name").is_null())
+    )
     pairs = first_by(told, ["phone_key", "email_key"], ["date"])
     holders = first_by(pairs, ["phone_key"], ["date", "seen_at", "email_key"]).select(
         "phone_key", nw.col("first_name").alias("_holder")

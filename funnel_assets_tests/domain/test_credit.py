@@ -20,7 +20,7 @@ DAY = dt.date(2026, 4, 10)
 AMOUNTS = ("gross_revenue_paise", "net_revenue_paise")
 LINKS = pa.schema(
     [(name, pa.string()) for name in ("email_key", "phone_key", "phone")]
-    + [("date", pa.date32()), ("first_name", pa.string()), ("seen_at", pa.timestamp("us", tz="UTC"))]
+    + [("date", pa.date32()), ("name", pa.string()), ("seen_at", pa.timestamp("us", tz="UTC"))]
 )
 
 
