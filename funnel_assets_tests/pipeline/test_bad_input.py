@@ -33,7 +33,7 @@ from funnel_assets_tests.orchestration import harness
 from funnel_assets_tests.world import TOKEN, Place, place
 
 DAYS = 6
-KILLS = int(os.environ.get("FUNNEL_KILLS", "2"))
+KILLS = int(os.environ.get("FUNNEL_KILLS", "1"))
 LEADS, SPEND, ASSIGNMENTS = "/sheets/leads.csv", "/sheets/spend.csv", "/crm/assignments.csv"
 PROJECT = Path(__file__).resolve().parents[2]
 PERSONAL = re.compile(r"\d{10,}|[\w.+-]+@[\w-]+\.\w+")

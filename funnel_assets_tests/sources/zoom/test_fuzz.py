@@ -9,7 +9,7 @@ import pytest
 from funnel_assets.sources.zoom import ReportRefused, ZoomReport, read_report
 from funnel_assets_tests.sources.zoom.generator import FIELDS, NOISE, STRUCTURAL, Case, make_case
 
-FILES = int(os.environ.get("FUNNEL_FUZZ_FILES", "10000"))
+FILES = int(os.environ.get("FUNNEL_FUZZ_FILES", "1500"))
 ROUND_TRIPS = max(FILES // 10, 50)
 PER_DAMAGE = (FILES - ROUND_TRIPS) // (len(STRUCTURAL) + len(NOISE))
 _TIMES = ("registration_time", "join_time", "leave_time")
