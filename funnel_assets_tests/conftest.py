@@ -1,8 +1,12 @@
 """What every test may use, and the order in which modules start."""
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["funnel_assets_tests.postgres_fixture"]
+
+settings.register_profile("suite", max_examples=30, deadline=None)
+settings.load_profile("suite")
 
 # Modules that mostly wait come first and run beside those that mostly compute; long ones never start last.
 LONGEST = (

@@ -466,7 +466,7 @@ EXAMPLE = default_file("sources.example.yaml")
 
 
 @given(at=st.integers(0, len(EXAMPLE)), gone=st.integers(0, 60), put=st.binary(max_size=12))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_damage_ends_in_an_answer_or_a_config_error(
     tmp_path: Path, at: int, gone: int, put: bytes
 ) -> None:

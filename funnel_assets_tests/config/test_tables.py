@@ -721,7 +721,7 @@ def written(records: list[tuple[str, str, dt.date | None]], draw: st.DrawFn) -> 
 
 
 @given(data=st.data(), records=st.lists(RECORD, max_size=6, unique_by=lambda record: record[0].lower()))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_fingerprint_ignores_order_and_format(
     tmp_path: Path, data: st.DataObject, records: list[tuple[str, str, dt.date | None]]
 ) -> None:
@@ -742,7 +742,7 @@ def test_fingerprint_ignores_order_and_format(
     gone=st.integers(0, 40),
     put=st.binary(max_size=12) | st.text(st.sampled_from('",;\t\n\r\x00é ')).map(str.encode),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_damage_ends_in_an_answer_or_a_config_error(
     tmp_path: Path, name: str, at: int, gone: int, put: bytes
 ) -> None:

@@ -398,7 +398,7 @@ def test_no_reports_give_an_empty_typed_table() -> None:
     assert result.account().empty
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 60), st.integers(-3, 30)), max_size=12))
 def test_union_seconds_equals_counting_every_second(visits: list[tuple[int, int, int]]) -> None:
     visits.sort()

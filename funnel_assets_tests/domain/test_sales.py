@@ -176,7 +176,7 @@ TYPED = st.one_of(st.none(), st.text(alphabet="aA bB", max_size=5))
 AR = st.one_of(TYPED, st.sampled_from([MISCELLANEOUS, MISCELLANEOUS.upper(), f"  {MISCELLANEOUS} "]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     cells=st.lists(st.tuples(AR, TYPED), min_size=1, max_size=20),
     values=st.lists(

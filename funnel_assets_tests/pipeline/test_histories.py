@@ -34,7 +34,7 @@ from funnel_assets.storage.postgres import ensure_server
 from funnel_assets_tests.orchestration import harness
 from funnel_assets_tests.world import Place, place, yesterday
 
-HISTORIES = int(os.environ.get("FUNNEL_HISTORIES", "2"))
+HISTORIES = int(os.environ.get("FUNNEL_HISTORIES", "1"))
 DAYS = 5
 PATHS = {
     "leads": "/sheets/leads.csv",

@@ -216,7 +216,7 @@ def test_what_is_no_whole_csv_is_refused(data: bytes, says: str) -> None:
     assert "Next:" in str(caught.value)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(1, len(WHOLE) - 1))
 def test_a_cut_file_never_gives_a_row_that_was_not_there(keep: int) -> None:
     whole = {row[:-1] for row in rows(read(WHOLE))}
@@ -248,7 +248,7 @@ def test_missing_file_and_unknown_kind(tmp_path: Path) -> None:
 CELLS = st.text(st.sampled_from('ab1 ,"\n;é\u00a0'), max_size=6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=30), st.sampled_from(["\n", "\r\n"]))
 def test_what_csv_wrote_is_read_back_with_its_lines(written: list[tuple[str, str, str]], end: str) -> None:
     out = io.StringIO()
@@ -269,7 +269,7 @@ def test_what_csv_wrote_is_read_back_with_its_lines(written: list[tuple[str, str
 LINES = st.lists(st.text(st.sampled_from('a1,"'), max_size=9), max_size=25)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(LINES, st.booleans(), st.integers(4, 40))
 def test_fast_and_careful_reader_agree_on_anything(lines: list[str], final: bool, block: int) -> None:
     body = ("\n".join(lines) + ("\n" if final else "")).encode()

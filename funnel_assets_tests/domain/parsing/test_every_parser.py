@@ -54,14 +54,14 @@ def read(rows: pd.DataFrame, dataset: str) -> Parsed:
 
 
 @pytest.mark.parametrize("dataset", PARSERS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_contract_and_accounts_hold(dataset: str, data: st.DataObject) -> None:
     check(read(data.draw(tables(dataset)), dataset), dataset)
 
 
 @pytest.mark.parametrize("dataset", PARSERS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 999))
 def test_order_of_rows_changes_nothing(dataset: str, data: st.DataObject, seed: int) -> None:
     rows = data.draw(tables(dataset))
@@ -78,7 +78,7 @@ def test_order_of_rows_changes_nothing(dataset: str, data: st.DataObject, seed: 
 
 
 @pytest.mark.parametrize("dataset", PARSERS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_day_by_day_equals_all_at_once(dataset: str, data: st.DataObject) -> None:
     rows = data.draw(tables(dataset))
@@ -89,7 +89,7 @@ def test_day_by_day_equals_all_at_once(dataset: str, data: st.DataObject) -> Non
 
 
 @pytest.mark.parametrize("dataset", PARSERS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_rows_without_a_day_are_those_the_index_quarantines(dataset: str, data: st.DataObject) -> None:
     index = read(data.draw(tables(dataset)), dataset).index
