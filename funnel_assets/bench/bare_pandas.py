@@ -161,18 +161,53 @@ def _zoom(inbox: Path, tables: dict[str, pd.DataFrame], banned: frozenset[str], 
 
 def _links(read: Read, day: dt.date) -> pd.DataFrame:
     sighted = [
-        frame[["email_key", "phone_key", "date"]].assign(seen_at=frame[at])
-        for frame, at in (
-            (read.leads, "created_at"),
-            (read.zoom, "touched_at"),
-            (read.events, "event_at"),
+        frame[["email_key", "phone_key", "date"]].assign(
+            seen_at=frame[at], first_name=_first_letters(frame[name]) if name else None
+        )
+        for frame, at, name in (
+            (read.leads, "created_at", "name"),
+            (read.zoom, "touched_at", "first_name"),
+            (read.events, "event_at", None),
         )
     ]
     return pd.concat(sighted, ignore_index=True).dropna(subset=["email_key", "phone_key"])
 
 
+def _first_letters(names: pd.Series) -> pd.Series:
+    plain = names.astype("str").str.lower().str.replace("^[^a-z]+", "", regex=True).where(names.notna(), "")
+    plain = plain.str.replace(r"^(?:mr|mrs|ms|miss|dr|prof|shri|smt)[. ]+", "", regex=True)
+    letters = plain.str.replace("[^a-z].*$", "", regex=True).str[:3]
+    return letters.where(letters != "")
+
+
+def _strangers(links: pd.DataFrame) -> pd.DataFrame:
+    """E-mails that came to a phone with another first name than its first one, and since when."""
+    named = links.dropna(subset=["first_name"]).sort_values(["date", "seen_at", "email_key"])
+    pairs = named.drop_duplicates(["phone_key", "email_key"])
+    holders = pairs.drop_duplicates("phone_key")[["phone_key", "first_name"]]
+    pairs = pairs.merge(holders, on="phone_key", suffixes=("", "_holder"))
+    same = [
+        one.startswith(other) or other.startswith(one)
+        for one, other in zip(pairs["first_name"], pairs["first_name_holder"], strict=True)
+    ]
+    return pairs.loc[[not one for one in same], ["email_key", "phone_key", "date"]].rename(
+        columns={"date": "since"}
+    )
+
+
+def _own(records: pd.DataFrame, strangers: pd.DataFrame) -> pd.Series:
+    found = records[["email_key", "phone_key", "date"]].merge(
+        strangers, how="left", on=["email_key", "phone_key"]
+    )
+    strange = (found["since"].notna() & (found["since"] <= found["date"])).to_numpy()
+    return records["phone_key"].where(~strange)
+
+
 def _persons(records: pd.DataFrame, links: pd.DataFrame, record_id: str) -> pd.Series:
     """The phone, else the phone last known for the e-mail up to the record's day, else the e-mail, else alone."""
+    strangers = _strangers(links)
+    records = records.assign(phone_key=_own(records, strangers))
+    links = links.assign(phone_key=_own(links, strangers)).dropna(subset=["phone_key"])
     need = records[records["phone_key"].isna() & records["email_key"].notna()]
     need = need[["email_key", "date"]].drop_duplicates()
     met = need.merge(links, on="email_key", suffixes=("", "_seen"))
