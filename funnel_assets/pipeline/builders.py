@@ -13,7 +13,7 @@ from funnel_assets.config.tables import Tables
 from funnel_assets.domain.attribution import touches
 from funnel_assets.domain.credit import sale_credit
 from funnel_assets.domain.engagement import engagement_summary
-from funnel_assets.domain.frames import month_number, month_start
+from funnel_assets.domain.frames import look_back_start, month_number, month_start
 from funnel_assets.domain.identity import Links, identity_links, opened
 from funnel_assets.domain.leads import dedup_leads
 from funnel_assets.domain.link_rows import apart_table, groups, link_rows, people_table, person_key
@@ -23,18 +23,25 @@ from funnel_assets.domain.scoring import Rules, scored_contacts
 from funnel_assets.pipeline.compute import Builder, Frames
 from funnel_assets.pipeline.graph import days_between
 
+_SIGHTED = {
+    "raw_leads": ("created_at", "name"),
+    "zoom_attendance": ("touched_at", "first_name"),
+    "engagement_events": ("event_at",),
+}
+"""Where e-mails and phones are seen together, and the columns that tell when, and by which name."""
+
 
 def _links(frames: Frames, reader: str) -> Links:
     """All that says who is who up to the range's last day."""
+    return frames.links(tuple(_SIGHTED), lambda: _worked_out(frames, reader))
+
+
+def _worked_out(frames: Frames, reader: str) -> Links:
     read = {
         name: nw.from_native(frames.read(name, reader, ["email_key", "phone_key", "phone", "date", *more]))
         .filter(nw.col("date") <= nw.lit(frames.last))
         .to_native()
-        for name, more in (
-            ("raw_leads", ("created_at", "name")),
-            ("zoom_attendance", ("touched_at", "first_name")),
-            ("engagement_events", ("event_at",)),
-        )
+        for name, more in _SIGHTED.items()
     }
     seen = frames.engine.materialize(
         identity_links(read["raw_leads"], read["zoom_attendance"], read["engagement_events"])
@@ -52,8 +59,8 @@ def _links(frames: Frames, reader: str) -> Links:
 
 def _dedup_leads(frames: Frames) -> Any:
     return dedup_leads(
-        frames.read("raw_leads", "dedup_leads"),
-        frames.read("zoom_attendance", "dedup_leads"),
+        frames.read("raw_leads", "dedup_leads", since=look_back_start(frames.first)),
+        frames.read("zoom_attendance", "dedup_leads", since=look_back_start(frames.first)),
         _links(frames, "dedup_leads"),
         frames.config("funnel_mapping"),
         first=frames.first,
@@ -65,8 +72,8 @@ def _dedup_leads(frames: Frames) -> Any:
 def first_touch_people(frames: Frames) -> Any:
     """Count people by the day of their first touch of the month: what ``dedup_leads`` must hold, without making it."""
     found = touches(
-        frames.read("raw_leads", "dedup_leads"),
-        frames.read("zoom_attendance", "dedup_leads"),
+        frames.read("raw_leads", "dedup_leads", since=month_start(frames.first)),
+        frames.read("zoom_attendance", "dedup_leads", since=month_start(frames.first)),
         _links(frames, "dedup_leads"),
         first=month_start(frames.first),
         last=frames.last,
@@ -138,7 +145,7 @@ _OVERRIDES = pa.schema(
 def _assigned_leads(frames: Frames) -> Any:
     return assigned_leads(
         frames.read("crm_assignments", "assigned_leads"),
-        frames.read("zoom_attendance", "assigned_leads"),
+        frames.read("zoom_attendance", "assigned_leads", since=look_back_start(frames.first)),
         frames.config("funnel_mapping"),
         first=frames.first,
         last=frames.last,
@@ -150,8 +157,8 @@ def _assigned_leads(frames: Frames) -> Any:
 def _sales_enriched(frames: Frames) -> Any:
     return sales_enriched(
         frames.read("crm_sales", "sales_enriched"),
-        frames.read("zoom_attendance", "sales_enriched"),
-        frames.read("raw_leads", "sales_enriched"),
+        frames.read("zoom_attendance", "sales_enriched", since=look_back_start(frames.first)),
+        frames.read("raw_leads", "sales_enriched", since=look_back_start(frames.first)),
         _links(frames, "sales_enriched"),
         frames.config("manual_mapping"),
         frames.config("manual_funnels"),
@@ -165,8 +172,8 @@ def _sales_enriched(frames: Frames) -> Any:
 def _sale_credit(frames: Frames) -> Any:
     return sale_credit(
         frames.read("sales_enriched", "sale_credit"),
-        frames.read("raw_leads", "sale_credit"),
-        frames.read("zoom_attendance", "sale_credit"),
+        frames.read("raw_leads", "sale_credit", since=look_back_start(frames.first)),
+        frames.read("zoom_attendance", "sale_credit", since=look_back_start(frames.first)),
         _links(frames, "sale_credit"),
         frames.config("funnel_mapping"),
         first=frames.first,
@@ -179,7 +186,7 @@ def _funnel_marts(frames: Frames) -> Any:
     return funnel_marts(
         Parts(
             dedup_leads=frames.read("dedup_leads", "funnel_marts"),
-            zoom_attendance=frames.read("zoom_attendance", "funnel_marts"),
+            zoom_attendance=frames.read("zoom_attendance", "funnel_marts", since=frames.first),
             links=_links(frames, "funnel_marts"),
             assigned_leads=frames.read("assigned_leads", "funnel_marts"),
             sales_enriched=frames.read("sales_enriched", "funnel_marts"),

@@ -14,12 +14,14 @@ import pyarrow as pa
 
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
+from funnel_assets.domain.identity import Links
 from funnel_assets.domain.link_rows import link_rows
 from funnel_assets.errors import FunnelError, MissingPartitions
-from funnel_assets.pipeline.graph import NODES, Node, Window, days_between
+from funnel_assets.pipeline.graph import NODES, Input, Node, Window, days_between, history
 from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.pipeline.restating import NOBODY, restate_people
 from funnel_assets.pipeline.staleness import Contents
+from funnel_assets.pipeline.who import KnownLinks
 from funnel_assets.storage.engine import Engine
 from funnel_assets.storage.lake import Lake
 
@@ -39,6 +41,8 @@ class Frames:
         start: First day of every dataset.
         wanted: Days to make, where not all between first and last.
         people: Keys (phone_key, email_key or person_id, or NOBODY) of the people to make; None: everybody.
+        contents: What is in the lake, and
+        known: where who is who is kept for the next dataset; both or none.
     """
 
     engine: Engine
@@ -49,6 +53,8 @@ class Frames:
     start: dt.date
     wanted: Sequence[dt.date] | None = None
     people: pa.Array | None = None
+    contents: Contents | None = None
+    known: KnownLinks | None = None
 
     def _days(self, window: Window) -> list[dt.date]:
         """Those days of the windows of all days to make that can exist."""
@@ -56,11 +62,19 @@ class Frames:
         windows = {(max(window(first)[0], self.start), window(last)[1]) for first, last in spans}
         return sorted({day for since, until in windows for day in days_between(since, until)})
 
-    def read(self, dataset: str, reader: str, columns: Sequence[str] | None = None) -> Any:
-        """Frame over the days that the range of ``reader`` needs of ``dataset``."""
+    def read(
+        self,
+        dataset: str,
+        reader: str,
+        columns: Sequence[str] | None = None,
+        *,
+        since: dt.date = dt.date.min,
+    ) -> Any:
+        """Frame over the days that the range of ``reader`` needs of ``dataset``, from ``since`` on."""
         window = next(read.window for read in NODES[reader].inputs if read.dataset == dataset)
         names = columns or arrow_schema(CONTRACTS[dataset]).names
-        frame = self.engine.scan(self.lake, dataset, self._days(window), names)
+        days = [day for day in self._days(window) if day >= since]
+        frame = self.engine.scan(self.lake, dataset, days, names)
         return frame if self.people is None else self._of_people(frame, names)
 
     def _of_people(self, frame: Any, names: Sequence[str]) -> Any:
@@ -76,6 +90,13 @@ class Frames:
             .select(*names)
             .to_native()
         )
+
+    def links(self, datasets: Sequence[str], work_out: Callable[[], Links]) -> Links:
+        """Who is who up to the last day, by all days of these datasets: worked out anew only when one changed."""
+        if self.known is None or self.contents is None or self.people is not None:
+            return work_out()
+        of = tuple(self.contents.fingerprint(Input(name, history), self.last) for name in datasets)
+        return self.known.get((*of, self.tables.fingerprint("identity_links")), self.engine, work_out)
 
     def config(self, name: str) -> Any:
         """Frame over a config table."""
@@ -95,6 +116,7 @@ def make_days(
     tables: Tables,
     start: dt.date,
     contents: Contents,
+    known: KnownLinks | None = None,
 ) -> Outcome:
     """Make days of a dataset from what is in the lake.
 
@@ -108,12 +130,15 @@ def make_days(
 
     def compute(first: dt.date, last: dt.date, **narrowed: Any) -> pa.Table:
         with engine() as opened:
-            return opened.collect(builder(Frames(opened, lake, tables, first, last, start, **narrowed)))
+            frames = Frames(
+                opened, lake, tables, first, last, start, contents=contents, known=known, **narrowed
+            )
+            return opened.collect(builder(frames))
 
     wanted = {day: contents.inputs(node, day, config) for day in ready}
-    known = lake.all_facts(dataset, ready)
-    outcome.done = {day: facts for day, facts in known.items() if facts.inputs == wanted[day]}
-    stale = {day: facts for day, facts in known.items() if day not in outcome.done}
+    written = lake.all_facts(dataset, ready)
+    outcome.done = {day: facts for day, facts in written.items() if facts.inputs == wanted[day]}
+    stale = {day: facts for day, facts in written.items() if day not in outcome.done}
     rows = link_rows(tables.rows("identity_links")) if "identity_links" in node.config else ()
     restate_people(lake, contents, node, stale, wanted, compute, outcome, rows)
     for first, last in consecutive([day for day in ready if day not in outcome.done]):

@@ -26,6 +26,7 @@ from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.owed import owed_days
 from funnel_assets.pipeline.publish import Published, publish
 from funnel_assets.pipeline.staleness import Contents, stale_days
+from funnel_assets.pipeline.who import KnownLinks
 from funnel_assets.pipeline.zoom import ZoomIngest
 from funnel_assets.storage.engine import open_engine
 from funnel_assets.storage.files import write_whole
@@ -54,6 +55,7 @@ class Pipeline:
         self.lake = Lake(settings.lake)
         self.landing = Landing(settings.landing)
         self.quarantine = Quarantine(settings.quarantine)
+        self._known = KnownLinks()
 
     # --- what people edit: read anew at each use, so that a saved file counts without a restart -----------
 
@@ -129,12 +131,15 @@ class Pipeline:
             tables=self.tables(),
             start=self.settings.start_date,
             contents=Contents(self.lake, self.settings.start_date),
+            known=self._known,
         )
 
     def publish(self) -> Published:
         """Bring Postgres up to the lake in one transaction; refuses when rows or money don't add up."""
         tables = self.tables()
-        done = publish(self.lake, self.quarantine, self.warehouse, tables, self.settings.timezone)
+        done = publish(
+            self.lake, self.quarantine, self.warehouse, tables, self.settings.timezone, self._known
+        )
         if done.days:
             self._list_unmapped(tables)
         return done
@@ -246,7 +251,7 @@ class Pipeline:
 
     def reconcile(self, outcome: Outcome) -> list[str]:
         """What doesn't add up in the days just made, in words; empty when all does."""
-        return reconciliation.broken(self.lake, self.tables(), outcome)
+        return reconciliation.broken(self.lake, self.tables(), outcome, self._known)
 
     def unusual_row_counts(self, outcome: Outcome) -> list[str]:
         """Days just made whose row count is unusual for their weekday, in words."""

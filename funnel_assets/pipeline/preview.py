@@ -75,9 +75,16 @@ class _Anew(Frames):
 
     made: dict[str, pa.Table]
 
-    def read(self, dataset: str, reader: str, columns: Sequence[str] | None = None) -> Any:
+    def read(
+        self,
+        dataset: str,
+        reader: str,
+        columns: Sequence[str] | None = None,
+        *,
+        since: dt.date = dt.date.min,
+    ) -> Any:
         if dataset not in self.made:
-            return super().read(dataset, reader, columns)
+            return super().read(dataset, reader, columns, since=since)
         table = self.made[dataset]
         return self.engine.frame(table if columns is None else table.select(columns))
 

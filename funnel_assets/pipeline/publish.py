@@ -18,6 +18,7 @@ from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, ColumnFacts, Contract, arrow_schema, columns
 from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline import reconciliation
+from funnel_assets.pipeline.who import KnownLinks
 from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
 from funnel_assets.storage.quarantine import COLUMNS, Quarantine
 from funnel_assets.storage.views import INDEXES, refresh_statements, view_statements
@@ -156,25 +157,38 @@ def published_table(table: pa.Table) -> pa.Table:
 
 
 def publish(
-    lake: Lake, quarantine: Quarantine, warehouse: Warehouse, tables: Tables, timezone: str
+    lake: Lake,
+    quarantine: Quarantine,
+    warehouse: Warehouse,
+    tables: Tables,
+    timezone: str,
+    known: KnownLinks | None = None,
 ) -> Published:
     """Bring Postgres up to the lake.
+
+    Args:
+        lake: What to publish.
+        quarantine: What couldn't be used, published too.
+        warehouse: Where to.
+        tables: Config tables.
+        timezone: Of local days and of the views' today.
+        known: Where who is who is kept.
 
     Raises:
         FunnelError: If rows or money don't add up between the steps of a day to publish; nothing is published.
     """
     facts = {name: lake.all_facts(name) for name in CONTRACTS}
-    known = _published_contents(warehouse)
+    published = _published_contents(warehouse)
     replace = {
         name: [
             day
-            for day in sorted({*days, *known.get(name, {})})
-            if _content(days, day) != known.get(name, {}).get(day)
+            for day in sorted({*days, *published.get(name, {})})
+            if _content(days, day) != published.get(name, {}).get(day)
         ]
         for name, days in facts.items()
     }
     _refuse_broken_steps(
-        lake, tables, {name: days for name, days in replace.items() if name != "funnel_marts"}
+        lake, tables, {name: days for name, days in replace.items() if name != "funnel_marts"}, known
     )
     compared = _compared(lake, facts["funnel_marts"], replace["funnel_marts"])
     side = _side_tables(quarantine, tables, facts) | {"reconciliation": compared}
@@ -196,8 +210,10 @@ def publish(
     return Published(changed, total)
 
 
-def _refuse_broken_steps(lake: Lake, tables: Tables, days_of: Mapping[str, Sequence[dt.date]]) -> None:
-    broken = reconciliation.broken_steps(lake, tables, days_of)
+def _refuse_broken_steps(
+    lake: Lake, tables: Tables, days_of: Mapping[str, Sequence[dt.date]], known: KnownLinks | None
+) -> None:
+    broken = reconciliation.broken_steps(lake, tables, days_of, known)
     if broken:
         raise FunnelError(
             f"not published: {'; '.join(broken[:5])}. What was published before stays.",

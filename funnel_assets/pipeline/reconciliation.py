@@ -15,6 +15,7 @@ from funnel_assets.pipeline.compute import Frames
 from funnel_assets.pipeline.graph import NODES, days_between
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.staleness import Contents
+from funnel_assets.pipeline.who import KnownLinks
 from funnel_assets.storage.engine import DuckDBEngine
 from funnel_assets.storage.lake import Lake, PartitionFacts
 
@@ -48,15 +49,17 @@ _MEASURES = {
 }
 
 
-def broken(lake: Lake, tables: Tables, outcome: Outcome) -> list[str]:
+def broken(lake: Lake, tables: Tables, outcome: Outcome, known: KnownLinks | None = None) -> list[str]:
     """What doesn't add up in the days just made of a dataset, in words."""
     days = sorted(outcome.done)
     if outcome.dataset == "funnel_marts":
         return broken_rows(marts_table(lake, days))
-    return broken_steps(lake, tables, {outcome.dataset: days})
+    return broken_steps(lake, tables, {outcome.dataset: days}, known)
 
 
-def broken_steps(lake: Lake, tables: Tables, days_of: Mapping[str, Sequence[dt.date]]) -> list[str]:
+def broken_steps(
+    lake: Lake, tables: Tables, days_of: Mapping[str, Sequence[dt.date]], known: KnownLinks | None = None
+) -> list[str]:
     """What the steps before the mart lost or doubled on these days, in words that name the step.
 
     Each dataset is counted against what it is made from, another way than it is made. A day whose inputs changed since
@@ -78,7 +81,7 @@ def broken_steps(lake: Lake, tables: Tables, days_of: Mapping[str, Sequence[dt.d
             ]
             if expected is None or not fresh:
                 continue
-            wanted = expected.counted(_Step(engine, lake, tables, fresh))
+            wanted = expected.counted(_Step(engine, lake, tables, fresh, contents, known))
             found = _by_day(engine, lake, dataset, fresh, expected.found)
             for day in fresh:
                 for name in expected.found:
@@ -108,6 +111,8 @@ class _Step:
     lake: Lake
     tables: Tables
     days: Sequence[dt.date]
+    contents: Contents
+    known: KnownLinks | None
 
     def totals(self, dataset: str, measures: Mapping[str, str]) -> Totals:
         """Totals of the same days of another dataset."""
@@ -125,7 +130,16 @@ class _Step:
     def people(self) -> Totals:
         """People by the day of their month's first touch."""
         start = min(self.lake.days("raw_leads"), default=self.days[0])
-        frames = Frames(self.engine, self.lake, self.tables, self.days[0], self.days[-1], start)
+        frames = Frames(
+            self.engine,
+            self.lake,
+            self.tables,
+            self.days[0],
+            self.days[-1],
+            start,
+            contents=self.contents,
+            known=self.known,
+        )
         rows = self.engine.collect(first_touch_people(frames)).to_pylist()
         return {row["date"]: {"rows": row["people"]} for row in rows}
 

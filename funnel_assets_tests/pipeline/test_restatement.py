@@ -110,7 +110,7 @@ def test_late_edits_restate_exactly_what_a_rebuild_gives(here: Place, tmp_path: 
         known = days[: DAYS - night + 1]
         make_all(opened, known[-1:] if opened.lake.days("raw_leads") else known)
         make_all(opened, [day for day in known if day not in opened.lake.days("funnel_marts")])
-        if night == 4:
+        if night == 1:
             write_link_rows(here, opened)
         opened.restate(known)
         assert not {name: found for name, found in opened.stale_plan().items() if found}
