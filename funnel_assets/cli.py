@@ -314,7 +314,8 @@ def analyst_url() -> None:
     """
     from sqlalchemy.engine import make_url
 
-    from funnel_assets.storage.postgres import ANALYST_ROLE, ensure_server
+    from funnel_assets.storage.postgres import ANALYST_FILE, ANALYST_ROLE, ensure_server
+    from funnel_assets.storage.warehouse import SCHEMA
 
     settings = _settings()
     server = ensure_server(settings.home, url=settings.postgres_url)
@@ -328,9 +329,9 @@ def analyst_url() -> None:
         "Host": url.host,
         "Port": url.port,
         "Database": url.database,
-        "Schema": "funnel",
+        "Schema": SCHEMA,
         "User": url.username,
-        "Password": f"the text in {settings.home / 'postgres' / 'analyst-password'}",
+        "Password": f"the text in {settings.home / 'postgres' / ANALYST_FILE}",
     }
     for name, value in told.items():
         typer.echo(f"{name:<9} {value}")

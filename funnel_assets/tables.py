@@ -130,14 +130,7 @@ def _note(rows: Sequence[Row], through: dt.date | None, until: dt.date) -> str |
     return " ".join(notes) or None
 
 
-_PREVIEWED = {
-    "leads": "Leads",
-    "registrations": "Registered",
-    "attended": "Attended",
-    "handovers": "Handed over",
-    "sales": "Sales",
-    "net_revenue_paise": "Revenue ₹",
-    "spend_paise": "Spend ₹",
+_PREVIEWED = FIGURES | {
     "credit_first_touch_paise": "First-touch credit ₹",
     "credit_linear_paise": "Linear credit ₹",
 }
@@ -158,7 +151,7 @@ def mapping_preview(
     cells = [cell for cell in sorted(before.keys() | after.keys()) if before.get(cell) != after.get(cell)]
     if not cells and not moves:
         return [Text("No figure would move.")]
-    sources = _plain_table("Sources that move", "Source", "From", "To")
+    sources = _titled("Sources that move", "Source", "From", "To")
     for title in ("Leads", "Handed over", "Sales", "Revenue ₹"):
         sources.add_column(title, justify="right", no_wrap=True)
     for move in moves:
@@ -167,7 +160,7 @@ def mapping_preview(
         sources.add_row(
             Text(move.source), Text(move.before), Text(move.after), *map(figures.grouped, [*counts, revenue])
         )
-    moved = _plain_table("Figures that move, before and after", "Month", "Funnel", "Figure")
+    moved = _titled("Figures that move, before and after", "Month", "Funnel", "Figure")
     moved.add_column("Before", justify="right", no_wrap=True)
     moved.add_column("After", justify="right", no_wrap=True)
     for month, funnel in cells:
@@ -186,8 +179,15 @@ def mapping_preview(
     return [sources, moved, Text(note)]
 
 
-def _plain_table(title: str, *names: str) -> Table:
-    table = Table(title=title, title_style="bold", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+def _titled(title: str, *names: str, caption: str | None = None) -> Table:
+    table = Table(
+        title=title,
+        title_style="bold",
+        title_justify="left",
+        caption=caption,
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for name in names:
         table.add_column(name, overflow="fold")
     return table
@@ -258,7 +258,7 @@ def changes(found: Changes, *, most: int = 20) -> list[Table]:
 
 
 def _changed_sources(sources: pd.DataFrame, most: int) -> Table:
-    table = _plain("What the sources changed", sources, most)
+    table = _cut("What the sources changed", sources, most)
     for head in ("Dataset", "Day", "Added", "Removed", "Changed"):
         table.add_column(head, justify="left" if head in ("Dataset", "Day") else "right", no_wrap=True)
     per_day = sources.groupby(["dataset", "date"], as_index=False)[["added", "removed", "changed"]].sum()
@@ -269,7 +269,7 @@ def _changed_sources(sources: pd.DataFrame, most: int) -> Table:
 
 
 def _changed_figures(changed: pd.DataFrame, most: int) -> Table:
-    table = _plain("What that did to the numbers", changed, most)
+    table = _cut("What that did to the numbers", changed, most)
     for head in ("Day", "Figure", "Before", "After", "Difference"):
         table.add_column(head, justify="left" if head in ("Day", "Figure") else "right", no_wrap=True)
     for row in changed.head(most).to_dict("records"):
@@ -279,7 +279,7 @@ def _changed_figures(changed: pd.DataFrame, most: int) -> Table:
 
 
 def _changed_by(parts: pd.DataFrame, most: int) -> Table:
-    table = _plain("By whose rows", parts, most)
+    table = _cut("By whose rows", parts, most)
     for head in ("Day", "Figure", "Difference", "Person or campaign", "Changed rows"):
         table.add_column(head, justify="right" if head == "Difference" else "left", overflow="fold")
     for row in parts.head(most).to_dict("records"):
@@ -288,9 +288,9 @@ def _changed_by(parts: pd.DataFrame, most: int) -> Table:
     return table
 
 
-def _plain(title: str, rows: pd.DataFrame, most: int) -> Table:
+def _cut(title: str, rows: pd.DataFrame, most: int) -> Table:
     more = f"{len(rows) - most} more: write them all with --csv FOLDER" if len(rows) > most else None
-    return Table(title=title, title_style="bold", title_justify="left", caption=more, box=box.SIMPLE_HEAD)
+    return _titled(title, caption=more)
 
 
 def _amount(figure: str, value: int) -> str:

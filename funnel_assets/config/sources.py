@@ -440,17 +440,21 @@ class _Reader:
             return None
         return None if kind is None or env is None else Auth(kind, env, name)
 
+    def lines(self, node: yaml.Node | None, what: str, example: str) -> list[tuple[yaml.Node, yaml.Node]]:
+        """Return a mapping's names and values; nothing where there is none, or something else."""
+        if node is None or _is_null(node):
+            return []
+        if not isinstance(node, yaml.MappingNode):
+            self.wrong(_line(node), f"{what} needs lines like '{example}'")
+            return []
+        return node.value
+
     def names(self, dataset: str, node: yaml.Node | None, what: str) -> dict[str, str]:
         """Return a mapping of text to text."""
-        if node is None or _is_null(node):
-            return {}
-        if not isinstance(node, yaml.MappingNode):
-            self.wrong(_line(node), f"{what} needs lines like 'our name: value'")
-            return {}
         known = self._known_columns.get(dataset)
         allowed = None if known is None else {name.lower(): name for name in known}
         found: dict[str, str] = {}
-        for key_node, value_node in node.value:
+        for key_node, value_node in self.lines(node, what, "our name: value"):
             key = self.text(key_node, f"a name in {what}")
             value = self.text(value_node, f"{key} in {what}") if key else None
             if key is None or value is None:
@@ -469,27 +473,17 @@ class _Reader:
 
     def values(self, dataset: str, node: yaml.Node | None) -> dict[str, dict[str, str]]:
         """Return a mapping of our column to a mapping of the file's value to ours."""
-        if node is None or _is_null(node):
-            return {}
-        if not isinstance(node, yaml.MappingNode):
-            self.wrong(_line(node), "values needs lines like 'our name: {their value: our value}'")
-            return {}
         found = {}
-        for key_node, value_node in node.value:
-            column = yaml.MappingNode(node.tag, [(key_node, key_node)], node.start_mark)
+        for key_node, value_node in self.lines(node, "values", "our name: {their value: our value}"):
+            column = yaml.MappingNode("", [(key_node, key_node)], key_node.start_mark)
             for name in self.names(dataset, column, "values"):
                 found[name] = self.names("", value_node, f"{name} in values")
         return found
 
     def only(self, node: yaml.Node | None) -> dict[str, tuple[str, ...]]:
         """Return the file's column to the values wanted; ``any`` is none in particular."""
-        if node is None or _is_null(node):
-            return {}
-        if not isinstance(node, yaml.MappingNode):
-            self.wrong(_line(node), "only needs lines like 'their column: value', '[one, other]' or 'any'")
-            return {}
         found = {}
-        for key_node, value_node in node.value:
+        for key_node, value_node in self.lines(node, "only", "their column: value, [one, other] or any"):
             items = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
             key = self.text(key_node, "a name in only")
             wanted = [self.text(item, f"{key} in only") for item in items]

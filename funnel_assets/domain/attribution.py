@@ -27,14 +27,15 @@ from funnel_assets.domain.frames import (
 )
 from funnel_assets.domain.identity import Links, identified, opened
 
-__all__ = ["LOOK_BACK_DAYS", "TOUCH_ORDER", "ZOOM_SOURCE_ORDER", "first_touches", "touches"]
+__all__ = ["ABOUT", "LOOK_BACK_DAYS", "TOUCH_ORDER", "ZOOM_SOURCE_ORDER", "first_touches", "touches"]
 
 TOUCH_ORDER = ("date", "touched_at", "source_order", "touch_id")
 
 ZOOM_SOURCE_ORDER = 1_000_000
 """Zoom stands after every form source on a tie: the form is what brought the person to the event."""
 
-_ABOUT = ("phone", "email", "name", "city")
+ABOUT = ("phone", "email", "name", "city")
+"""What a touch tells about its person."""
 
 _THEIR_PHONE = nw.coalesce(
     nw.when(~nw.col("own_phone_key").is_null()).then(nw.col("phone")), nw.col("linked_phone")
@@ -106,7 +107,7 @@ def _form_touches(raw_leads: Frame) -> Frame:
         nw.col("utm_source").alias("source"),
         nw.col("utm_medium").alias("medium"),
         nw.col("utm_campaign").alias("campaign"),
-        *_ABOUT,
+        *ABOUT,
         "phone_key",
         "email_key",
     )

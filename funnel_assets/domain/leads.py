@@ -7,7 +7,7 @@ import datetime as dt
 
 import narwhals as nw
 
-from funnel_assets.domain.attribution import all_touches
+from funnel_assets.domain.attribution import ABOUT, all_touches
 from funnel_assets.domain.frames import (
     LOOK_BACK_DAYS,
     Frame,
@@ -24,8 +24,6 @@ from funnel_assets.domain.frames import (
 )
 from funnel_assets.domain.identity import opened, shared_people
 from funnel_assets.domain.mapping import mapped
-
-_ABOUT = ("phone", "email", "name", "city")
 
 
 def dedup_leads(
@@ -102,7 +100,7 @@ def _with_look_back(heads: Frame, touched: Frame) -> Frame:
         "person_id",
         nw.col("date").alias("seen_on"),
         nw.col("nth").alias("origin_nth"),
-        *(nw.when(~nw.col(fact).is_null()).then(nw.col("nth")).alias(f"{fact}_nth") for fact in _ABOUT),
+        *(nw.when(~nw.col(fact).is_null()).then(nw.col("nth")).alias(f"{fact}_nth") for fact in ABOUT),
     )
     seen = (
         heads.select(*lead, shifted("date", -LOOK_BACK_DAYS).alias("since"))
@@ -111,7 +109,7 @@ def _with_look_back(heads: Frame, touched: Frame) -> Frame:
         .with_columns((nw.col("seen_on") == nw.col("date")).cast(nw.Int64).alias("touches"))
     )
     told = seen.group_by(*lead).agg(
-        nw.col("origin_nth").min(), *(nw.col(f"{fact}_nth").min() for fact in _ABOUT), nw.col("touches").sum()
+        nw.col("origin_nth").min(), *(nw.col(f"{fact}_nth").min() for fact in ABOUT), nw.col("touches").sum()
     )
     origins = touched.select(
         "person_id",
@@ -123,7 +121,7 @@ def _with_look_back(heads: Frame, touched: Frame) -> Frame:
         nw.col("campaign").alias("origin_campaign"),
     )
     told = told.join(origins, on=["person_id", "origin_nth"], how="inner")
-    for fact in _ABOUT:
+    for fact in ABOUT:
         facts = touched.select("person_id", nw.col("nth").alias(f"{fact}_nth"), fact)
         told = told.join(facts, on=["person_id", f"{fact}_nth"], how="left")
     return heads.join(told, on=list(lead), how="inner")

@@ -21,7 +21,7 @@ from funnel_assets.storage.lake import Lake
 
 MART = "funnel_marts"
 _WHO = {"zoom_attendance": ("phone_key", "email_key"), "spend": ("campaign",)}
-_KEYS = ("phone_key", "email_key")
+_SIGNS = {ADDED: 1, REMOVED: -1}
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,7 @@ def changes_since(lake: Lake, since: dt.datetime) -> Changes:
     """Compare what is there with what was there at a moment; days that came later are new, not changed."""
     journal = Journal(lake)
     rewrites = {name: list(_since(journal, name, since)) for name in CONTRACTS}
-    fresh = {
-        name: {day for r in rewrites[name] for day, (old, _) in r.days.items() if old is None}
-        for name in CONTRACTS
-    }
+    fresh = {name: _fresh(of_dataset) for name, of_dataset in rewrites.items()}
     sources = [
         row
         for name in SOURCES
@@ -76,8 +73,9 @@ def differences(lake: Lake, since: dt.datetime) -> pd.DataFrame:
     """Return ``Changes.figures`` alone: what differs in the mart since a moment; by_rows is left 0."""
     journal = Journal(lake)
     rewrites = list(_since(journal, MART, since))
-    fresh = {day for rewrite in rewrites for day, (old, _) in rewrite.days.items() if old is None}
-    return _figures(lake, journal, rewrites, fresh, pd.DataFrame(columns=["date", "figure", "difference"]))
+    return _figures(
+        lake, journal, rewrites, _fresh(rewrites), pd.DataFrame(columns=["date", "figure", "difference"])
+    )
 
 
 def _since(journal: Journal, dataset: str, since: dt.datetime) -> Iterator[Rewrite]:
@@ -85,6 +83,11 @@ def _since(journal: Journal, dataset: str, since: dt.datetime) -> Iterator[Rewri
         if rewrite.at < since:
             return
         yield rewrite
+
+
+def _fresh(rewrites: list[Rewrite]) -> set[dt.date]:
+    """Return the days that weren't there before one of these rewrites."""
+    return {day for rewrite in rewrites for day, (old, _) in rewrite.days.items() if old is None}
 
 
 def _counted(journal: Journal, rewrite: Rewrite, fresh: set[dt.date]) -> Iterator[dict[str, object]]:
@@ -119,15 +122,13 @@ def _parts(
         pieces = [journal.rows(rewrite) for rewrite in rewrites[dataset]]
         # A day that came after the mart's day brings all its rows, whatever became of them in between.
         arrived = lake.read(dataset, fresh[dataset], require=False)
-        pieces = [_on(piece, fresh[dataset], keep=False) for piece in pieces]
+        pieces = [_off(piece, fresh[dataset]) for piece in pieces]
         pieces.append(arrived.append_column(CHANGE, pa.repeat(pa.scalar(ADDED), len(arrived))))
-        rows = _on(
-            pa.concat_tables(piece.select([*names, CHANGE]) for piece in pieces), fresh[MART], keep=False
-        )
+        rows = _off(pa.concat_tables(piece.select([*names, CHANGE]) for piece in pieces), fresh[MART])
         if not len(rows):
             continue
         told = added(dataset, nw.from_native(rows), "date", *who, CHANGE).to_native().to_pandas()
-        sign = told[CHANGE].map({ADDED: 1, REMOVED: -1})
+        sign = told[CHANGE].map(_SIGNS)
         told["who"] = told[list(who)].bfill(axis=1).iloc[:, 0].fillna("(nobody)")
         long = told.assign(**{name: told[name] * sign for name in figures}).melt(
             ["date", "who"], list(figures), "figure", "difference"
@@ -145,9 +146,9 @@ def _parts(
     return parts.sort_values(["date", "figure", "who"], ignore_index=True)
 
 
-def _on(rows: pa.Table, days: set[dt.date], *, keep: bool) -> pa.Table:
-    inside = pc.is_in(rows["date"], value_set=pa.array(sorted(days), pa.date32()))
-    return rows.filter(inside if keep else pc.invert(inside))
+def _off(rows: pa.Table, days: set[dt.date]) -> pa.Table:
+    """Return the rows of other days."""
+    return rows.filter(pc.invert(pc.is_in(rows["date"], value_set=pa.array(sorted(days), pa.date32()))))
 
 
 def _changed_rows(
@@ -156,10 +157,10 @@ def _changed_rows(
     """Return, per key of a person, the source rows of theirs that changed, as dataset and day."""
     found: dict[str, dict[str, None]] = {}
     for dataset in SOURCES:
-        keys = [name for name in (*_KEYS, "campaign") if name in arrow_schema(CONTRACTS[dataset]).names]
-        keys = keys if dataset != "spend" else ["campaign"]
+        named = arrow_schema(CONTRACTS[dataset]).names
+        keys = [name for name in _WHO.get(dataset, ("phone_key", "email_key")) if name in named]
         for rewrite in rewrites[dataset]:
-            rows = _on(journal.rows(rewrite, ["date", *keys]), fresh[dataset], keep=False)
+            rows = _off(journal.rows(rewrite, ["date", *keys]), fresh[dataset])
             for name in keys:
                 for day, key in zip(rows["date"].to_pylist(), rows[name].to_pylist(), strict=True):
                     if key is not None:
@@ -171,11 +172,11 @@ def _figures(
     lake: Lake, journal: Journal, rewrites: list[Rewrite], fresh: set[dt.date], parts: pd.DataFrame
 ) -> pd.DataFrame:
     columns = ["date", *MEASURES]
-    pieces = [_on(journal.rows(rewrite, columns), fresh, keep=False).to_pandas() for rewrite in rewrites]
+    pieces = [_off(journal.rows(rewrite, columns), fresh).to_pandas() for rewrite in rewrites]
     net = pd.DataFrame(columns=["date", "figure", "difference"])
     if pieces:
         rows = pd.concat(pieces)
-        sign = rows[CHANGE].map({ADDED: 1, REMOVED: -1})
+        sign = rows[CHANGE].map(_SIGNS)
         rows = rows.assign(**{name: rows[name].fillna(0).astype("int64") * sign for name in MEASURES})
         long = rows.melt("date", list(MEASURES), "figure", "difference")
         net = long.groupby(["date", "figure"], as_index=False)["difference"].sum()

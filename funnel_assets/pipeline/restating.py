@@ -11,7 +11,7 @@ together.
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -231,11 +231,12 @@ def _days_concerned(lake: Lake, node: Node, since: Since, people: pa.Array) -> s
     """Days of a dataset that adds people up on which something of the day changed, or a record's person may have."""
     found: set[dt.date] = set()
     for read in node.inputs:
+        is_history = read.window(dt.date.max)[0] == dt.date.min
+        if is_history and read.dataset != _NAMED_IN[node.dataset]:
+            continue  # it says who people are, and ``people`` are those of whom that changed
         rewritten = since.rewritten(read.dataset)
         for day in since.days:
-            first, last = read.window(day)
-            if first == dt.date.min:
-                first = day if read.dataset == _NAMED_IN[node.dataset] else last + dt.timedelta(days=1)
+            first, last = (day, day) if is_history else read.window(day)
             if any(first <= changed <= last for changed in rewritten):
                 found.add(day)
     records = lake.read(
@@ -248,10 +249,9 @@ def _days_concerned(lake: Lake, node: Node, since: Since, people: pa.Array) -> s
 
 
 def _spliced(
-    lake: Lake, dataset: str, rows: pa.Table, people: pa.Array, days: Iterable[dt.date]
+    lake: Lake, dataset: str, rows: pa.Table, people: pa.Array, days: Sequence[dt.date]
 ) -> tuple[pa.Table, set[dt.date]]:
     """Return whole days in which some people's rows are replaced, and which days these are."""
-    days = list(days)
     names = arrow_schema(CONTRACTS[dataset]).names
     new_on = set(pc.unique(rows["date"]).to_pylist())
     ids = lake.read(dataset, days, columns=["date", "person_id"], require=False)

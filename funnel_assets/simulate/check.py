@@ -5,6 +5,7 @@ Belongs here: choosing and showing the checks. Does not belong here: the checks 
 
 import json
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +17,20 @@ from funnel_assets.simulate.checklist import Checklist, CheckResult
 
 ABOUT = Path("answer_key", "world.json")
 _CHECKS = {"edtech": check_edtech, "saas": check_saas}
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """Return what a written world says of itself.
+
+    Raises:
+        UsageError: When the folder holds no world.
+    """
+    try:
+        return json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{folder} holds no simulated world", fix="make one with `funnel simulate --out DIR`"
+        ) from error
 
 
 def check_world(folder: Path) -> list[CheckResult]:
@@ -30,12 +45,7 @@ def check_world(folder: Path) -> list[CheckResult]:
     Raises:
         UsageError: When the folder holds no world.
     """
-    try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{folder} holds no simulated world", fix="make one with `funnel simulate --out DIR`"
-        ) from error
+    about = read_about(folder)
     checks = Checklist()
     if about.get("world") not in _CHECKS:
         raise UsageError(

@@ -6,16 +6,13 @@ Belongs here: choosing the comparison, reading both sides. Does not belong here:
 
 import dataclasses
 import datetime as dt
-import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 
-from funnel_assets.errors import UsageError
-from funnel_assets.simulate.check import ABOUT
+from funnel_assets.simulate.check import read_about
 from funnel_assets.simulate.checklist import Checklist
 from funnel_assets.storage.lake import Lake
 from funnel_assets.storage.quarantine import Quarantine
@@ -46,7 +43,7 @@ class Sides:
         Raises:
             MissingPartitions: When the lake lacks one of them.
         """
-        about: dict[str, Any] = json.loads((self.folder / ABOUT).read_text(encoding="utf-8"))
+        about = read_about(self.folder)
         start = dt.date.fromisoformat(about["start_date"])
         return [start + dt.timedelta(days=offset) for offset in range(about["days"])]
 
@@ -100,12 +97,7 @@ def score_world(folder: Path, lake: Lake, quarantine: Quarantine) -> Sides:
     from funnel_assets.simulate.score_edtech import score_edtech
     from funnel_assets.simulate.score_saas import score_saas
 
-    try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{folder} holds no simulated world", fix="make one with `funnel simulate --out DIR`"
-        ) from error
+    about = read_about(folder)
     scorers = {"edtech": score_edtech, "saas": score_saas}
     sides = Sides(folder, lake, quarantine)
     lake.require("funnel_marts", sides.days)

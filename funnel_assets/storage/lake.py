@@ -130,6 +130,7 @@ class Lake:
         limit = dt.datetime.now(dt.UTC).timestamp() - older_than_seconds
         swept = 0
         for path in self.filesystem.glob(f"{self.root}/**/*.tmp"):
+            # Another process may have renamed it by now; a store that keeps no times is left alone.
             with contextlib.suppress(FileNotFoundError, NotImplementedError):
                 if self.filesystem.modified(path).timestamp() <= limit:
                     self.filesystem.rm(path)

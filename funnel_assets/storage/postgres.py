@@ -58,6 +58,8 @@ log = logging.getLogger(__name__)
 
 OWNER_ROLE = "funnel"
 ANALYST_ROLE = "analyst"
+ANALYST_FILE = "analyst-password"
+"""File of the read-only role's password."""
 WAREHOUSE_DATABASE = "funnel"
 DAGSTER_DATABASE = "dagster"
 DRIVER = "postgresql+psycopg2"
@@ -419,12 +421,12 @@ class _Embedded:
         return URL.create(DRIVER, OWNER_ROLE, self.read_password(), _HOST, self.read_port())
 
     def server(self, warehouse: str, dagster: str) -> PostgresServer:
-        analyst = self._read_secret("analyst-password") or self._write_password("analyst-password")
+        analyst = self._read_secret(ANALYST_FILE) or self._write_password(ANALYST_FILE)
         return PostgresServer(self.base_url(), True, warehouse, dagster, analyst)
 
     def connected(self, warehouse: str, dagster: str) -> PostgresServer | None:
         """The running server, when it lets us in and has both databases; the fast path of every process."""
-        files = ("port", "password", "analyst-password", "data/postmaster.pid")
+        files = ("port", "password", ANALYST_FILE, "data/postmaster.pid")
         if not all((self.root / name).exists() for name in files):
             return None
         server = self.server(warehouse, dagster)

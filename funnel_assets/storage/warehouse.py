@@ -33,11 +33,11 @@ from sqlalchemy.engine import make_url
 
 from funnel_assets.errors import ContractViolation, FunnelError, SourceUnavailable
 from funnel_assets.masking import mask_text, redact_url
+from funnel_assets.storage.postgres import ANALYST_ROLE
 
 log = logging.getLogger(__name__)
 
 SCHEMA = "funnel"
-ANALYST_ROLE = "analyst"
 Rows = pa.Table | Callable[[], pa.RecordBatchReader]
 """What to publish: a table, or a function that opens a stream (called again on a retry)."""
 

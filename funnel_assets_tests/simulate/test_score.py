@@ -1,8 +1,11 @@
 """The pipeline held to the truth: a small world with every fault, made by the real pipeline, against its answer key."""
 
 import datetime as dt
+import itertools
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -56,6 +59,15 @@ def _scored(pipeline: Pipeline, folder: Path | None = None) -> Sides:
     return score_world(folder or pipeline.settings.home, pipeline.lake, pipeline.quarantine)
 
 
+def rewrite(folder: Path, table: str, column: str, wrong: Callable[[Any], Any]) -> None:
+    """Put other values into a column of the answer key."""
+    path = folder / "answer_key" / f"{table}.parquet"
+    key = pq.read_table(path)
+    place = key.schema.get_field_index(column)
+    values = pa.array([wrong(value) for value in key[column].to_pylist()], key.schema.field(column).type)
+    pq.write_table(key.set_column(place, column, values), path)
+
+
 def test_the_pipeline_finds_what_truly_happened(made: Pipeline) -> None:
     scored = _scored(made)
 
@@ -73,11 +85,7 @@ def test_the_saas_world_runs_through_the_same_pipeline(made_saas: Pipeline) -> N
 
 def test_a_wrong_answer_of_the_saas_world_is_noticed(made_saas: Pipeline, tmp_path: Path) -> None:
     shutil.copytree(made_saas.settings.home / "answer_key", tmp_path / "answer_key")
-    path = tmp_path / "answer_key" / "exported_sales.parquet"
-    key = pq.read_table(path)
-    place = key.schema.get_field_index("amount_cents")
-    more = pa.array([cents + 1 for cents in key["amount_cents"].to_pylist()])
-    pq.write_table(key.set_column(place, "amount_cents", more), path)
+    rewrite(tmp_path, "exported_sales", "amount_cents", lambda cents: cents + 1)
 
     failed = [result.name for result in _scored(made_saas, tmp_path).checks.results if not result.passed]
 
@@ -102,11 +110,7 @@ def test_wrong_answers_are_noticed_each_where_it_belongs(made: Pipeline, tmp_pat
         ("people", "mql_at", lambda old: None),
         ("zoom_files", "cut", lambda old: not old),
     ):
-        path = tmp_path / "answer_key" / f"{table}.parquet"
-        key = pq.read_table(path)
-        place = key.schema.get_field_index(column)
-        values = pa.array([wrong(value) for value in key[column].to_pylist()], key.schema.field(column).type)
-        pq.write_table(key.set_column(place, column, values), path)
+        rewrite(tmp_path, table, column, wrong)
 
     failed = {result.name for result in _scored(made, tmp_path).checks.results if not result.passed}
 
@@ -128,15 +132,14 @@ def test_wrong_answers_are_noticed_each_where_it_belongs(made: Pipeline, tmp_pat
 
 def test_two_people_taken_for_one_and_one_for_two_are_noticed(made: Pipeline, tmp_path: Path) -> None:
     shutil.copytree(made.settings.home / "answer_key", tmp_path / "answer_key")
-    path = tmp_path / "answer_key" / "leads.parquet"
-    key = pq.read_table(path)
     # Every submission is somebody else's than it was: next to no two of a person stay together.
-    shifted = [
-        None if person is None else (person * 7 + row) % 200
-        for row, person in enumerate(key["person"].to_pylist())
-    ]
-    place = key.schema.get_field_index("person")
-    pq.write_table(key.set_column(place, "person", pa.array(shifted, key.schema.field(place).type)), path)
+    row = itertools.count()
+    rewrite(
+        tmp_path,
+        "leads",
+        "person",
+        lambda person: person if person is None else (person * 7 + next(row)) % 200,
+    )
 
     failed = {result.name for result in _scored(made, tmp_path).checks.results if not result.passed}
 
