@@ -1,14 +1,14 @@
 """Dates of a whole file: one style a column, one day/month order a file.
 
 Belongs here: recognising date styles, deciding the order of day and month from all of a file's dates
-together, and turning cells into UTC instants. A single cell never decides on its own: it either agrees with
-its column or is a misfit that the caller sets apart.
+together, and turning cells into UTC instants. Does not belong here: what a zone's name means (`zones`). A single
+cell never decides on its own: it either agrees with its column or is a misfit that the caller sets apart.
 """
 
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
@@ -20,17 +20,30 @@ import pyarrow as pa
 from funnel_assets.arrow import pc
 from funnel_assets.sources.zoom.errors import ReportRefused
 from funnel_assets.sources.zoom.labels import Labels, key
+from funnel_assets.sources.zoom.zones import Zone, named_zone, other_name, own_zone_names
 
 ORDERS = ("month_first", "day_first")
 _TIME = (
-    r"(?:(?P<ap0>AM|PM)\s*)?(?P<h>\d{1,2})[:.時时](?P<mi>\d{2})分?(?:[:.]?(?P<s>\d{2})(?:\.\d+)?秒?)?"
-    r"(?:\s*(?P<ap1>AM|PM))?(?:\s*\(?(?P<z>Z|UTC|GMT|(?:UTC|GMT)[+-]\d{1,2}(?::?\d{2})?|[+-]\d{2}:?\d{2})\)?)?"
+    r"(?:AT\s+)?(?:(?P<ap0>AM|PM)\s*)?(?P<h>\d{1,2})[:.時时](?P<mi>\d{2})分?(?:[:.]?(?P<s>\d{2})(?:\.\d+)?秒?)?"
+    r"(?:\s*(?P<ap1>AM|PM))?"
+    r"(?:\s*\(?(?P<z>Z|(?:UTC|GMT)[+-]\d{1,2}(?::?\d{2})?|[+-]\d{2}:?\d{2}|[A-Z]{2,5})\)?)?"
 )
+_WEEKDAY = r"^(?:(?P<wd>[^\s\d.,:/+()]+)(?:[.,]{1,2}\s*|\s+))?"
 _FAMILIES = {
-    "ymd": r"^(?P<y>\d{4})(?P<sep>[-/.年])\s?(?P<a>\d{1,2})[-/.月]\s?(?P<b>\d{1,2})日?[\sT,]*" + _TIME + "$",
-    "numeric": r"^(?P<a>\d{1,2})(?P<sep>[-/.])\s?(?P<b>\d{1,2})[-/.]\s?(?P<y>\d{4}|\d{2}),?\s+" + _TIME + "$",
-    "month_day": r"^(?P<a>[^\s\d.,:/+-]+)(?P<sep>\.?)\s+(?P<b>\d{1,2}),?\s+(?P<y>\d{4}),?\s+" + _TIME + "$",
-    "day_month": r"^(?P<b>\d{1,2})(?P<sep>\.?)[\s-]+(?:DE\s+)?(?P<a>[^\s\d.,:/+-]+)\.?,?[\s-]+(?:DE\s+)?"
+    "ymd": _WEEKDAY
+    + r"(?P<y>\d{4})(?P<sep>[-/.年])\s?(?P<a>\d{1,2})[-/.月]\s?(?P<b>\d{1,2})日?[\sT,]*"
+    + _TIME
+    + "$",
+    "numeric": _WEEKDAY
+    + r"(?P<a>\d{1,2})(?P<sep>[-/.])\s?(?P<b>\d{1,2})[-/.]\s?(?P<y>\d{4}|\d{2}),?\s+"
+    + _TIME
+    + "$",
+    "month_day": _WEEKDAY
+    + r"(?P<a>[^\s\d.,:/+-]+)(?P<sep>\.?)\s+(?P<b>\d{1,2}),?\s+(?P<y>\d{4}),?\s+"
+    + _TIME
+    + "$",
+    "day_month": _WEEKDAY
+    + r"(?P<b>\d{1,2})(?P<sep>\.?)[\s-]+(?:DE\s+)?(?P<a>[^\s\d.,:/+-]+)\.?,?[\s-]+(?:DE\s+)?"
     + r"(?P<y>\d{4}),?\s+"
     + _TIME
     + "$",
@@ -38,19 +51,22 @@ _FAMILIES = {
 _SEPARATORS = ("", "-", "/", ".", "年")
 _FAMILY_NAMES = tuple(_FAMILIES)
 _NAMED = ("month_day", "day_month")
-_PARTS = ("first", "second", "year", "seconds", "offset", "shape")
+_PARTS = ("first", "second", "year", "seconds", "weekday", "zone", "shape")
+# "2025年3月5日(水) 19:01": the weekday stands between day and time.
+_INNER_WEEKDAY = re.compile(r"^([^()]*\d[^()\d]?)\s*\(([^\s\d()]+)\)\s*(\d.*)$")
 _SPACED_HALF = re.compile(r"\b([AP])\.?\s?M\b\.?")
 _AMERICAN = re.compile(r"\d/\d+/\d{2,4}\D.*[ap]\.?m", re.IGNORECASE)
 _NUMERIC = _FAMILY_NAMES.index("numeric")
 # The share of a column that may be written in another style before the file counts as mixed.
 _MINORITY = 0.02
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _EPOCH_YEARS = (2000, 2100)
 _SECOND_US = 1_000_000
 _DAY_US = 86_400 * _SECOND_US
 # Up to this many dates Python is quicker than starting Arrow's functions.
 _FEW = 256
 _NAT = np.iinfo(np.int64).min
-_GROUPS = ("y", "sep", "a", "b", "ap0", "h", "mi", "s", "ap1", "z")
+_GROUPS = ("wd", "y", "sep", "a", "b", "ap0", "h", "mi", "s", "ap1", "z")
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,9 @@ class Cells:
     """One column's distinct dates taken apart.
 
     Arrays run over the distinct texts; ``codes`` maps rows to them (-1 for an empty cell). ``family`` is -1
-    where nothing matched. ``local`` remembers ``readings``.
+    where nothing matched. ``weekday`` is 1 for Monday, 0 for none. ``zone`` is a place in ``zones``, 0 for none, and
+    ``offset`` its seconds ahead of UTC. ``trouble`` says of distinct texts that a person can read, and that can mean
+    several things or contradict themselves, which reason code and why. ``local`` remembers ``readings``.
     """
 
     codes: np.ndarray
@@ -68,8 +86,12 @@ class Cells:
     second: np.ndarray
     year: np.ndarray
     seconds: np.ndarray
-    offset: np.ndarray
+    weekday: np.ndarray
+    zone: np.ndarray
     shape: np.ndarray
+    offset: np.ndarray
+    zones: list[Zone] = field(default_factory=list, init=False)
+    trouble: dict[int, tuple[str, str]] = field(default_factory=dict, init=False)
     local: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -78,37 +100,111 @@ class Cells:
         return self.family == _NUMERIC
 
 
-def take_apart(column: pa.Array | pa.ChunkedArray, labels: Labels, own: Collection[str] = ()) -> Cells:
+def take_apart(
+    column: pa.Array | pa.ChunkedArray, labels: Labels, timezone: str, header: Zone | None = None
+) -> Cells:
     """Split a text column (nulls are empty cells) into date parts; the order of day and month stays open.
 
     Args:
         column: The texts.
-        labels: Words for months and halves of the day.
-        own: Names of the account's own zone, which say nothing behind a time.
+        labels: Words for months, weekdays, zones and halves of the day.
+        timezone: The account's own zone, whose names say nothing behind a time.
+        header: Zone that the column's header gives its times in.
     """
-    tail = re.compile(r"\s*\(?\b(?:" + "|".join(map(re.escape, sorted(own))) + r")\)?$") if own else None
+    # Under a header of another zone even the account's own name is a contradiction.
+    tail = _tail(timezone) if header is None else None
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if len(whole) <= _FEW:
-        return _take_few_apart(whole.to_pylist(), labels, tail)
+        cells = _take_few_apart(whole.to_pylist(), labels, tail)
+    else:
+        cells = _take_many_apart(whole, labels, tail)
+    _settle(cells, labels, timezone, header)
+    return cells
+
+
+@cache
+def _tail(timezone: str) -> re.Pattern[str]:
+    names = "|".join(map(re.escape, sorted(own_zone_names(timezone))))
+    return re.compile(rf"\s*\(?\b(?:{names})\)?$")
+
+
+def _take_many_apart(whole: pa.Array, labels: Labels, tail: re.Pattern[str] | None) -> Cells:
     dictionary = whole.dictionary_encode()
     texts = dictionary.dictionary
     codes = dictionary.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     size = len(texts)
     parts = {name: np.zeros(size, dtype=np.int64) for name in _PARTS}
     family = np.full(size, -1, dtype=np.int64)
+    zones: dict[str, int] = {}
     if size:
         plain = _plain(texts, labels, tail)
-        _match_families(plain, family, parts, labels)
-    return Cells(codes, texts.to_pylist(), family, **parts)
+        _match_families(plain, family, parts, labels, zones)
+    return _cells(codes, texts.to_pylist(), family, parts, zones)
+
+
+def _cells(
+    codes: np.ndarray,
+    texts: list[str],
+    family: np.ndarray,
+    parts: Mapping[str, np.ndarray],
+    zones: Mapping[str, int],
+) -> Cells:
+    """Cells whose zones have their names only."""
+    cells = Cells(codes, texts, family, **parts, offset=np.zeros(len(texts), dtype=np.int64))
+    cells.zones.extend([Zone("", 0), *(Zone(name, None) for name in zones)])
+    return cells
+
+
+def _settle(cells: Cells, labels: Labels, timezone: str, header: Zone | None) -> None:
+    """Give the zones their offsets, and name the texts that can't be read in one certain way."""
+    cells.zones[1:] = [named_zone(zone.name, timezone, labels) for zone in cells.zones[1:]]
+    found = cells.family >= 0
+    if header is not None:
+        cells.shape[found & (cells.zone == 0)] += 32
+        cells.zones.append(header)
+        cells.zone[found & (cells.zone == 0)] = len(cells.zones) - 1
+    if not (cells.zone.any() or cells.weekday.any()):
+        return
+    cells.offset[:] = np.array([zone.offset or 0 for zone in cells.zones])[cells.zone]
+    for at, zone in enumerate(cells.zones[1:], start=1):
+        why = zone.why
+        if header is not None and zone.offset not in (None, header.offset):
+            why = f"The header says {header.name}, the cell {zone.name}."
+        if why:
+            rows = np.flatnonzero(found & (cells.zone == at)).tolist()
+            cells.trouble.update(dict.fromkeys(rows, ("unknown_zone", why)))
+    plain = {order: _read_as(cells, order, check=False) for order in ORDERS}
+    checked = {order: _read_as(cells, order) for order in ORDERS}
+    possible = np.logical_or.reduce([plain[order] != _NAT for order in ORDERS])
+    for row in np.flatnonzero(found & possible & np.logical_and.reduce([checked[o] == _NAT for o in ORDERS])):
+        cells.trouble.setdefault(int(row), _contradiction(cells, int(row), plain))
+    cells.family[list(cells.trouble)] = -1
+
+
+def _contradiction(cells: Cells, row: int, plain: Mapping[str, np.ndarray]) -> tuple[str, str]:
+    """Reason and words for a date that isn't the weekday it says, or a zone whose clocks showed another name."""
+    moments = {int(plain[order][row]) for order in ORDERS} - {_NAT}
+    offset = int(cells.offset[row])
+    dates = sorted(_EPOCH + dt.timedelta(microseconds=moment + offset * _SECOND_US) for moment in moments)
+    if cells.weekday[row] and all(date.isoweekday() != cells.weekday[row] for date in dates):
+        told = " or ".join(f"{date.day} {date:%B %Y} is a {date:%A}" for date in dates)
+        written = _EPOCH + dt.timedelta(days=int(cells.weekday[row]) + 3)
+        return "weekday_contradicts", f"{told}, not the {written:%A} it says."
+    zone = cells.zones[int(cells.zone[row])]
+    shown = " or ".join(sorted({other_name(zone, moment) for moment in moments}))
+    return "unknown_zone", f"It says {zone.name}, and clocks showed {shown} on that day."
 
 
 def _take_few_apart(column: list[str | None], labels: Labels, tail: re.Pattern[str] | None) -> Cells:
     """The same cell by cell for a short column, where Arrow's functions cost more to start than they save."""
     place: dict[str, int] = {}
     codes = [-1 if text is None else place.setdefault(text, len(place)) for text in column]
-    found = np.array([_one(text, labels, tail) for text in place], dtype=np.int64).reshape(-1, 11).T.copy()
-    matched, parts = found[0], dict(zip(_PARTS, found[2:8], strict=True))
-    widths, hours = found[8:11] % 100, found[10] // 100
+    zones: dict[str, int] = {}
+    found = np.array([_one(text, labels, tail, zones) for text in place], dtype=np.int64).reshape(-1, 12)
+    found = found.T.copy()
+    matched = found[0]
+    parts: dict[str, np.ndarray] = dict(zip(_PARTS, found[2:9], strict=True))
+    widths, hours = found[9:12] % 100, found[11] // 100
     for index in set(matched.tolist()) - {-1}:
         of = np.flatnonzero(matched == index)
         values = {"a": parts["first"][of], "b": parts["second"][of], "h": hours[of]}
@@ -117,16 +213,16 @@ def _take_few_apart(column: list[str | None], labels: Labels, tail: re.Pattern[s
         )
         parts["shape"][of] += 4096 * odd
     family = np.where(found[1] == 1, matched, -1)
-    return Cells(np.array(codes, dtype=np.int64), list(place), family, **parts)
+    return _cells(np.array(codes, dtype=np.int64), list(place), family, parts, zones)
 
 
-def _one(text: str, labels: Labels, tail: re.Pattern[str] | None) -> tuple[int, ...]:
+def _one(text: str, labels: Labels, tail: re.Pattern[str] | None, zones: dict[str, int]) -> tuple[int, ...]:
     """Family, whether it holds, ``_PARTS``, widths of a and b, and 100 x hour + width of the hour."""
     plain = _plain_one(text, labels, tail)
     matches = ((index, _family(index).match(plain)) for index in range(len(_FAMILY_NAMES)))
     index, match = next(((index, match) for index, match in matches if match), (-1, None))
     if match is None:
-        return (index,) + (0,) * 10
+        return (index,) + (0,) * 11
     got = match.groupdict("")
     first = _month(got["a"], labels) if _FAMILY_NAMES[index] in _NAMED else int(got["a"])
     year = int(got["y"]) + (2000 if len(got["y"]) == 2 else 0)
@@ -134,12 +230,20 @@ def _one(text: str, labels: Labels, tail: re.Pattern[str] | None) -> tuple[int, 
     half = got["ap0"] or got["ap1"]
     good = (bool(got["ap0"]) or hour >= 1) and hour <= 12 if half else hour <= 23
     good = good and minute < 60 and second < 60 and _EPOCH_YEARS[0] <= year < _EPOCH_YEARS[1]
+    weekday = _weekday(got["wd"], labels)
     clock = hour % 12 + 12 * (half == "PM") if half else hour
     shape = index + 8 * bool(half) + 16 * bool(got["s"]) + 32 * bool(got["z"]) + 64 * (len(got["y"]) == 2)
-    shape += 128 * _SEPARATORS.index(got["sep"])
+    shape += 128 * _SEPARATORS.index(got["sep"]) + 8192 * bool(weekday)
     seconds = clock * 3600 + minute * 60 + second
-    parts = (first, int(got["b"]), year, seconds, _offset(got["z"]), shape)
-    return (index, int(good), *parts, len(got["a"]), len(got["b"]), 100 * hour + len(got["h"]))
+    parts = (first, int(got["b"]), year, seconds, weekday, _zone(got["z"], zones), shape)
+    return (
+        index,
+        int(good and weekday >= 0),
+        *parts,
+        len(got["a"]),
+        len(got["b"]),
+        100 * hour + len(got["h"]),
+    )
 
 
 def _plain_one(text: str, labels: Labels, tail: re.Pattern[str] | None) -> str:
@@ -152,6 +256,8 @@ def _plain_one(text: str, labels: Labels, tail: re.Pattern[str] | None) -> str:
     plain = plain.upper().strip()
     if tail is not None:
         plain = tail.sub("", plain)
+    if "(" in plain:
+        plain = _INNER_WEEKDAY.sub(r"\2 \1 \3", plain)
     return _SPACED_HALF.sub(r"\1M", plain).strip()
 
 
@@ -165,13 +271,19 @@ def _plain(texts: pa.Array, labels: Labels, tail: re.Pattern[str] | None) -> pa.
     plain = pc.utf8_trim_whitespace(pc.utf8_upper(plain))
     if tail is not None:
         plain = pc.replace_substring_regex(plain, tail.pattern, "")
+    if pc.any(pc.match_substring(plain, "(")).as_py():
+        plain = pc.replace_substring_regex(plain, _INNER_WEEKDAY.pattern, r"\2 \1 \3")
     if pc.any(pc.match_substring_regex(plain, r"[AP]\.\s?M|[AP]\sM")).as_py():
         plain = pc.replace_substring_regex(plain, _SPACED_HALF.pattern, r"\1M")
     return pc.utf8_trim_whitespace(plain)
 
 
 def _match_families(
-    plain: pa.Array, family: np.ndarray, parts: dict[str, np.ndarray], labels: Labels
+    plain: pa.Array,
+    family: np.ndarray,
+    parts: dict[str, np.ndarray],
+    labels: Labels,
+    zones: dict[str, int],
 ) -> None:
     todo = np.arange(len(plain))
     first = plain[0].as_py()
@@ -184,7 +296,7 @@ def _match_families(
         if not hit.any():
             continue
         where = todo[hit]
-        _fill(found, where, index, family, parts, labels)
+        _fill(found, where, index, family, parts, labels, zones)
         todo = todo[~hit]
 
 
@@ -208,6 +320,7 @@ def _fill(
     family: np.ndarray,
     parts: dict[str, np.ndarray],
     labels: Labels,
+    zones: dict[str, int],
 ) -> None:
     def text(name: str) -> pa.Array:
         return found[name]
@@ -220,7 +333,7 @@ def _fill(
         name: pc.utf8_length(text(name)).to_numpy(zero_copy_only=False) for name in ("a", "b", "h", "s", "y")
     }
     named = _FAMILY_NAMES[index] in _NAMED
-    first = _months(text("a"), labels) if named else number("a")
+    first = _by_word(text("a"), lambda word: _month(word, labels)) if named else number("a")
     second, year, hour, minute, second_of = number("b"), number("y"), number("h"), number("mi"), number("s")
     year = np.where(width["y"] == 2, year + 2000, year)
     before = pc.not_equal(text("ap0"), "").to_numpy(zero_copy_only=False)
@@ -235,13 +348,16 @@ def _fill(
     clock = np.where(twelve, hour % 12 + np.where(is_pm, 12, 0), hour)
     parts["first"][where], parts["second"][where], parts["year"][where] = first, second, year
     parts["seconds"][where] = clock * 3600 + minute * 60 + second_of
-    offset, has_zone = _offsets(text("z"))
-    parts["offset"][where] = offset
+    zone = _by_word(text("z"), lambda word: _zone(word, zones))
+    weekday = _by_word(text("wd"), lambda word: _weekday(word, labels))
+    parts["zone"][where], parts["weekday"][where] = zone, weekday
     sep = pc.fill_null(pc.index_in(text("sep"), value_set=pa.array(_SEPARATORS)), 0).to_numpy(
         zero_copy_only=False
     )
-    shape = index + 8 * twelve + 16 * (width["s"] > 0) + 32 * has_zone + 64 * (width["y"] == 2) + 128 * sep
+    shape = index + 8 * twelve + 16 * (width["s"] > 0) + 32 * (zone > 0) + 64 * (width["y"] == 2) + 128 * sep
+    shape += 8192 * (weekday != 0)
     parts["shape"][where] = shape + 4096 * _odd_padding(width, {"a": first, "b": second, "h": hour}, named)
+    good &= weekday >= 0
     family[where] = np.where(good & (year >= _EPOCH_YEARS[0]) & (year < _EPOCH_YEARS[1]), index, -1)
 
 
@@ -263,9 +379,10 @@ def _odd_padding(
     return odd
 
 
-def _months(words: pa.Array, labels: Labels) -> np.ndarray:
+def _by_word(words: pa.Array, number: Callable[[str], int]) -> np.ndarray:
+    """A number for each word, worked out once per distinct word, in order of appearance."""
     encoded = words.dictionary_encode()
-    numbers = [_month(word, labels) for word in encoded.dictionary.to_pylist()]
+    numbers = [number(word) for word in encoded.dictionary.to_pylist()]
     return np.array(numbers, dtype=np.int64)[encoded.indices.to_numpy()]
 
 
@@ -274,45 +391,14 @@ def _month(word: str, labels: Labels) -> int:
     return int(labels.by_kind["month"].get(key(word), "0"))
 
 
-def _offsets(zones: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    encoded = zones.dictionary_encode()
-    found = encoded.dictionary.to_pylist()
-    index = encoded.indices.to_numpy()
-    seconds = np.array([_offset(zone) for zone in found], dtype=np.int64)
-    return seconds[index], np.array([bool(zone) for zone in found], dtype=bool)[index]
+def _weekday(word: str, labels: Labels) -> int:
+    """1 (Monday) to 7; 0 for none, -1 for a word that is no weekday."""
+    return int(labels.by_kind["weekday"].get(key(word), "-1")) if word else 0
 
 
-def _offset(zone: str) -> int:
-    """Seconds ahead of UTC of ``+05:30``; 0 for ``Z`` and for none."""
-    found = re.search(r"(\d{1,2}):?(\d{2})?$", zone)
-    size = int(found.group(1)) * 3600 + int(found.group(2) or 0) * 60 if found else 0
-    return -size if "-" in zone else size
-
-
-def zone_suffix(zone: str, timezone: str) -> str:
-    """What to write behind times whose header names a zone: ``(GMT+5:30)`` gives `` GMT+5:30``.
-
-    Nothing for the account's own zone.
-
-    Raises:
-        ReportRefused: ``unknown_zone`` for a zone that isn't known; its times would be hours off.
-    """
-    plain = zone.upper().replace(" ", "")
-    if plain in own_zone_names(timezone):
-        return ""
-    if re.fullmatch(r"(UTC|GMT)([+-]\d{1,2}(:?\d{2})?)?|[+-]\d{2}:?\d{2}", plain):
-        return f" {plain}"
-    raise ReportRefused(
-        f"Times are given in the time zone {zone!r}, which isn't known.", reason="unknown_zone"
-    )
-
-
-@cache
-def own_zone_names(timezone: str) -> frozenset[str]:
-    """How the account's zone may be called: ``ASIA/KOLKATA``, and ``IST`` where one abbreviation serves all year."""
-    zone = ZoneInfo(timezone)
-    names = {dt.datetime(2025, month, 1, tzinfo=zone).tzname() or "" for month in (1, 7)}
-    return frozenset({timezone.upper(), *(name for name in names if len(names) == 1 and name.isalpha())})
+def _zone(name: str, zones: dict[str, int]) -> int:
+    """Number of a zone's name, from 1 in order of appearance; 0 for none."""
+    return zones.setdefault(name, len(zones) + 1) if name else 0
 
 
 def readings(cells: Cells, order: str) -> np.ndarray:
@@ -322,7 +408,8 @@ def readings(cells: Cells, order: str) -> np.ndarray:
     return cells.local[order]
 
 
-def _read_as(cells: Cells, order: str) -> np.ndarray:
+def _read_as(cells: Cells, order: str, *, check: bool = True) -> np.ndarray:
+    """Do the work of `readings`; weekday and zone are held against the date unless ``check`` is off."""
     month, day = cells.first, cells.second
     if order == "day_first":
         month = np.where(cells.numeric, cells.second, cells.first)
@@ -334,6 +421,13 @@ def _read_as(cells: Cells, order: str) -> np.ndarray:
     days = start + day - 1
     good &= days < after
     local = (days * 86_400 + cells.seconds - cells.offset) * _SECOND_US
+    if check:
+        # 1 January 1970 was a Thursday.
+        good &= (cells.weekday == 0) | ((days + 3) % 7 + 1 == cells.weekday)
+        for at, zone in enumerate(cells.zones):
+            if zone.clock is not None:
+                of = good & (cells.zone == at)
+                good[of] = zone.shown(local[of])
     return np.where(good, local, _NAT)
 
 
@@ -469,7 +563,7 @@ def _by_numbers(fails: Mapping[str, int], total: int) -> str | None:
 
 
 def _day(local_us: int) -> str:
-    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=local_us)
+    moment = _EPOCH + dt.timedelta(microseconds=local_us)
     return f"{moment.day} {moment:%B %Y}"
 
 

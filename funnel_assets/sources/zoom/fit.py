@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from funnel_assets.arrow import pc
-from funnel_assets.sources.zoom.dates import Cells, own_zone_names, take_apart, zone_suffix
+from funnel_assets.sources.zoom.dates import Cells, take_apart
 from funnel_assets.sources.zoom.labels import Labels, key
 from funnel_assets.sources.zoom.layout import Block, zoned_name
+from funnel_assets.sources.zoom.zones import Zone, header_zone
 
 TIME_COLUMNS = ("registration_time", "join_time", "leave_time")
 TEXT_COLUMNS = (
@@ -46,7 +47,10 @@ class People:
     Attributes:
         text: Canonical text columns, null where empty.
         times: Date columns taken apart, not yet read.
+        clock: Minutes written like ``0:55``, once as hours and minutes, once as minutes and seconds; the times of the
+            rows decide. ``minutes`` lacks them until then.
         why: Reason code of each row that doesn't fit, None otherwise; ``blame`` names the column.
+        said: What is wrong with a row in words of its own.
     """
 
     block: Block
@@ -56,6 +60,8 @@ class People:
     why: np.ndarray
     blame: np.ndarray
     is_total: bool = False
+    clock: tuple[np.ndarray, np.ndarray] | None = None
+    said: dict[int, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def refuse(self, mask: np.ndarray, reason: str, column: str) -> None:
@@ -95,8 +101,8 @@ def fit(block: Block, labels: Labels, timezone: str) -> People:
     _check_minutes(people, cells, labels)
     for name in ("registration_time", "join_time", "leave_time", "first_join", "last_leave"):
         if name in cells:
-            column = _with_zone(cells[name], block.header[block.names.index(name)], labels, timezone)
-            people.times[_plain_name(name)] = take_apart(column, labels, own_zone_names(timezone))
+            zone = _zone_of(block.header[block.names.index(name)], labels, timezone)
+            people.times[_plain_name(name)] = take_apart(cells[name], labels, timezone, zone)
     people.is_total = "total_minutes" in cells or ("first_join" in cells and "minutes" in cells)
     phone_columns = _add_phone(people, columns, labels)
     _check_alignment(people, columns, phone_columns, short, extra)
@@ -114,10 +120,9 @@ def _name_email_column(block: Block, columns: list[pa.Array]) -> None:
             return
 
 
-def _with_zone(column: pa.Array, title: str, labels: Labels, timezone: str) -> pa.Array:
+def _zone_of(title: str, labels: Labels, timezone: str) -> Zone | None:
     zone = zoned_name("header", title, labels)[1]
-    suffix = zone_suffix(zone, timezone) if zone else ""
-    return pc.binary_join_element_wise(column, suffix, "") if suffix else column
+    return header_zone(zone, timezone, labels) if zone else None
 
 
 def _plain_name(name: str) -> str:
@@ -245,8 +250,19 @@ def _check_minutes(people: People, cells: dict[str, pa.Array], labels: Labels) -
     encoded = column.dictionary_encode()
     words = [minutes_of(text, labels) for text in encoded.dictionary.to_pylist()]
     values = np.array([np.nan if value is None else value for value in words] + [np.nan])
-    people.minutes = values[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)]
-    people.refuse(np.isnan(people.minutes) & _filled(column), "misaligned", name)
+    at = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    people.minutes = values[at]
+    pairs = [_two_numbers(text) for text in encoded.dictionary.to_pylist()]
+    first, second = np.array([*pairs, (np.nan, np.nan)]).T[:, at]
+    if not np.isnan(first).all():
+        people.clock = (first * 60 + second, first + second / 60)
+    people.refuse(np.isnan(people.minutes) & np.isnan(first) & _filled(column), "misaligned", name)
+
+
+def _two_numbers(text: str) -> tuple[float, float]:
+    """The numbers of ``0:55``, which can be hours and minutes or minutes and seconds; NaN for anything else."""
+    found = re.fullmatch(r"(\d{1,4}):([0-5]\d)", text)
+    return (float(found[1]), float(found[2])) if found else (np.nan, np.nan)
 
 
 def minutes_of(text: str, labels: Labels) -> float | None:
@@ -254,7 +270,7 @@ def minutes_of(text: str, labels: Labels) -> float | None:
     text = text.strip()
     if re.fullmatch(r"-?\d{1,5}(?:[.,]\d{1,3})?", text):
         return float(text.replace(",", "."))
-    clock = re.fullmatch(r"(\d{1,3}):(\d{2}):(\d{2})", text)
+    clock = re.fullmatch(r"(\d{1,3}):([0-5]\d):([0-5]\d)", text)
     if clock:
         hours, minutes, seconds = map(int, clock.groups())
         return hours * 60 + minutes + seconds / 60

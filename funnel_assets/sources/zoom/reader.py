@@ -24,12 +24,10 @@ from funnel_assets.sources.zoom.dates import (
     Cells,
     check_styles,
     decide_order,
-    own_zone_names,
     readings,
     same_day_of_every_month,
     take_apart,
     to_utc,
-    zone_suffix,
 )
 from funnel_assets.sources.zoom.errors import ReportRefused
 from funnel_assets.sources.zoom.fit import (
@@ -43,11 +41,16 @@ from funnel_assets.sources.zoom.labels import Labels, key, load_labels
 from funnel_assets.sources.zoom.layout import UNKNOWN_SECTION, Block, Layout, lay_out
 from funnel_assets.sources.zoom.report import Kind, ZoomReport, ZoomSession
 from funnel_assets.sources.zoom.text import Records, decode, read_records
+from funnel_assets.sources.zoom.zones import header_zone
 
 TIME_FACTS = ("generated_at", "scheduled_start", "actual_start", "start", "end")
 TOTALS = ("registered", "cancelled", "approved", "denied", "unique_viewers", "total_users", "participants")
 # Zoom rounds minutes up; a wrong hour or day is off by far more than this.
 _MINUTES_APART = 5.0
+# How far minutes may be from join to leave where they decide what "0:55" means.
+_ROUNDED = 1.0
+_DAY_MINUTES = 1440
+_MINORITY = 0.02
 _NAT = np.iinfo(np.int64).min
 _EPOCH_DAY = dt.date(1970, 1, 1)
 _MINUTE_US = 60_000_000
@@ -61,6 +64,9 @@ _DETAILS = {
     "missing_field": "The row is shorter than its header and {column} is missing. Export the report again.",
     "too_many_fields": "The row has more cells than its header: a comma without quotes? Correct it.",
     "times_contradict": "Join time, leave time and minutes contradict each other. Export the report again.",
+    "unknown_zone": "{said} Write the zone as an offset, like +05:30, drop the file again.",
+    "weekday_contradicts": "{said} Correct the date under {column}, drop the file again.",
+    "minutes_unclear": "{said} Write plain minutes, drop the file again.",
     "date_style": "The date under {column} is written unlike the others of its column. Export again.",
     "broken_quote": "A quotation mark opens here and never closes. Correct the line, or export again.",
     "broken_line": "The row ends too early and the next line looks like its rest. Join the two, drop the file again.",
@@ -224,10 +230,14 @@ def _fact_cells(
     """Each time fact over the sittings as date cells; each fact keeps a style of its own."""
     cells: dict[str, Cells] = {}
     for name in TIME_FACTS:
-        suffix = zone_suffix(zones[name], timezone) if name in zones else ""
-        texts = [row[name] + suffix if row.get(name) else None for row in facts]
+        zone = header_zone(zones[name], timezone, labels) if name in zones else None
+        texts = [row.get(name) or None for row in facts]
         if any(texts):
-            cells[name] = take_apart(pa.array(texts, pa.string()), labels, own_zone_names(timezone))
+            cells[name] = take_apart(pa.array(texts, pa.string()), labels, timezone, zone)
+            for row, (reason, why) in cells[name].trouble.items():
+                raise ReportRefused(
+                    f"The report gives {cells[name].texts[row]!r} as {name}. {why}", reason=reason
+                )
     return cells
 
 
@@ -399,12 +409,15 @@ def _read_block(people: People, order: str, timezone: str, kind: Kind) -> _Rows:
     follows = check_styles({shown[name]: cells for name, cells in people.times.items()})
     times = {name: np.full(count, _NAT) for name in TIME_COLUMNS}
     for name, cells in people.times.items():
+        _refuse_unclear_dates(people, cells, shown[name])
         times[name] = to_utc(cells, order, timezone, follows[shown[name]])
         unread = (cells.codes >= 0) & (times[name] == _NAT)
         if unread.any():
             matched = np.append(cells.family, 0)[cells.codes] >= 0
             people.refuse(unread & matched, "date_style", shown[name])
             people.refuse(unread, "misaligned", shown[name])
+    if people.clock is not None:
+        _decide_clock(people, people.clock, times)
     rows = _Rows(
         people=people,
         attended=_attended(people, times["join_time"]),
@@ -417,6 +430,57 @@ def _read_block(people: People, order: str, timezone: str, kind: Kind) -> _Rows:
     people.refuse(rows.section == UNKNOWN_SECTION, "unknown_section", "")
     _check_times(rows)
     return rows
+
+
+def _refuse_unclear_dates(people: People, cells: Cells, shown: str) -> None:
+    """Set apart rows whose date can be read in several ways or contradicts itself; many of them, and the file is."""
+    if not cells.trouble:
+        return
+    unclear = np.isin(cells.codes, list(cells.trouble))
+    if np.count_nonzero(unclear) > max(1, _MINORITY * np.count_nonzero(cells.codes >= 0)):
+        first = min(cells.trouble)
+        reason, why = cells.trouble[first]
+        raise ReportRefused(f"{shown!r} holds {cells.texts[first]!r}. {why}", reason=reason)
+    for row in np.flatnonzero(unclear).tolist():
+        reason, why = cells.trouble[int(cells.codes[row])]
+        people.said.setdefault(row, f"{cells.texts[cells.codes[row]]}: {why}")
+        people.refuse(_only(len(unclear), row), reason, shown)
+
+
+def _decide_clock(
+    people: People, clock: tuple[np.ndarray, np.ndarray], times: Mapping[str, np.ndarray]
+) -> None:
+    """Read ``0:55`` as hours and minutes, or minutes and seconds: whichever the rows' own times agree with."""
+    join, leave = times["join_time"], times["leave_time"]
+    span = np.where((join != _NAT) & (leave != _NAT), (leave - join) / _MINUTE_US, np.nan)
+    with np.errstate(invalid="ignore"):
+        agrees = [np.abs(span - minutes) <= _ROUNDED for minutes in clock]
+        agrees[1] |= clock[0] > _DAY_MINUTES
+    told = [int(np.count_nonzero(one & ~other)) for one, other in (agrees, agrees[::-1])]
+    compared = np.count_nonzero(
+        ~np.isnan(clock[0]) & (~np.isnan(span) | agrees[1]) & ~(agrees[0] & agrees[1])
+    )
+    ours = int(told[1] > told[0])
+    if (
+        told[ours] * 2 > compared
+        and told[1 - ours] <= max(1, _MINORITY * compared)
+        and told[ours] > 2 * told[1 - ours]
+    ):
+        people.minutes = np.where(np.isnan(clock[ours]), people.minutes, clock[ours])
+        return
+    for row in np.flatnonzero(~np.isnan(clock[0])).tolist():
+        hours, minutes = divmod(round(clock[0][row]), 60)
+        readings = f"{hours} h {minutes} min or {hours} min {minutes} s"
+        people.said.setdefault(
+            row, f"{hours}:{minutes:02d} can be {readings}, and the times don't tell which."
+        )
+        people.refuse(_only(len(span), row), "minutes_unclear", "")
+
+
+def _only(count: int, row: int) -> np.ndarray:
+    mask = np.zeros(count, dtype=bool)
+    mask[row] = True
+    return mask
 
 
 def _attended(people: People, join: np.ndarray) -> np.ndarray:
@@ -537,7 +601,8 @@ def _quarantine(blocks: list[People], records: Records, layout: Layout) -> pd.Da
         for row in np.flatnonzero(people.why != None):  # noqa: E711 - elementwise
             reason = str(people.why[row])
             column = repr(str(people.blame[row])) if people.blame[row] else "a column"
-            rows.append(_set_apart(people.block.lines[row], reason, column, people.raw(int(row))))
+            said = people.said.get(int(row), "")
+            rows.append(_set_apart(people.block.lines[row], reason, column, people.raw(int(row)), said))
     for line, raw in records.broken:
         rows.append(_set_apart(line, "broken_quote", "", raw))
     for line, cells in layout.loose:
@@ -554,11 +619,11 @@ def _nothing_quarantined() -> pd.DataFrame:
     return _QUARANTINED.empty_table().to_pandas()
 
 
-def _set_apart(line: int, reason: str, column: str, raw: str) -> dict[str, Any]:
+def _set_apart(line: int, reason: str, column: str, raw: str, said: str = "") -> dict[str, Any]:
     return {
         "line": line,
         "reason": reason,
-        "detail": mask_text(_DETAILS[reason].format(column=column)),
+        "detail": mask_text(_DETAILS[reason].format(column=column, said=said)),
         "raw": raw,
     }
 

@@ -11,6 +11,7 @@ import io
 import math
 import random
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 FIELDS = (
     "attended",
@@ -26,6 +27,8 @@ FIELDS = (
     "minutes",
     "country",
 )
+Written = tuple[Callable[[dt.datetime], str], Callable[[int], str]]
+INDIA = ZoneInfo("Asia/Kolkata")
 _BOM = b"\xef\xbb\xbf"
 _FIRST = ("Asha", "Bina", "Chen", "Dev", "Eva", "Farah", "Gus", "Hana", "Ilya", "Jaya", "Kofi", "Lena")
 _LAST = ("Rao", "Das", "O'Neil", "Sen", "Roy", "Khan", "Pal", "Ito", "Novak", "Lal", "Mensah", "Müller")
@@ -39,6 +42,26 @@ STYLES: dict[str, Callable[[dt.datetime], str]] = {
     "day_first": lambda t: f"{t:%d/%m/%Y %H:%M:%S}",
     "dotted": lambda t: f"{t:%d.%m.%Y %H:%M:%S}",
     "iso": lambda t: f"{t:%Y-%m-%d %H:%M:%S}",
+    "weekday": lambda t: f"{t:%a, %b %d, %Y %I:%M:%S %p}",
+    "long_weekday": lambda t: f"{t:%A, %B %d, %Y %H:%M:%S}",
+    "numbers_with_weekday": lambda t: f"{t:%a %d/%m/%Y %H:%M:%S}",
+}
+# Where the account's times are written: in its own zone, or in another whose name stands behind each.
+ZONES: dict[str, Callable[[dt.datetime], str]] = {
+    "own": lambda t: "",
+    "own_name": lambda t: " IST",
+    "own_offset": lambda t: " +05:30",
+    "utc": lambda t: " UTC",
+    "new_york": lambda t: f" {t.tzname()}",
+    "offset": lambda t: f" (GMT{t:%z})",
+}
+_PLACES = {"utc": "UTC", "new_york": "America/New_York", "offset": "Europe/Berlin"}
+MINUTES: dict[str, Callable[[int], str]] = {
+    "whole": str,
+    "clock": lambda m: f"{m // 60}:{m % 60:02d}:00",
+    "hours": lambda m: f"{m // 60}:{m % 60:02d}",
+    "seconds": lambda m: f"{m}:00",
+    "words": lambda m: f"{m // 60}h {m % 60}m 0s",
 }
 _WORDS = {
     "en": {
@@ -144,6 +167,7 @@ class Case:
     guests: tuple[Guest, ...]
     data: bytes
     style: str
+    zone: str
     records: tuple[tuple[int, ...], ...]
     columns: dict[str, int]
     header: int
@@ -194,11 +218,23 @@ def make_case(seed: int, *, small: bool = False) -> Case:
     )
     guests = tuple(_guest(rng, number, start) for number in range(rng.randint(2, 4 if small else 12)))
     language, style = rng.choice(["en", "en", "ja"]), rng.choice(list(STYLES))
-    rows = _rows(rng, guests, start, _WORDS[language], STYLES[style])
+    zone = rng.choice(["own", *ZONES]) if rng.random() < 0.5 else "own"
+    minutes = rng.choice(list(MINUTES)) if rng.random() < 0.5 else "whole"
+    rows = _rows(rng, guests, start, _WORDS[language], (_shown_in(style, zone), MINUTES[minutes]))
     data, records = _encode(rng, rows)
     header = next(i for i, row in enumerate(rows) if _WORDS[language]["header"][2] in row)
     columns = _columns(rows[header], _WORDS[language]["header"])
-    return Case(seed, guests, data, style, records, columns, header)
+    return Case(seed, guests, data, style, zone, records, columns, header)
+
+
+def _shown_in(style: str, zone: str) -> Callable[[dt.datetime], str]:
+    """Write a local time of India in a style, on the clocks of a zone and with its name."""
+
+    def show(local: dt.datetime) -> str:
+        moment = local.replace(tzinfo=INDIA).astimezone(ZoneInfo(_PLACES.get(zone, INDIA.key)))
+        return STYLES[style](moment) + ZONES[zone](moment)
+
+    return show
 
 
 def _columns(header: list[str], known: list[str]) -> dict[str, int]:
@@ -235,8 +271,9 @@ def _rows(
     guests: tuple[Guest, ...],
     start: dt.datetime,
     words: dict,
-    show: Callable[[dt.datetime], str],
+    written: Written,
 ) -> list[list[str]]:
+    show, minutes = written
     header = list(words["header"])
     phone_at = rng.choice([5, len(header) - 1])
     header.insert(phone_at, rng.choice(_QUESTIONS))
@@ -250,7 +287,7 @@ def _rows(
     ]
     facts = ["Bonds, explained", "871 2345 6789", show(start), "120", *stated]
     top = [[words["title"]], [words["generated"], show(made)], list(words["meta"]), facts]
-    people = [header, *[_cells(g, words, show, phone_at, question) for g in guests]]
+    people = [header, *[_cells(g, words, written, phone_at, question) for g in guests]]
     host = [
         [words["host"]],
         [words["header"][i] for i in (0, 1, 4, 7, 8, 9)],
@@ -260,7 +297,7 @@ def _rows(
             "hema@academy.example",
             show(start),
             show(start + dt.timedelta(hours=2)),
-            "120",
+            minutes(120),
         ],
     ]
     sections = [[[words["attendees"]], *people], host]
@@ -281,9 +318,8 @@ def _rows(
     return rows
 
 
-def _cells(
-    guest: Guest, words: dict, show: Callable[[dt.datetime], str], phone_at: int, question: bool
-) -> list[str]:
+def _cells(guest: Guest, words: dict, written: Written, phone_at: int, question: bool) -> list[str]:
+    show, minutes = written
     timed = guest.join is not None and guest.leave is not None
     cells = [
         words["yes"] if timed else words["no"],
@@ -295,7 +331,7 @@ def _cells(
         words["approved"] if guest.registered else "",
         show(guest.join) if guest.join else "--",
         show(guest.leave) if guest.leave else "--",
-        str(guest.minutes) if timed else "--",
+        "--" if guest.minutes is None else minutes(guest.minutes),
         words["yes"] if timed else "--",
         guest.country,
     ]

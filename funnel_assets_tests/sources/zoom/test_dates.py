@@ -138,6 +138,16 @@ def test_a_lost_digit_shows_against_the_column() -> None:
         "22 août 2025 19:05:00",
         "2025-03-22 13:35:00Z",
         "2025-03-22 19:05:00+05:30",
+        "2025-03-22 19:05:00 IST",
+        "2025-03-22 09:35:00 -0400",
+        "Mar 22, 2025 9:35 AM EDT",
+        "22 Mar 2025 14:35 (CET)",
+        "Sat, Mar 22, 2025 07:05 PM",
+        "Saturday, March 22, 2025 at 7:05 PM",
+        "Sat 03/22/2025 19:05",
+        "Sa., 22. März 2025 19:05",
+        "sábado, 22 de marzo de 2025 19:05",
+        "2025年3月22日(土) 19:05",
     ],
 )
 @pytest.mark.parametrize("few", [dates._FEW, 0], ids=["short", "long"])
@@ -160,3 +170,112 @@ def test_a_local_time_the_clock_skipped_or_showed_twice_is_set_apart() -> None:
     assert found.people["email"].tolist() == ["good@example.com"]
     assert found.people["join_time"].iloc[0] == pd.Timestamp("2025-03-09 06:30", tz="UTC")
     assert found.quarantined["reason"].tolist() == ["date_style"]
+
+
+EARLY = {"start": "2025-07-05 19:00", "generated": "2025-07-05 21:30"}
+
+
+@pytest.mark.parametrize("few", [dates._FEW, 0], ids=["short", "long"])
+@pytest.mark.parametrize(
+    ("text", "reason", "told"),
+    [
+        (
+            "Thu, Jul 5, 2025 7:01 PM",
+            "weekday_contradicts",
+            "5 July 2025 is a Saturday, not the Thursday it says",
+        ),
+        ("2025-07-05 19:01 BST", "unknown_zone", "BST can be London (UTC+1:00) or Dhaka (UTC+6:00)"),
+        ("2025-07-05 09:31 EST", "unknown_zone", "It says EST, and clocks showed EDT (UTC-4:00) on that day"),
+        ("2025-07-05 19:01 XYZ", "unknown_zone", "The time zone XYZ isn't known"),
+        ("2025-07-05 19:01 GMT+19:30", "unknown_zone", "No clock is GMT+19:30 from UTC"),
+    ],
+)
+def test_a_date_that_contradicts_itself_is_set_apart_with_its_readings(
+    text: str, reason: str, told: str, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dates, "_FEW", few)
+    rows = [row(registered=f'"{text}"', who="odd"), row(registered='"2025-07-01 10:00"', who="good")]
+    found = report(*rows, **EARLY)
+    assert found.people["email"].tolist() == ["good@example.com"]
+    assert found.quarantined["reason"].tolist() == [reason]
+    assert told in found.quarantined["detail"].iloc[0]
+    with pytest.raises(ReportRefused, match=r"7.* Next: ") as caught:
+        report(rows[0], rows[0].replace("odd", "other"), **EARLY)
+    assert caught.value.reason == reason
+    with pytest.raises(ReportRefused) as caught:
+        report(rows[1], start=f'"{text}"')
+    assert caught.value.reason == reason, "the day of the event hangs on it"
+
+
+def test_a_weekday_and_a_summer_clock_tell_the_day_from_the_month() -> None:
+    for told, when in (("Tue 04/03/2025 19:05", "2025-03-04"), ("Thu 04/03/2025 19:05", "2025-04-03")):
+        found = report(row(told, told, "0"), start=told, generated=told)
+        assert str(found.people["join_time"].iloc[0].date()) == when
+    for told, when in (("12/05/2025 19:05 EDT", "2025-05-12"), ("05/12/2025 19:05 EDT", "2025-05-12")):
+        found = report(row(told, told, "0"), start=told, generated=told)
+        assert str(found.people["join_time"].iloc[0].date()) == when
+
+
+def test_a_zone_is_the_accounts_own_where_the_name_is_shared() -> None:
+    there = row("2025-03-22 19:05 IST", "2025-03-22 20:05 IST", "60")
+    found = report(there, start="2025-03-22 19:00", timezone="Asia/Jerusalem")
+    assert found.people["join_time"].iloc[0] == pd.Timestamp("2025-03-22 17:05", tz="UTC")
+    with pytest.raises(ReportRefused, match=r"Kolkata \(UTC\+5:30\) or Dublin \(UTC\+1:00\) or Jerusalem"):
+        report(there, there, timezone="America/New_York")
+    twice = row("2025-11-02 01:30 EST", "2025-11-02 02:00 EST", "30", who="after")
+    once = row("2025-11-02 01:30 EDT", "2025-11-02 02:00 EST", "90", who="before")
+    found = report(twice, once, start="2025-11-02 01:00 EDT", timezone="America/New_York")
+    assert found.people["join_time"].dt.hour.tolist() == [6, 5], "the hour the clock shows twice"
+
+
+def test_a_header_and_a_cell_that_name_two_zones_contradict_each_other() -> None:
+    header = HEADER.replace("Registration Time", "Registration Time (GMT+5:30)")
+    rows = [row(registered=f"2025-07-01 10:00 {zone}", who=who) for zone, who in (("IST", "a"), ("UTC", "b"))]
+    told = (
+        "Attendee Report\nTopic,Webinar ID,Actual Start Time\nBonds,87123456789,2025-07-05 19:00\n"
+        f"Attendee Details\n{header}\n" + "\n".join(rows) + "\n"
+    )
+    found = read_report(told.encode(), file="report.csv", timezone="Asia/Kolkata")
+    assert found.people["email"].tolist() == ["a@example.com"]
+    assert "The header says GMT+5:30, the cell UTC." in found.quarantined["detail"].iloc[0]
+
+
+CLOCKS = ("0:55", "1:05", "0:01")
+
+
+def clocked(minutes: tuple[str, ...], leaves: tuple[str, ...]) -> ZoomReport:
+    joined = "2025-03-22 19:00:00"
+    rows = [
+        row(joined, leave, clock, who=f"p{n}")
+        for n, (clock, leave) in enumerate(zip(minutes, leaves, strict=True))
+    ]
+    return report(*rows, start="2025-03-22 19:00", generated="2025-03-22 21:30")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "leaves", "expected"),
+    [
+        (CLOCKS, ("2025-03-22 19:55:00", "2025-03-22 20:05:00", "2025-03-22 19:00:40"), [55, 65, 1]),
+        (
+            CLOCKS,
+            ("2025-03-22 19:00:55", "2025-03-22 19:01:05", "2025-03-22 19:00:01"),
+            [55 / 60, 65 / 60, 1 / 60],
+        ),
+        (("75:10", "0:50"), ("2025-03-22 20:15:10", "2025-03-22 19:00:50"), [75 + 1 / 6, 5 / 6]),
+        (("1:05:00", "0:00:30"), ("2025-03-22 20:05:00", "2025-03-22 19:00:30"), [65, 0.5]),
+    ],
+    ids=["hours", "seconds", "many_minutes", "all_three"],
+)
+def test_minutes_on_a_clock_are_read_as_the_times_say(
+    minutes: tuple[str, ...], leaves: tuple[str, ...], expected: list[float]
+) -> None:
+    found = clocked(minutes, leaves)
+    assert found.people["minutes"].tolist() == pytest.approx(expected)
+    assert found.quarantined.empty
+
+
+def test_minutes_on_a_clock_that_nothing_decides_are_set_apart_with_both_readings() -> None:
+    found = clocked(("0:01", "0:01"), ("2025-03-22 19:00:30", "2025-03-22 19:00:30"))
+    assert found.people.empty
+    assert found.quarantined["reason"].tolist() == ["minutes_unclear"] * 2
+    assert "0:01 can be 0 h 1 min or 0 min 1 s" in found.quarantined["detail"].iloc[0]
