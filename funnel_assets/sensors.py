@@ -23,6 +23,8 @@ FAILURE_SECONDS = 30
 # A tick is ended by Dagster after 60 s; a thousand reports dropped at once take longer to read on a small machine.
 TAKE_SECONDS = 30.0
 MOST_RUNS_PER_TICK = 20
+# Files named on a tick itself; all of them are in its log.
+MOST_TOLD = 10
 MOST_ATTEMPTS = 3
 # A failed run is tried again by itself after these pauses; by then a person has seen the alert.
 PAUSES = (dt.timedelta(minutes=15), dt.timedelta(hours=2))
@@ -61,11 +63,12 @@ def _zoom_inbox(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         opened = pipeline.get()
         arrivals = opened.zoom.take_in(within_seconds=TAKE_SECONDS)
-        for told in arrivals.told:
-            context.log.info(told)
+        for sentence in arrivals.told:
+            context.log.info(sentence)
+        told = " ".join([arrivals.summary(), *arrivals.told[:MOST_TOLD]])
         if arrivals.left:
             # Their days may be the same as those of files just taken: each day is made once, from all of them.
-            yield dg.SkipReason(arrivals.summary())
+            yield dg.SkipReason(told)
             return
         requested = 0
         for day, digest in opened.zoom.days_to_make().items():
@@ -80,7 +83,7 @@ def _zoom_inbox(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
                 tags={CAUSE_TAG: f"zoom {day} {digest}", ATTEMPT_TAG: str(attempt)},
             )
         if not requested:
-            yield dg.SkipReason(arrivals.summary())
+            yield dg.SkipReason(told)
 
     return zoom_inbox
 

@@ -70,6 +70,7 @@ class Source:
         only: Name in the file -> values of the rows that belong to the dataset; none of them means any value at all.
         date_formats: strftime-style formats or `NUMBER_FORMATS`, tried in order; empty means ISO dates.
         date_order: ``month_first`` or ``day_first``: how a report's dates are read where they don't tell themselves.
+        max_megabytes: Size over which a dropped report isn't opened; None keeps the default.
         currency: Of all amounts, three letters.
         amounts: ``major`` (29.00) or ``minor`` (2900): the unit amounts are written in.
         encoding: None means it is found out.
@@ -98,6 +99,7 @@ class Source:
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     date_formats: tuple[str, ...] = ()
     date_order: str | None = None
+    max_megabytes: float | None = None
     currency: str = "INR"
     amounts: str = "major"
     encoding: str | None = None

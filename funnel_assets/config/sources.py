@@ -59,6 +59,7 @@ _KEYS: dict[str, frozenset[str]] = {
     "delimiter": _CSV,
     "sheet": frozenset({"xlsx"}),
     "date_order": frozenset({"zoom_folder"}),
+    "max_megabytes": frozenset({"zoom_folder"}),
     "drift": _TABULAR,
     "rolling": _TABULAR,
     "allow_empty": frozenset(KINDS),
@@ -301,6 +302,9 @@ class _Reader:
             delimiter=self.delimiter(pairs.get("delimiter")),
             sheet=self.text(pairs["sheet"], "sheet") if "sheet" in pairs else None,
             date_order=self.choice(pairs.get("date_order"), "date_order", DATE_ORDERS),
+            max_megabytes=self.number(pairs["max_megabytes"], "max_megabytes")
+            if "max_megabytes" in pairs
+            else None,
             drift=self.choice(pairs.get("drift"), "drift", DRIFT) or "evolve",
             rolling=self.flag(pairs.get("rolling"), "rolling"),
             allow_empty=self.flag(pairs.get("allow_empty"), "allow_empty"),

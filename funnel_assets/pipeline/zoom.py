@@ -47,8 +47,11 @@ RULES_VERSION = 3
 SETTLE_SECONDS = 5.0
 # A cut-off file is given this long to be completed before it counts as broken.
 COMPLETE_SECONDS = 120.0
-# 100,000 people are 17 MB and take 450 MB of memory to read; three times as many is no event of ours.
-MOST_BYTES = 50_000_000
+# 100,000 people are 17 MB and take 400 MB of memory to read; three times as many is no event of ours. Whoever has
+# larger ones, and the memory, sets `max_megabytes` for the source.
+MOST_MEGABYTES = 50.0
+# Quarantined files and kinds of rows listed in a note; all of them are in `funnel quarantine list`.
+_MOST_LISTED = 20
 _UNFINISHED_NAMES = (".crdownload", ".part", ".partial", ".tmp", ".download", "~")
 
 
@@ -84,33 +87,36 @@ class Arrivals:
     """What became of the files in the inbox at one look.
 
     Attributes:
-        taken: Files new since the last look.
+        taken: Files new since the last look; ``becomes`` says in words of which days they are.
         refused: Files that are no report, with the reason in words.
         waiting: Files that are still being written.
         unreadable: Files that can't be opened or are too large, with the reason in words.
-        known: Files taken before.
+        known: Files taken before; ``known_bad`` of them are in quarantine.
         left: Files that there was no time to look at.
     """
 
     taken: list[str] = field(default_factory=list)
+    becomes: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
     known: int = 0
+    known_bad: int = 0
     left: int = 0
 
     @property
     def told(self) -> list[str]:
         """What happened, one sentence a file."""
         return [
-            *(f"Taken: {name}." for name in self.taken),
+            *(f"Taken: {name}. {self.becomes[name]}" for name in self.taken),
             *(f"Quarantined: {name}. {why}" for name, why in self.refused.items()),
             *(f"Not taken: {name}. {why}" for name, why in self.unreadable.items()),
         ]
 
     def summary(self) -> str:
         """One sentence about the whole inbox."""
-        parts = [f"{self.known} file(s) known"]
+        bad = f", {self.known_bad} of them in quarantine" if self.known_bad else ""
+        parts = [f"{self.known} file(s) known{bad}"]
         counts = (
             (len(self.taken), "taken"),
             (len(self.refused), "quarantined"),
@@ -164,7 +170,7 @@ class ZoomIngest:
         return arrivals
 
     def _take_source(self, source: Source, arrivals: Arrivals, wait: bool, deadline: float) -> None:
-        known = {kept.sha256 for kept in self._kept(source)}
+        known = {kept.sha256: kept.reason for kept in self._kept(source)}
         growing = []
         for path in _files(Path(source.location)):
             if time.monotonic() > deadline:
@@ -227,7 +233,7 @@ class ZoomIngest:
     def _take_corrected(
         self, source: Source, path: Path, kept: Mapping[tuple[str, str], KeptFile]
     ) -> KeptFile:
-        too_large = _too_large(path)
+        too_large = _too_large(source, path)
         if too_large:
             message, _, fix = too_large.partition(" Next: ")
             raise FunnelError(message, dataset=DATASET, file=path.name, fix=fix)
@@ -257,8 +263,8 @@ class ZoomIngest:
             write_whole(memory, json.dumps(seen).encode())
         return before == now
 
-    def _take(self, source: Source, path: Path, known: set[str], arrivals: Arrivals) -> None:
-        too_large = _too_large(path)
+    def _take(self, source: Source, path: Path, known: dict[str, str | None], arrivals: Arrivals) -> None:
+        too_large = _too_large(source, path)
         if too_large:
             arrivals.unreadable[path.name] = too_large
             return
@@ -267,6 +273,7 @@ class ZoomIngest:
         sha256 = hashlib.sha256(data).hexdigest()
         if sha256 in known:
             arrivals.known += 1
+            arrivals.known_bad += known[sha256] is not None
             return
         now = dt.datetime.now(dt.UTC)
         kept = self._judge(source, data, path.name, sha256, now)
@@ -274,11 +281,22 @@ class ZoomIngest:
             arrivals.waiting.append(path.name)
             return
         self._keep(source, kept, data, path, now)
-        known.add(sha256)
+        known[sha256] = kept.reason
         if kept.reason is None:
             arrivals.taken.append(path.name)
+            arrivals.becomes[path.name] = self._what_becomes_of(kept)
         else:
             arrivals.refused[path.name] = kept.detail or kept.reason
+
+    def _what_becomes_of(self, kept: KeptFile) -> str:
+        """Say of a good file of which days it is, and which of them aren't made at once, and why."""
+        first, last = self._settings.start_date.isoformat(), self._settings.yesterday().isoformat()
+        told = f"Event of {', '.join(kept.days)}."
+        if any(day > last for day in kept.days):
+            told += " A day is made when it is over: tomorrow at the earliest."
+        if any(day < first for day in kept.days):
+            told += f" Days before {first} (FUNNEL_START_DATE) aren't made."
+        return told
 
     def _judge(self, source: Source, data: bytes, name: str, sha256: str, landed_at: dt.datetime) -> KeptFile:
         """Find which days a file speaks of, or why it can't be used."""
@@ -376,7 +394,23 @@ class ZoomIngest:
         finally:
             self._just_read = None
         outcome.notes["inbox"] = "\n".join([arrivals.summary(), *(f"- {told}" for told in arrivals.told)])
+        outcome.notes |= self._quarantine_note(days)
         return outcome
+
+    def _quarantine_note(self, days: Sequence[dt.date]) -> dict[str, str]:
+        """Files that couldn't be used, and these days' rows by file and reason, in words."""
+        rows = self._quarantine.rows([DATASET])
+        rows = rows[rows["day"].isin([UNDATED, *map(str, days)])]
+        if rows.empty:
+            return {}
+        told = []
+        for (file, detail), of in rows.groupby(["file", "detail"], sort=True, dropna=False):
+            lines = of["line"].dropna()
+            where = f"{len(of)} row(s), the first in line {lines.min():.0f}. " if len(lines) else ""
+            told.append(f"- {file}: {where}{detail}")
+        if len(told) > _MOST_LISTED:
+            told = [*told[:_MOST_LISTED], f"- {len(told) - _MOST_LISTED} more: `funnel quarantine list`"]
+        return {"in quarantine": "\n".join(told)}
 
     def stale_days(self, days: Sequence[dt.date]) -> list[dt.date]:
         """Days in the lake that were made from other files than are kept now."""
@@ -512,14 +546,14 @@ def _files_of(inputs: Mapping[str, str]) -> set[str]:
     return {name for name in inputs if name.startswith("file.")}
 
 
-def _too_large(path: Path) -> str | None:
+def _too_large(source: Source, path: Path) -> str | None:
     """Why a file is too large to be a report, in words; it isn't even opened."""
-    size = path.stat().st_size
-    if size <= MOST_BYTES:
+    megabytes, most = path.stat().st_size / 1e6, source.max_megabytes or MOST_MEGABYTES
+    if megabytes <= most:
         return None
     return (
-        f"It has {size / 1e6:,.0f} MB; reports of up to {MOST_BYTES / 1e6:.0f} MB (300,000 people) are read. "
-        "Next: export one event a file, or drop the right file."
+        f"It has {megabytes:,.0f} MB; reports of up to {most:,.0f} MB are read. "
+        "Next: drop the right file; if it is, set max_megabytes for the source in sources.yaml."
     )
 
 

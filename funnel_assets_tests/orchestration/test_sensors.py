@@ -197,6 +197,28 @@ def test_no_report_is_quarantined_and_the_others_go_on(inbox: Inbox, instance: d
     opened = inbox.pipeline()
     assert days_asked_for(tick(opened, instance, "zoom_inbox")) == [str(DAY), str(NEXT)]
     assert sorted(opened.quarantine.rows([DATASET])["file"]) == ["a photo.jpg", "c leads.csv"]
+    outcome = opened.make(DATASET, [DAY])
+    assert "- a photo.jpg: This is no Zoom or Teams report" in outcome.notes["in quarantine"], "on the asset"
+    assert "4 file(s) known, 2 of them in quarantine." in outcome.notes["inbox"]
+
+
+def test_tick_says_in_words_what_became_of_each_file(inbox: Inbox, instance: dg.DagsterInstance) -> None:
+    inbox.drop("a photo.jpg", b"\xff\xd8\xff" + bytes(300))
+    inbox.drop("b today.csv", report(TODAY))
+    inbox.drop("c long ago.csv", report(START - dt.timedelta(days=1)))
+    opened = inbox.pipeline()
+    told = str(tick(opened, instance, "zoom_inbox").skip_message)
+    assert "Quarantined: a photo.jpg. This is no Zoom or Teams report" in told
+    assert (
+        f"Taken: b today.csv. Event of {TODAY}. A day is made when it is over: tomorrow at the earliest."
+        in told
+    )
+    assert (
+        f"Taken: c long ago.csv. Event of 2024-12-31. Days before {START} (FUNNEL_START_DATE) aren't made."
+        in told
+    )
+    assert tick(opened, instance, "zoom_inbox").skip_message == "3 file(s) known, 1 of them in quarantine."
+    assert sensors.ZOOM_SECONDS + zoom.SETTLE_SECONDS < 60, "within a minute"
 
 
 def test_renamed_file_does_nothing_and_any_name_will_do(inbox: Inbox, instance: dg.DagsterInstance) -> None:
@@ -227,6 +249,7 @@ def test_huge_file_is_told_without_being_opened_and_the_others_go_on(
     (row,) = opened.quarantine.rows([DATASET]).to_dict("records")
     assert (row["file"], row["reason"]) == ("a recording.csv", "not_taken")
     assert "It has 200 MB; reports of up to 50 MB" in row["detail"]
+    assert "max_megabytes" in row["detail"]
     huge.unlink()
     tick(opened, instance, "zoom_inbox")
     assert opened.quarantine.rows([DATASET]).empty, "gone with the file"
@@ -247,16 +270,32 @@ def test_older_file_and_deleted_file_are_not_missed(inbox: Inbox, instance: dg.D
     assert opened.lake.read(DATASET, [NEXT]).num_rows == 2
 
 
+REAL = 49
+
+
 def test_a_thousand_files_at_once_are_all_taken_some_runs_a_tick(
     inbox: Inbox, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days = days_between(START, YESTERDAY)[-50:]
     for number in range(1000):
-        inbox.drop(f"{number}.csv", f"{days[number % len(days)]} {number}".encode())
+        day = days[number % len(days)]
+        body = report(day, webinar=str(87_100_000_000 + number))
+        inbox.drop(f"{number}.csv", body if number % REAL == 0 else f"{day} {number}".encode())
     opened = inbox.pipeline()
-    # Reading a thousand reports takes half a minute and is tested elsewhere; what is tested here is taking them.
-    monkeypatch.setattr(zoom, "read_report", lambda data, **_: data.decode())
-    monkeypatch.setattr(zoom, "report_days", lambda text, _: [dt.date.fromisoformat(text.split()[0])])
+    # Reading a thousand reports takes 20 seconds: a few are real here, the others stand for them by their day.
+    real, days_of = zoom.read_report, zoom.report_days
+    monkeypatch.setattr(
+        zoom,
+        "read_report",
+        lambda data, **told: real(data, **told) if data.startswith(b"Attendee") else data.decode(),
+    )
+    monkeypatch.setattr(
+        zoom,
+        "report_days",
+        lambda found, zone: (
+            [dt.date.fromisoformat(found.split()[0])] if isinstance(found, str) else days_of(found, zone)
+        ),
+    )
     monkeypatch.setattr(sensors, "TAKE_SECONDS", 0.5)
     interrupted = tick(opened, instance, "zoom_inbox")
     assert requests(interrupted) == [], "a day is made from all its files, not from those taken so far"

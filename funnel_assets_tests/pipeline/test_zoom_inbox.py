@@ -179,6 +179,17 @@ def test_file_deleted_from_the_inbox_is_not_lost(inbox: Inbox) -> None:
     assert opened.zoom.stale_days([DAY]) == []
 
 
+def test_size_limit_is_the_sources_own(inbox: Inbox) -> None:
+    sources = inbox.home / "config" / "sources.yaml"
+    usual = sources.read_text().rstrip()
+    inbox.drop("attendees.csv", report())
+    sources.write_text(usual + "\n    max_megabytes: 0.0001\n")
+    (why,) = inbox.pipeline().zoom.take_in().unreadable.values()
+    assert "Next: drop the right file; if it is, set max_megabytes for the source in sources.yaml." in why
+    sources.write_text(usual + "\n    max_megabytes: 300\n")
+    assert inbox.pipeline().zoom.take_in().taken == ["attendees.csv"]
+
+
 def test_file_that_vanishes_while_looking_is_no_error(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     inbox.drop("a gone.csv", report(NEXT))
     inbox.drop("b.csv", report())
