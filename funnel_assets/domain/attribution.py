@@ -34,6 +34,9 @@ TOUCH_ORDER = ("date", "touched_at", "source_order", "touch_id")
 ZOOM_SOURCE_ORDER = 1_000_000
 """Zoom stands after every form source on a tie: the form is what brought the person to the event."""
 
+_NAMES_SOMETHING = r"[^#0-9 .:()/_-]"
+"""A Source Name like ``#4`` numbers one webinar's links and is another channel at the next: it names no source."""
+
 ABOUT = ("phone", "email", "name", "city")
 """What a touch tells about its person."""
 
@@ -120,7 +123,7 @@ def _zoom_touches(zoom_attendance: Frame) -> Frame:
         "date",
         "touched_at",
         nw.lit(ZOOM_SOURCE_ORDER).cast(nw.Int64).alias("source_order"),
-        nw.when(given("registration_source"))
+        nw.when(given("registration_source") & nw.col("registration_source").str.contains(_NAMES_SOMETHING))
         .then(nw.col("registration_source"))
         .otherwise(nw.col("event_type"))
         .alias("source"),

@@ -92,6 +92,7 @@ NODES: dict[str, Node] = {
                 Input("engagement_events", history),
             ),
             ("funnel_mapping", "identity_links"),
+            rules_version=2,
         ),
         Node(
             "engagement_summary",
@@ -127,6 +128,7 @@ NODES: dict[str, Node] = {
                 Input("engagement_events", history),
             ),
             ("funnel_mapping", "manual_mapping", "manual_funnels", "identity_links"),
+            rules_version=2,
         ),
         Node(
             "sale_credit",
@@ -137,6 +139,7 @@ NODES: dict[str, Node] = {
                 Input("engagement_events", history),
             ),
             ("funnel_mapping", "identity_links"),
+            rules_version=2,
         ),
         Node(
             "funnel_marts",
@@ -150,6 +153,7 @@ NODES: dict[str, Node] = {
                 Input("sales_enriched", same_day),
             ),
             ("identity_links",),
+            rules_version=2,
         ),
     )
 }

@@ -224,7 +224,7 @@ def touches(tables: dict[str, pa.Table]) -> list[Row]:
                 "person_id": who,
                 "identified_by": why,
                 "contact": contact(zoom, "attendance_id", seen),
-                "source": given if given and given.strip() else zoom["event_type"],
+                "source": given if given and given.strip(" #0123456789") else zoom["event_type"],
                 "medium": "zoom",
                 "campaign": zoom["webinar_name"],
                 "name": full,

@@ -63,11 +63,13 @@ def test_a_zoom_record_names_its_registration_source_else_its_kind_of_event() ->
         zoom(1, DAY, at(DAY), registration_source="LinkedIn"),
         zoom(2, DAY, at(DAY), registration_source=" "),
         zoom(3, DAY, at(DAY), event_type="bootcamp"),
+        zoom(4, DAY, at(DAY), registration_source="#4"),
+        zoom(5, DAY, at(DAY), registration_source="Link 4"),
     ]
     found = touches(**frames([], events), first=DAY, last=DAY).sort_values("touch_id")
-    assert found["source"].tolist() == ["LinkedIn", "webinar", "bootcamp"]
-    assert found["medium"].tolist() == ["zoom"] * 3
-    assert found["campaign"].tolist() == ["ACCA intro"] * 3
+    assert found["source"].tolist() == ["LinkedIn", "webinar", "bootcamp", "webinar", "Link 4"]
+    assert found["medium"].tolist() == ["zoom"] * 5
+    assert found["campaign"].tolist() == ["ACCA intro"] * 5
 
 
 def test_ties_go_by_source_order_then_id_and_a_form_comes_before_zoom() -> None:

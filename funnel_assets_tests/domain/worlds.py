@@ -162,7 +162,7 @@ class World:
                     "last_name": self.random.choice((None, "K")),
                     "phone_status": "ok",
                     "registration_time": registered,
-                    "registration_source": self.random.choice(SOURCES),
+                    "registration_source": self.random.choice((*SOURCES, "#4")),
                     "join_time": joined,
                     "time_in_session_minutes": 0 if kind == "no_show" else self.random.randrange(90),
                     "rejoin_count": 0,
