@@ -130,7 +130,16 @@ def _note(rows: Sequence[Row], through: dt.date | None, until: dt.date) -> str |
     return " ".join(notes) or None
 
 
-_PREVIEWED = FIGURES | {
+_ON_THE_FIRST_PAGE = (
+    "leads",
+    "registrations",
+    "attended",
+    "handovers",
+    "sales",
+    "net_revenue_paise",
+    "spend_paise",
+)
+_PREVIEWED = {name: FIGURES[name] for name in _ON_THE_FIRST_PAGE} | {
     "credit_first_touch_paise": "First-touch credit ₹",
     "credit_linear_paise": "Linear credit ₹",
 }

@@ -19,6 +19,7 @@ from funnel_assets.contracts.base import CONTRACTS, ColumnFacts, Contract, arrow
 from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline import reconciliation
 from funnel_assets.pipeline.who import KnownLinks
+from funnel_assets.storage.engine import DuckDBEngine
 from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
 from funnel_assets.storage.quarantine import COLUMNS, Quarantine
 from funnel_assets.storage.views import INDEXES, refresh_statements, view_statements
@@ -200,7 +201,7 @@ def publish(
         replace_days={name: days for name, days in replace.items() if days} | dict.fromkeys(side),
         ddl=[*(table_ddl(contract) for contract in CONTRACTS.values()), *SIDE_TABLES],
         after=[*view_statements(timezone), *INDEXES],
-        always=refresh_statements(),
+        refresh=refresh_statements(),
     )
     changed = {name: days for name, days in replace.items() if days}
     log.info(
@@ -254,12 +255,15 @@ def _on(table: pa.Table, days: Iterable[dt.date]) -> pa.ChunkedArray:
 
 
 def _day_batches(lake: Lake, dataset: str, days: Sequence[dt.date]) -> pa.RecordBatchReader:
-    """Stream days one after the other, so that a year never has to fit in memory."""
-    schema = published_table(arrow_schema(CONTRACTS[dataset]).empty_table()).schema
+    """Stream days, so that a year never has to fit in memory."""
+    stored = arrow_schema(CONTRACTS[dataset])
+    schema = published_table(stored.empty_table()).schema
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for day in days:
-            yield from published_table(lake.read(dataset, [day], require=False)).to_batches()
+        # DuckDB opens a day's file in a quarter of the time that pyarrow takes, and there are thousands of them.
+        with DuckDBEngine() as engine:
+            for batch in engine.batches(engine.scan(lake, dataset, days, stored.names)):
+                yield from published_table(pa.Table.from_batches([batch]).cast(stored)).to_batches()
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 

@@ -19,6 +19,7 @@ from funnel_assets.storage.lake import Lake
 
 # Bounds what one run may take on a small machine; larger work spills to disk.
 MEMORY_LIMIT = "1GB"
+ROWS_AT_ONCE = 50_000
 
 
 class Engine(Protocol):
@@ -107,6 +108,10 @@ class DuckDBEngine:
     def collect(self, frame: Any) -> pa.Table:
         result = frame.to_arrow_table() if hasattr(frame, "to_arrow_table") else frame.arrow()
         return result if isinstance(result, pa.Table) else result.read_all()
+
+    def batches(self, frame: Any) -> pa.RecordBatchReader:
+        """Take a native frame out piece by piece."""
+        return frame.to_arrow_reader(ROWS_AT_ONCE)
 
 
 class SparkEngine:

@@ -137,7 +137,7 @@ class Warehouse:
         replace_days: Mapping[str, Sequence[dt.date] | None],
         ddl: Sequence[TableDdl],
         after: Sequence[str] = (),
-        always: Sequence[str] = (),
+        refresh: Sequence[str] = (),
     ) -> Published:
         """Replace days in any number of tables, all of them or none, in one transaction.
 
@@ -145,13 +145,11 @@ class Warehouse:
             tables: The new rows by table. Columns as in ``ddl``, in any order; others are left out.
             replace_days: For each table of ``tables`` the days to replace: rows of these days that aren't in
                 ``tables`` any more go. None replaces the whole table.
-            ddl: Every table of the schema, those not in ``tables`` included: missing ones are made, columns
-            are
+            ddl: Every table of the schema, those not in ``tables`` included: missing ones are made, columns are
                 added, changed and dropped to match.
-            after: ``CREATE OR REPLACE VIEW`` statements in the order of their dependence. They run only
-            when their
+            after: ``CREATE OR REPLACE VIEW`` statements in the order of their dependence. They run only when their
                 text or a table's shape changed.
-            always: Statements that run last in every publish, such as refreshing materialized views.
+            refresh: Statements that bring materialized views up to the tables; they run where ``after`` didn't.
 
         Raises:
             ContractViolation: Rows that don't fit their table, or lie outside the replaced days.
@@ -173,8 +171,8 @@ class Warehouse:
                     self._load(cursor, by_name[name], rows, replace_days[name], new=name in made)
                     for name, rows in sorted(tables.items())
                 ]
-                layout.finish(ddl, after, made)
-                layout.run_all(always)
+                if not layout.finish(ddl, after, made):
+                    layout.run_all(refresh)
                 self._analyze(cursor, {n: c for n, (c, _) in zip(sorted(tables), loads, strict=True)}, made)
             rows_written = {name: rows for name, (rows, _) in zip(sorted(tables), loads, strict=True)}
             seconds = time.perf_counter() - started
@@ -411,10 +409,10 @@ class _Layout:
                 self._adapt(table)
         return frozenset(table.name for table in made)
 
-    def finish(self, ddl: Sequence[TableDdl], after: Sequence[str], made: frozenset[str]) -> None:
-        """After the rows: keys and indexes (faster to build then), comments, views, grants."""
+    def finish(self, ddl: Sequence[TableDdl], after: Sequence[str], made: frozenset[str]) -> bool:
+        """After the rows: keys and indexes (faster to build then), comments, views, grants. False: nothing to do."""
         if self._unchanged:
-            return
+            return False
         for table in ddl:
             self._keys(table, new=table.name in made)
             self._comments(table)
@@ -425,6 +423,7 @@ class _Layout:
             sql.SQL("INSERT INTO {} VALUES (%s, %s)").format(self._name("_layout")),
             (self._signature(ddl, after), views),
         )
+        return True
 
     # --- tables ---
 
