@@ -1,4 +1,4 @@
-"""The twelve datasets as partitioned assets: names, words and badges; the work is one call into the pipeline."""
+"""The datasets as partitioned assets: names, words and badges; the work is one call into the pipeline."""
 
 import warnings
 

@@ -206,7 +206,7 @@ def _results(measured: Measured, size: Size) -> list[Result]:
         Result(
             "year_bookkeeping",
             booked["seconds"] / backfill.seconds,
-            f"the backfill; 12 empty assets over {days} days, {booked['events']} events, our storage",
+            f"the backfill; 13 empty assets over {days} days, {booked['events']} events, our storage",
             "none: says how much is Dagster's own",
             None,
             booked["seconds"],
