@@ -6,6 +6,7 @@ here: what a run does.
 
 import contextlib
 import datetime as dt
+import functools
 import logging
 import os
 import shutil
@@ -65,6 +66,11 @@ def child_environment(settings: Settings, server: PostgresServer) -> dict[str, s
 
 def daily_job() -> dg.JobDefinition:
     """Return the daily job as the environment defines it; by name, so that a run can be rebuilt from it."""
+    return _daily_job(frozenset(os.environ.items()))
+
+
+@functools.lru_cache(maxsize=1)  # Dagster asks several times a run
+def _daily_job(_environ: frozenset[tuple[str, str]]) -> dg.JobDefinition:
     from funnel_assets.config.settings import load_settings
     from funnel_assets.definitions import build_defs
 

@@ -2,8 +2,6 @@
 
 import datetime as dt
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +11,11 @@ import typer
 from typer.testing import CliRunner
 
 from funnel_assets.cli import app
+from funnel_assets_tests.command import funnel
 from funnel_assets_tests.orchestration import harness
 from funnel_assets_tests.postgres_fixture import throw_away_home
 from funnel_assets_tests.world import INDIA, TOKEN, Place, place
 
-PROJECT = Path(__file__).resolve().parents[1]
 SPEC_COMMANDS = {
     "run",
     "backfill",
@@ -39,19 +37,6 @@ def commands(group: typer.Typer = app, prefix: tuple[str, ...] = ()) -> Iterator
     for inner in group.registered_groups:
         assert inner.typer_instance is not None
         yield from commands(inner.typer_instance, (*prefix, str(inner.name)))
-
-
-def funnel(
-    *arguments: str, environ: dict[str, str], timeout: float = 240
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "funnel_assets.cli", *arguments],
-        cwd=PROJECT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +80,7 @@ def test_help_says_what_it_does_with_an_example(command: tuple[str, ...]) -> Non
     ids=["not over", "range", "no date", "no option", "half a range", "no command", "no world"],
 )
 def test_wrong_usage_is_2_and_says_what_is_allowed(environ: dict[str, str], arguments: list[str]) -> None:
-    done = funnel(*arguments, environ=environ)
+    done = funnel(*arguments, environ=environ, process="--date" in arguments)
     assert done.returncode == 2, done.stderr
     assert done.stderr.strip()
     assert "Traceback" not in done.stderr
@@ -198,14 +183,14 @@ def test_what_analyst_url_says_connects_and_shows_nobody(here: Place, environ: d
 
 
 def test_db_url_prints_a_url_that_connects_and_stop_stops(here: Place, environ: dict[str, str]) -> None:
-    done = funnel("db-url", environ=environ)
+    done = funnel("db-url", environ=environ, process=True)
     assert done.returncode == 0, done.stderr
     url = done.stdout.strip()
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         assert cursor.fetchone() == (1,)
     connection.close()
-    assert funnel("stop", environ=environ).stdout.strip() == "Stopped."
+    assert funnel("stop", environ=environ, process=True).stdout.strip() == "Stopped."
     with pytest.raises(psycopg2.OperationalError):
         psycopg2.connect(url, connect_timeout=3)
     again = funnel("stop", environ=environ)

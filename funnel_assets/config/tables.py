@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -25,6 +26,8 @@ from funnel_assets.errors import ConfigError
 _ARROW_TYPES = {"text": pa.string(), "integer": pa.int64(), "date": pa.date32()}
 _FIX = "correct it in the spreadsheet and save; until then the last good result stays published."
 _EXAMPLE_SOURCES = "sources.example.yaml"
+# The last files without a mistake, byte for byte, and what they hold: every dataset of a run asks again.
+_known: dict[Any, "Tables"] = {}
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,11 @@ def load_tables(
     """
     mistakes = Mistakes()
     files = {**_find_files(config_dir, mistakes), **(instead or {})}
-    parsed = {name: _parse(spec, files[name], mistakes) for name, spec in SPECS.items()}
+    contents = {name: _content(spec, files[name], mistakes) for name, spec in SPECS.items()}
+    given = (tuple(files.items()), tuple(contents.items()))
+    if not mistakes.found and given in _known:
+        return _known[given]
+    parsed = {name: _parse(spec, files[name], contents[name], mistakes) for name, spec in SPECS.items()}
     check_tables(parsed, mistakes)
     if not apart:
         renamed = {SPECS[name].file: path.name for name, path in (instead or {}).items()}
@@ -92,7 +99,7 @@ def load_tables(
     wrong = _wrong(mistakes)
     ranks = {row.text("stage"): _number(row.values["rank"]) for row in parsed["stages"].rows}
     rows = {name: _sorted_rows(table, ranks) for name, table in parsed.items() if name not in wrong}
-    return Tables(
+    tables = Tables(
         frames=MappingProxyType({name: _frame(SPECS[name], found) for name, found in rows.items()}),
         fingerprints=MappingProxyType(
             {name: _fingerprint(SPECS[name], found) for name, found in rows.items()}
@@ -100,6 +107,10 @@ def load_tables(
         files=MappingProxyType(files),
         wrong=MappingProxyType(wrong),
     )
+    if not mistakes.found:
+        _known.clear()
+        _known[given] = tables
+    return tables
 
 
 def _wrong(mistakes: Mistakes) -> dict[str, ConfigError]:
@@ -180,17 +191,22 @@ def _note_misnamed(lower: str, path: Path, missing: set[str], mistakes: Mistakes
             mistakes.add(path.name, 1, f"this file isn't read{near}")
 
 
-def _parse(spec: TableSpec, path: Path | None, mistakes: Mistakes) -> ParsedTable:
+def _content(spec: TableSpec, path: Path | None, mistakes: Mistakes) -> bytes | None:
     if path is None:
-        return parse_table(default_file(spec.file), spec, mistakes, is_default=True)
+        return default_file(spec.file)
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         mistakes.add(
             spec.file, 1, f"the file can't be read ({type(error).__name__}); is it open in a spreadsheet?"
         )
+        return None
+
+
+def _parse(spec: TableSpec, path: Path | None, content: bytes | None, mistakes: Mistakes) -> ParsedTable:
+    if content is None:
         return ParsedTable(spec, 1, [], is_default=False)
-    return parse_table(content, spec, mistakes, is_default=False)
+    return parse_table(content, spec, mistakes, is_default=path is None)
 
 
 def _sorted_rows(table: ParsedTable, ranks: Mapping[str, int]) -> list[Row]:

@@ -3,21 +3,18 @@
 import csv
 import io
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg2
 import pytest
 
 from funnel_assets.pipeline.graph import in_order
 from funnel_assets.storage.postgres import ensure_server
+from funnel_assets_tests import command
 from funnel_assets_tests.orchestration import harness
 from funnel_assets_tests.orchestration.test_sensors import tick
 from funnel_assets_tests.world import TOKEN, Place, place
 
-PROJECT = Path(__file__).resolve().parents[2]
 WRONG_TOKEN = "wrong-but-still-a-secret"
 OVERRIDDEN = ("919812355501", "overridden@example.com")
 EMAIL = re.compile(r"[\w.+-]+@[\w.-]+\.\w+")
@@ -91,14 +88,7 @@ def as_csv(rows: list[list[str]]) -> str:
 
 
 def funnel(here: Place, *arguments: str, **environ: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "funnel_assets.cli", *arguments],
-        cwd=PROJECT,
-        env=harness.environment(here, COLUMNS="400", **environ),
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+    done = command.funnel(*arguments, environ=harness.environment(here, COLUMNS="400", **environ))
     return done.stdout + done.stderr
 
 
