@@ -36,16 +36,16 @@ def ui(here: Place) -> Iterator[Ui]:
         yield running
 
 
-def made(ui: Ui, dataset: str, day: dt.date) -> bool:
-    return str(day) in ui.partitions(dataset)["MATERIALIZED"]
+def made(ui: Ui, day: dt.date, *datasets: str) -> bool:
+    return all(str(day) in states["MATERIALIZED"] for states in ui.all_partitions(list(datasets)).values())
 
 
 def test_schedule_materializes_yesterday_in_both_parts(ui: Ui, here: Place) -> None:
     day = yesterday()
     ui.wait("The schedule's tick", lambda: any(t["runIds"] for t in ui.ticks("every_night")), seconds=240)
-    ui.wait("Yesterday", lambda: all(made(ui, name, day) for name in ALL) and not ui.in_progress())
-    for name in ALL:
-        assert ui.partitions(name)["MATERIALIZED"] == {str(day)}, name
+    ui.wait("Yesterday", lambda: made(ui, day, *ALL) and not ui.in_progress())
+    for name, states in ui.all_partitions(ALL).items():
+        assert states["MATERIALIZED"] == {str(day)}, name
     published = Pipeline(here.settings).warehouse.fetch("SELECT DISTINCT dataset, date FROM published_days")
     assert {(row["dataset"], row["date"]) for row in published} == {(name, day) for name in ALL}
 
@@ -53,13 +53,13 @@ def test_schedule_materializes_yesterday_in_both_parts(ui: Ui, here: Place) -> N
 def test_failed_day_is_backfilled_and_turns_green(ui: Ui, here: Place) -> None:
     day = yesterday() - dt.timedelta(days=2)
     ui.wait("Quiet", lambda: not ui.in_progress())
-    before = {name: ui.partitions(name)["MATERIALIZED"] for name in ALL}
+    before = {name: states["MATERIALIZED"] for name, states in ui.all_partitions(ALL).items()}
     here.server.misbehave("/crm/sales.csv", status=500, times=100)
     ui.launch_backfill(ALL, [str(day)])
     ui.wait("The failure", lambda: str(day) in ui.partitions("crm_sales")["FAILED"])
-    ui.wait("Part 1", lambda: all(made(ui, name, day) for name in MARKETING))
-    ui.wait("The marts of the part that is there", lambda: made(ui, "funnel_marts", day))
-    assert not made(ui, "sales_enriched", day)
+    ui.wait("Part 1", lambda: made(ui, day, *MARKETING))
+    ui.wait("The marts of the part that is there", lambda: made(ui, day, "funnel_marts"))
+    assert not made(ui, day, "sales_enriched")
     rows = Pipeline(here.settings).warehouse.fetch(
         "SELECT bool_or(has_sales) AS has_sales, sum(sales) AS sales, sum(leads) AS leads FROM funnel_marts "
         "WHERE date = %(day)s",
@@ -74,8 +74,7 @@ def test_failed_day_is_backfilled_and_turns_green(ui: Ui, here: Place) -> None:
     ui.wait(
         "The backfill", lambda: ui.backfill_status(backfill) == "COMPLETED_SUCCESS" and not ui.in_progress()
     )
-    for name in ALL:
-        states = ui.partitions(name)
+    for name, states in ui.all_partitions(ALL).items():
         assert str(day) in states["MATERIALIZED"], name
         assert not states["FAILED"], name
         assert states["MATERIALIZED"] - {str(day)} == before[name] - {str(day)}, name
@@ -92,8 +91,8 @@ def test_dropped_zoom_report_makes_its_day_once(ui: Ui, here: Place) -> None:
     day = dt.date.fromisoformat(next(t["value"] for t in runs[0]["tags"] if t["key"] == "dagster/partition"))
     ui.wait("The run's end", lambda: zoom_runs(ui)[0]["status"] in ("SUCCESS", "FAILURE"))
     assert zoom_runs(ui)[0]["status"] == "SUCCESS"
-    assert made(ui, "zoom_attendance", day)
-    assert made(ui, "funnel_marts", day)
+    assert made(ui, day, "zoom_attendance")
+    assert made(ui, day, "funnel_marts")
     rows = Pipeline(here.settings).warehouse.fetch(
         "SELECT count(*) AS people, count(*) FILTER (WHERE attended = 'Y') AS attended FROM zoom_attendance "
         "WHERE date = %(day)s",

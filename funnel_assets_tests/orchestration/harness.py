@@ -7,6 +7,7 @@ rebuilt by name, under its configured executor.
 
 import contextlib
 import datetime as dt
+import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -51,6 +52,11 @@ def secrets_in_environment(here: Place) -> Iterator[None]:
 
 def daily_job(number: int) -> dg.JobDefinition:
     """The daily job over one of the pipelines in use; by name, so that a run can be rebuilt from it."""
+    return _job(number)
+
+
+@functools.cache  # Dagster asks several times a run
+def _job(number: int) -> dg.JobDefinition:
     opened = _pipelines[number]
     return build_defs(opened.settings, PipelineResource.of(opened)).resolve_job_def(DAILY_JOB)
 
