@@ -342,7 +342,7 @@ def analyst_url() -> None:
 
 @app.command()
 def explain(
-    person: Annotated[str, typer.Argument(help="Phone, e-mail or person id.")],
+    person: Annotated[str, typer.Argument(help="Phone, e-mail, person id or a source's own id.")],
     date: Annotated[
         dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="As known at the end of this day.")
     ] = None,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import narwhals as nw
+import pandas as pd
 import pyarrow as pa
 from rich.console import Console
 from rich.padding import Padding
@@ -21,14 +22,17 @@ from rich.table import Table
 from rich.text import Text
 
 from funnel_assets import figures
+from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.attribution import touches
+from funnel_assets.domain.external_id import normalize_external_ids
 from funnel_assets.domain.frames import LOOK_BACK_DAYS, month_start
 from funnel_assets.domain.identity import Links, identify, identity_links, opened, shared_people
+from funnel_assets.domain.keys import external_keys
 from funnel_assets.domain.link_rows import LinkRow, apart_table, groups, link_rows, people_table, person_key
 from funnel_assets.masking import mask_email, mask_phone, mask_text
 from funnel_assets.pipeline.pipeline import Pipeline
-from funnel_assets.provenance import Place, places
+from funnel_assets.provenance import Place, configured_sources, places
 from funnel_assets.storage.engine import DuckDBEngine, PandasEngine
 from funnel_assets.tables import short_file
 
@@ -38,6 +42,15 @@ MOST_ROWS = 10
 """Rows of a kind on the page; of more, the newest and those that decided something are shown."""
 
 _ID = {name: CONTRACTS[name].key[0] for name in (*RECORDS, "crm_assignments", "crm_sales")}
+
+_KEYS = {
+    name: [
+        key
+        for key in ("phone_key", "email_key", "external_key")
+        if key in arrow_schema(CONTRACTS[name]).names
+    ]
+    for name in RECORDS
+}
 
 Row = dict[str, Any]
 
@@ -54,9 +67,9 @@ class Story:
         made: Rows of the made datasets and of crm_assignments.
         together: Days on which one of their phones and one of their e-mails stood in one record, in order.
         shared_from: Day since which the phone is flagged as shared; None when it isn't.
-        others: Ids under which other records of the same phone or e-mails stand and which of the two they share, with
-            how many.
-        decided: Rows of identity_links.csv that name them.
+        others: Ids under which other records of the same phone, e-mails or ids stand and which of these they share,
+            with how many.
+        decided: Rows of identity_links.csv that name them, with the file and the line they stand on.
         places: Where each record came from, by record id.
     """
 
@@ -93,7 +106,7 @@ def explain(pipeline: Pipeline, person: str, until: dt.date, screen: Console, *,
 
     Args:
         pipeline: Where the lake and the landing are.
-        person: Phone, e-mail or person id, as people type them.
+        person: Phone, e-mail, person id or a source's own id, as people type them.
         until: Last local day that counts.
         screen: Where to print.
         show_personal: Show phones, e-mails and names in full.
@@ -101,11 +114,12 @@ def explain(pipeline: Pipeline, person: str, until: dt.date, screen: Console, *,
     Returns:
         Whether there is such a person.
     """
-    story = tell(pipeline, person_key(person), until)
-    if not story.is_known:
-        return False
-    _Page(story, pipeline, screen, show_personal).print()
-    return True
+    for key in (person_key(person), *_as_ids(pipeline, person)):
+        story = tell(pipeline, key, until)
+        if story.is_known:
+            _Page(story, pipeline, screen, show_personal).print()
+            return True
+    return False
 
 
 # --- finding ---------------------------------------------------------------------------------------------------
@@ -113,7 +127,7 @@ def explain(pipeline: Pipeline, person: str, until: dt.date, screen: Console, *,
 
 def tell(pipeline: Pipeline, named: str, until: dt.date) -> Story:
     """Gather a person's story. A phone or an e-mail leads to the person whom its newest record belongs to."""
-    decided = pipeline.tables().rows("identity_links")
+    decided = _link_rows(pipeline.tables())
     rows = link_rows(decided)
     with DuckDBEngine() as engine:
         scan = _Scan(pipeline, engine, until)
@@ -137,7 +151,7 @@ def tell(pipeline: Pipeline, named: str, until: dt.date) -> Story:
         ),
         eager_only=True,
     )
-    keys = phones | _values(mine, "email_key")
+    keys = phones | _values(mine, "email_key") | _values(mine, "external_key")
     joined = groups(rows)
     story = Story(
         person_id=person_id,
@@ -170,6 +184,21 @@ def tell(pipeline: Pipeline, named: str, until: dt.date) -> Story:
     return story
 
 
+def _link_rows(tables: Tables) -> list[Row]:
+    """Return the rows of identity_links.csv with the file and the line they stand on."""
+    file = tables.files["identity_links"]
+    name = file.name if file else "identity_links.csv"
+    rows = zip(tables.rows("identity_links"), tables.lines["identity_links"], strict=True)
+    return [{**row, "file": name, "line": line} for row, line in rows]
+
+
+def _as_ids(pipeline: Pipeline, text: str) -> list[str]:
+    """Return the keys that a text has as an id of the sources that know people by one."""
+    spaces = dict.fromkeys(one.id_namespace for one in configured_sources(pipeline) if one.external_id)
+    ids = normalize_external_ids(pd.Series([text], dtype="str")).dropna()
+    return [key for space in spaces for key in external_keys(ids, space)]
+
+
 def _values(rows: Mapping[str, Iterable[Row]], column: str) -> set[str]:
     return {row[column] for found in rows.values() for row in found if row.get(column)}
 
@@ -182,6 +211,8 @@ def _others(owners: Mapping[str, Sequence[Row]], person_id: str, keys: set[str])
             found[row["person_id"], "e-mail"] += 1
         elif row["phone_key"] in keys:
             found[row["person_id"], "phone"] += 1
+        elif row.get("external_key") in keys:
+            found[row["person_id"], "id in its source"] += 1
     return found
 
 
@@ -204,7 +235,7 @@ class _Scan:
     def seen(self, dataset: str, which: nw.Expr) -> pa.Table:
         """What tells who is who; the lake is read once, however often this is asked."""
         if dataset not in self._kept:
-            names = [_ID[dataset], "phone_key", "email_key", "phone", "date", _SEEN_AT[dataset]]
+            names = [_ID[dataset], *_KEYS[dataset], "phone", "date", _SEEN_AT[dataset]]
             names += [_NAME[dataset]] if dataset in _NAME else []
             self._kept[dataset] = self._engine.materialize(self._frame(dataset, names).to_native())
         return self._engine.collect(nw.from_native(self._kept[dataset]).filter(which).to_native())
@@ -242,8 +273,7 @@ def _with_any(read: Callable[[str, nw.Expr], pa.Table], keys: set[str]) -> dict[
         name: read(
             name,
             nw.any_horizontal(
-                nw.col("phone_key").is_in(wanted),
-                nw.col("email_key").is_in(wanted),
+                *(nw.col(key).is_in(wanted) for key in _KEYS[name]),
                 nw.col(_ID[name]).is_in(alone),
                 ignore_nulls=True,
             ),
@@ -253,7 +283,7 @@ def _with_any(read: Callable[[str, nw.Expr], pa.Table], keys: set[str]) -> dict[
 
 
 def _keys(records: Mapping[str, pa.Table]) -> set[str]:
-    columns = [table[name] for table in records.values() for name in ("phone_key", "email_key")]
+    columns = [table[name] for dataset, table in records.items() for name in _KEYS[dataset]]
     return {key for column in columns for key in column.to_pylist() if key}
 
 
@@ -277,7 +307,9 @@ def _owned(dataset: str, table: pa.Table, links: Links) -> list[Row]:
 
 def _person(named: str, owners: Mapping[str, Sequence[Row]], rows: Sequence[LinkRow]) -> str:
     owned = [row for found in owners.values() for row in found]
-    of_key = [row for row in owned if named in (row["own_phone_key"], row["email_key"])]
+    of_key = [
+        row for row in owned if named in (row["own_phone_key"], row["email_key"], row.get("external_key"))
+    ]
     newest = max(of_key, key=lambda row: row["date"], default=None)
     return newest["person_id"] if newest else groups(rows).get(named, named)
 
@@ -419,25 +451,27 @@ class _Page:
                 "person they would belong to."
             )
         for row in story.decided:
+            pair = f"{self._key(row['person_a'])} and {self._key(row['person_b'])}"
             self._say(
-                f"identity_links.csv: {row['action']} {self._key(row['person_a'])} and {self._key(row['person_b'])}, "
+                f"{row['file']}, line {row['line']}: {row['action']} {pair}, "
                 f"by {self._free(row['author'])}: {self._free(row['reason'])}"
             )
         if how["alone"]:
-            self._say("The record has no usable phone and no e-mail, so it stands alone.")
+            self._say(
+                "The record has no usable phone, no e-mail and no id in its source, so it stands alone."
+            )
         if not how:
-            self._say("No form, Zoom record or event: only the CRM knows this person, by phone or e-mail.")
+            self._say("No form, Zoom record or event: only the CRM knows this person.")
         if story.shared_from:
             self._say(
                 f"The phone is used with {len(story.values('email'))} e-mails (flagged since {story.shared_from}): it "
                 "may be several people's. Nothing further is merged through it."
             )
         for (other, shared), count in sorted(story.others.items()):
-            why = (
-                "another phone, or none known yet, on that day"
-                if shared == "e-mail"
-                else "another e-mail with another first name, or a row of identity_links.csv"
-            )
+            why = {
+                "e-mail": "another phone, or none known yet, on that day",
+                "phone": "another e-mail with another first name, or a row of identity_links.csv",
+            }.get(shared, "an id joins only records with neither phone nor e-mail")
             self._say(f"{_records(count)} of the same {shared} under {other}: {why}.")
 
     def _last_seen(self) -> str:

@@ -3,8 +3,8 @@
 Belongs here: finding rows again in the newest dump or in a Zoom report. Does not belong here: showing them.
 
 The lake keeps no line numbers, because a dump that only moves rows about must not change a day. So a row is looked up
-when somebody asks: the few rows of the dump that name the same phone or e-mail are parsed anew, and the one that gets
-the same id is the row. What can't be found (the dump no longer holds it, it has no phone and e-mail) has no line.
+when somebody asks: the few rows of the dump that name the same phone, e-mail or id are parsed anew, and the one that
+gets the same id is the row. What can't be found (the dump no longer holds it, it names nobody) has no line.
 """
 
 import re
@@ -17,9 +17,10 @@ import pandas as pd
 from funnel_assets.config.source_model import Source
 from funnel_assets.config.sources import load_sources
 from funnel_assets.contracts.base import CONTRACTS
-from funnel_assets.domain.parsing import PARSERS, SourceContext
+from funnel_assets.domain.parsing import PARSERS
+from funnel_assets.domain.parsing.base import Cells
 from funnel_assets.errors import FunnelError
-from funnel_assets.pipeline.landed import matched_columns, read_landed
+from funnel_assets.pipeline.landed import matched_columns, read_landed, source_context
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.sources.zoom.reader import read_report
 from funnel_assets.storage.landing import Snapshot
@@ -49,7 +50,7 @@ def places(pipeline: Pipeline, wanted: Mapping[str, Sequence[Row]]) -> dict[str,
         pipeline: Where sources and the landing are.
         wanted: Rows by source dataset, with the contract's key, source, phone and e-mail.
     """
-    sources = _sources(pipeline)
+    sources = configured_sources(pipeline)
     found: dict[str, Place] = {}
     for dataset, rows in wanted.items():
         ours = [source for source in sources if source.dataset == dataset]
@@ -86,12 +87,13 @@ class _AnyEnvironment(dict[str, str]):
         return "http://unset.invalid"
 
 
-def _sources(pipeline: Pipeline) -> Sequence[Source]:
+def configured_sources(pipeline: Pipeline) -> Sequence[Source]:
+    """Return what sources.yaml lists; nothing where it has a mistake, which whoever needs it tells."""
     try:
         environ = _AnyEnvironment(pipeline.settings.environ)
         return load_sources(pipeline.settings.sources_file, environ).sources
     except FunnelError:
-        return ()  # a mistake in sources.yaml is told by whoever needs it; here it only costs the line numbers
+        return ()
 
 
 def _dump_lines(
@@ -104,26 +106,14 @@ def _dump_lines(
         raw = read_landed(source, pipeline.landing.path(snapshot), snapshot.origin, parser)
         table = matched_columns(source, raw, parser, None).table
         named = [parser.columns[field] for field in ("phone", "email") if field in parser.columns]
-        table = table[_names_one_of(table[[column for column in named if column in table]], rows)]
-        context = _context(pipeline, source, snapshot.origin)
+        context = source_context(source, snapshot.origin, pipeline.settings.timezone, pipeline.tables())
+        keys = {row["external_key"] for row in rows if row.get("external_key")}
+        theirs = _names_one_of(table[[column for column in named if column in table]], rows)
+        table = table[theirs | Cells(table, {}).external_keys(context).isin(keys)]
         cleaned = parser.clean_rows(table, parser.index_rows(table, context), context).rows
     except FunnelError:
         return {}  # what changed since the row was loaded is no reason to explain nothing
     return dict(zip(cleaned[CONTRACTS[dataset].key[0]], cleaned["line"].astype(int), strict=True))
-
-
-def _context(pipeline: Pipeline, source: Source, file: str) -> SourceContext:
-    return SourceContext(
-        dataset=source.dataset,
-        name=source.name,
-        order=source.order,
-        timezone=source.timezone,
-        day_timezone=pipeline.settings.timezone,
-        date_formats=source.date_formats,
-        currency=source.currency,
-        file=file,
-        placeholders=frozenset(str(value) for value in pipeline.tables()["placeholders"]["value"]),
-    )
 
 
 def _names_one_of(cells: pd.DataFrame, rows: Iterable[Row]) -> pd.Series:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from funnel_assets.config.settings import load_settings
 from funnel_assets.contracts.base import CONTRACTS, columns
-from funnel_assets.domain.keys import email_key, phone_key
+from funnel_assets.domain.keys import email_key, external_keys, phone_key
 from funnel_assets.explanation import explain, funnel_rule, touch_marks
 from funnel_assets.pipeline.graph import days_between, in_order
 from funnel_assets.pipeline.pipeline import Pipeline
@@ -27,7 +28,7 @@ PERSON = phone_key(f"91{PHONE}")
 
 SOURCES = """
 raw_leads:
-  - {name: forms, kind: csv, path: leads.csv}
+  - {name: forms, kind: csv, path: leads.csv, external_id: {column: Question 1, system: chat}}
 zoom_attendance:
   - {name: reports, kind: zoom_folder, path: inbox/zoom}
 engagement_events:
@@ -48,7 +49,10 @@ LEADS = [
     ("Early Bird", "carl@example.com", "NA", "", "fb", "", "2026-02-01 10:00:00"),
     ("Early Bird", "carl@example.com", "9812300003", "", "fb", "", "2026-02-02 10:00:00"),
     ("Dev Das", "dev@example.com", "9812300002", "", "fb", "", "2026-02-03 10:00:00"),
+    ("", "", "", "", "fb", "", "2026-02-04 10:00:00"),
+    ("Esha", "", "9999999999", "", "chat", "", "2026-02-05 10:00:00"),
 ]
+VISITORS = {"2026-02-04 10:00:00": "Visitor-7", "2026-02-05 10:00:00": " Visitor-7"}
 ZOOM = "\n".join(
     [
         "Attendee Report,",
@@ -101,7 +105,9 @@ def write_world(home: Path) -> None:
         "Question 1",
         "utmMedium",
     ]
-    (home / "leads.csv").write_text(csv_text(names, [(*row, "", "cpc") for row in LEADS]))
+    (home / "leads.csv").write_text(
+        csv_text(names, [(*row, VISITORS.get(row[-1], ""), "cpc") for row in LEADS])
+    )
     (home / "events.json").write_text(
         json.dumps(
             [
@@ -243,6 +249,17 @@ def test_earlier_records_under_another_id_are_pointed_to(pipeline: Pipeline) -> 
     assert line_with(told(pipeline, email_key("carl@example.com")), "Person", phone_key("919812300003"))
 
 
+def test_a_visitor_known_by_an_id_alone_is_told(pipeline: Pipeline) -> None:
+    text = told(pipeline, "Visitor-7")
+    person = external_keys(pd.Series(["Visitor-7"]), "system chat")[0]
+    assert line_with(text, "Person", person)
+    assert text == told(pipeline, person)
+    assert line_with(text, "2 records with the same id in their source")
+    assert line_with(text, "2026-02-04", "external", "forms, leads.csv:10", "first of Feb 2026")
+    assert line_with(text, "2026-02-05", "external", "forms, leads.csv:11")
+    assert told(pipeline, "visitor-7") is None
+
+
 def test_another_first_name_and_email_with_the_same_phone_is_another_person(pipeline: Pipeline) -> None:
     text = told(pipeline, "dev@example.com")
     assert line_with(text, "Person", email_key("dev@example.com"))
@@ -267,14 +284,15 @@ def decided(pipeline: Pipeline) -> Iterator[Callable[[str], object]]:
 
 
 def test_a_row_that_joins_two_people_is_told(pipeline: Pipeline, decided: Callable[[str], object]) -> None:
-    decided("must_link,98123 00001,bina@example.com,sisters use one account,gita@example.com\n")
+    decided(
+        "cannot_link,9812300003,dev@example.com,two people,gita\n"
+        "must_link,98123 00001,bina@example.com,sisters use one account,gita@example.com\n"
+    )
     text = told(pipeline, "9812300002")
     assert text == told(pipeline, PHONE)
     assert line_with(text, "Person", PERSON)
     assert line_with(text, "2 records because a must_link row of identity_links.csv joins them")
-    row = (
-        "identity_links.csv: must_link *********01 and b***@***.com, by g***@***.com: sisters use one account"
-    )
+    row = "identity_links.csv, line 3: must_link *********01 and b***@***.com, by g***@***.com: sisters use one account"
     assert line_with(text, row)
     assert line_with(told(pipeline, PHONE, show=True), "must_link 98123 00001 and bina@example.com")
     assert line_with(text, "forms, leads.csv:2")
@@ -286,7 +304,7 @@ def test_a_row_that_parts_two_people_is_told(pipeline: Pipeline, decided: Callab
     text = told(pipeline, EMAIL)
     assert line_with(text, "Person", email_key(EMAIL))
     assert line_with(text, "4 records because a cannot_link row of identity_links.csv parts them")
-    assert line_with(text, "cannot_link *********01 and a***@***.com")
+    assert line_with(text, "identity_links.csv, line 2: cannot_link *********01 and a***@***.com")
     kept = told(pipeline, PHONE)
     assert line_with(kept, "Person", PERSON)
     assert line_with(kept, "1 record with the phone **********01")

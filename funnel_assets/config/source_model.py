@@ -22,6 +22,9 @@ DATE_ORDERS = ("month_first", "day_first")
 AUTH_TYPES = ("bearer", "header", "query", "basic")
 NUMBER_FORMATS = ("excel", "unix", "unix_ms")
 
+WITH_EXTERNAL_ID = ("raw_leads", "engagement_events", "crm_sales")
+"""Datasets whose rows may have neither phone nor e-mail, so that a source's own id of the person can name them."""
+
 HTTP_KINDS = frozenset({"http_csv", "http_json"})
 
 
@@ -81,7 +84,8 @@ class Source:
         rolling: Whether the dump keeps recent days only: days before its earliest row are then unknown to it, not
             empty, and keep what an older dump said of them.
         allow_empty: Whether a file without rows is data; else it is an error.
-        external_id: Column with the source's own id of a person (SPEC 6, identity).
+        external_id: Column with the source's own id of a person (SPEC 6, identity); only `WITH_EXTERNAL_ID` have one.
+        system: System that gave these ids; sources of one system mean one person by one id. None: the source itself.
         http: Overrides of the HTTP defaults.
     """
 
@@ -109,6 +113,7 @@ class Source:
     rolling: bool = False
     allow_empty: bool = False
     external_id: str | None = None
+    system: str | None = None
     http: HttpOverrides = HttpOverrides()
 
     @property
@@ -125,6 +130,11 @@ class Source:
     def shown_location(self) -> str:
         """The location as people and logs may see it."""
         return redact_url(self.location) if self.is_http else self.location
+
+    @property
+    def id_namespace(self) -> str:
+        """What the values of ``external_id`` are unique in."""
+        return f"system {self.system.lower()}" if self.system else f"source {self.name}"
 
     def fingerprint(self) -> str:
         """Hash of everything here that changes what comes out of the same bytes; so not where they are."""
@@ -150,6 +160,7 @@ class Source:
         used = {
             "values": {name: dict(found) for name, found in self.values.items()},
             "only": dict(self.only),
+            "system": self.system,
             "amounts": self.amounts if self.amounts != "major" else None,
         }
         content |= {name: value for name, value in used.items() if value}

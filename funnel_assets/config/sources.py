@@ -27,6 +27,7 @@ from funnel_assets.config.source_model import (
     HTTP_KINDS,
     KINDS,
     NUMBER_FORMATS,
+    WITH_EXTERNAL_ID,
     Auth,
     HttpOverrides,
     Source,
@@ -65,6 +66,7 @@ _KEYS: dict[str, frozenset[str]] = {
     "allow_empty": frozenset(KINDS),
 }
 _AUTH_KEYS = ("type", "env", "name")
+_EXTERNAL_ID_KEYS = ("column", "system")
 _HTTP_KEYS = ("timeout_seconds", "deadline_seconds", "max_megabytes", "retries")
 _OTHER_KIND_NAMES = {
     "google_sheet": "http_csv",
@@ -282,6 +284,7 @@ class _Reader:
         constants = self.names(dataset, pairs.get("constants"), "constants")
         for both in {key.lower() for key in columns} & {key.lower() for key in constants}:
             self.wrong(_line(pairs["constants"]), f"{quoted(both)} is in columns and in constants; keep one")
+        external_id, system = self.external_id(dataset, pairs.get("external_id"))
         return Source(
             dataset=dataset,
             name=name or "",
@@ -308,7 +311,8 @@ class _Reader:
             drift=self.choice(pairs.get("drift"), "drift", DRIFT) or "evolve",
             rolling=self.flag(pairs.get("rolling"), "rolling"),
             allow_empty=self.flag(pairs.get("allow_empty"), "allow_empty"),
-            external_id=self.text(pairs["external_id"], "external_id") if "external_id" in pairs else None,
+            external_id=external_id,
+            system=system,
             http=self.http(pairs.get("http")),
         )
 
@@ -516,6 +520,23 @@ class _Reader:
                 _line(node), f"currency {quoted(text)} isn't a code of three capitals, like INR or USD"
             )
         return text or "INR"
+
+    def external_id(self, dataset: str, node: yaml.Node | None) -> tuple[str | None, str | None]:
+        """Return the column that holds the source's ids, and the system whose ids they are."""
+        if node is None:
+            return None, None
+        if dataset not in WITH_EXTERNAL_ID:
+            allowed = ", ".join(WITH_EXTERNAL_ID)
+            self.wrong(_line(node), f"external_id means nothing for {dataset}; it is for {allowed}")
+            return None, None
+        if not isinstance(node, yaml.MappingNode):
+            return self.text(node, "external_id"), None
+        pairs = self.pairs(node, _EXTERNAL_ID_KEYS, "key of external_id")
+        if "column" not in pairs:
+            self.wrong(_line(node), "external_id needs column: the column that holds the ids")
+            return None, None
+        system = self.text(pairs["system"], "system") if "system" in pairs else None
+        return self.text(pairs["column"], "column"), system
 
     def encoding(self, node: yaml.Node | None) -> str | None:
         text = None if node is None else self.text(node, "encoding")

@@ -39,6 +39,7 @@ class Tables:
             sorted by the spec's order and content, so that nothing can depend on the order of rows in the file.
         fingerprints: Name -> hash of the frame's content.
         files: Name -> the file it was read from; None for the packaged default.
+        lines: Name -> the line of its file that each row of the frame starts on.
         wrong: Name -> what is wrong with it; such a table has neither frame nor fingerprint, and asking for one
             raises the error.
     """
@@ -46,6 +47,7 @@ class Tables:
     frames: Mapping[str, pd.DataFrame]
     fingerprints: Mapping[str, str]
     files: Mapping[str, Path | None]
+    lines: Mapping[str, list[int]] = field(default_factory=dict)
     wrong: Mapping[str, ConfigError] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> pd.DataFrame:
@@ -105,6 +107,7 @@ def load_tables(
             {name: _fingerprint(SPECS[name], found) for name, found in rows.items()}
         ),
         files=MappingProxyType(files),
+        lines=MappingProxyType({name: [row.line for row in found] for name, found in rows.items()}),
         wrong=MappingProxyType(wrong),
     )
     if not mistakes.found:

@@ -45,6 +45,7 @@ class RawLeads(Model):
     phone_status: Series[Text] = column("How the phone was read", isin=PHONE_STATUSES)
     phone_key: Series[Text] = column("Pseudonym of the phone", nullable=True)
     email_key: Series[Text] = column("Pseudonym of the e-mail", nullable=True)
+    external_key: Series[Text] = column("Pseudonym of the source's own id of the person", nullable=True)
     city: Series[Text] = column("City as typed", nullable=True, sheet="City")
     question_1: Series[Text] = column("Answer to the form's question", nullable=True, sheet="Question 1")
     utm_source: Series[Text] = column("UTM source as tagged", nullable=True, sheet="utmSource")
@@ -106,6 +107,7 @@ class EngagementEvents(Model):
     phone: Series[Text] = column("Phone in digits with country code", nullable=True, personal=True)
     phone_key: Series[Text] = column("Pseudonym of the phone", nullable=True)
     email_key: Series[Text] = column("Pseudonym of the e-mail", nullable=True)
+    external_key: Series[Text] = column("Pseudonym of the source's own id of the person", nullable=True)
     company: Series[Text] = column("Company", nullable=True)
     industry: Series[Text] = column("Industry", nullable=True)
     event_type: Series[Text] = column(

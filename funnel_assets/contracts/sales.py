@@ -73,6 +73,7 @@ class CrmSales(Model):
         "Student's e-mail in lower case", nullable=True, personal=True, sheet="StudentEmail"
     )
     email_key: Series[Text] = column("Pseudonym of the e-mail", nullable=True)
+    external_key: Series[Text] = column("Pseudonym of the source's own id of the person", nullable=True)
     ebook_net_amount_paise: Series[Integer] = column(
         "E-book net amount", nullable=True, sheet="EBook_Net_Amount"
     )

@@ -25,7 +25,7 @@ from funnel_assets.domain.frames import (
     shifted,
     unchanged,
 )
-from funnel_assets.domain.identity import Links, identified, opened
+from funnel_assets.domain.identity import Links, identified, no_id, opened
 
 __all__ = ["ABOUT", "LOOK_BACK_DAYS", "TOUCH_ORDER", "ZOOM_SOURCE_ORDER", "first_touches", "touches"]
 
@@ -113,6 +113,7 @@ def _form_touches(raw_leads: Frame) -> Frame:
         *ABOUT,
         "phone_key",
         "email_key",
+        "external_key",
     )
 
 
@@ -135,6 +136,7 @@ def _zoom_touches(zoom_attendance: Frame) -> Frame:
         nw.when(nw.col("event_type").is_null()).then(nw.col("event_type")).alias("city"),
         "phone_key",
         "email_key",
+        no_id().alias("external_key"),
     )
 
 

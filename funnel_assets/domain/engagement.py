@@ -17,7 +17,7 @@ from funnel_assets.domain.frames import (
     shaped,
     unchanged,
 )
-from funnel_assets.domain.identity import known_phones, named, opened, with_own_phone
+from funnel_assets.domain.identity import known_phones, named, no_id, opened, with_own_phone
 
 COUNTS = (
     "clicks",
@@ -127,6 +127,7 @@ def _records(
         channel.alias("channel"),
         "phone_key",
         "email_key",
+        "external_key",
         *(counts.get(name, nothing).cast(nw.Int64).alias(name) for name in COUNTS),
     )
 
@@ -151,7 +152,8 @@ def _zoom(zoom_attendance: Frame) -> Frame:
         "attendances": attended,
         "minutes": nw.col("time_in_session_minutes"),
     }
-    return _records(zoom_attendance, "attendance_id", at, channel, counts)
+    without = zoom_attendance.with_columns(no_id().alias("external_key"))
+    return _records(without, "attendance_id", at, channel, counts)
 
 
 def _events(engagement_events: Frame) -> Frame:

@@ -265,6 +265,11 @@ def _out(arrivals: Frame, apart: Frame) -> Frame:
     return met.filter(came_first).select("key", "person_id").unique()
 
 
+def no_id() -> nw.Expr:
+    """Return the external_key of records that have none: Zoom doesn't know people by an id."""
+    return nw.when(nw.col("phone_key").is_null()).then(nw.col("phone_key"))
+
+
 def identify(
     records: Native, links: "Native | Links", record_id: str, *, materialize: Materialize = unchanged
 ) -> Native:

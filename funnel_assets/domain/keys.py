@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from funnel_assets.domain.text import Ints, as_arrow, as_text, distinct, holds_byte, pc
 
-PHONE_MARK, EMAIL_MARK = "p", "e"
+PHONE_MARK, EMAIL_MARK, EXTERNAL_MARK = "p", "e", "x"
 _KEY_DIGITS = 16
 _SEPARATOR = "\x1f"
 _ESCAPE = "\x1b"
@@ -40,9 +40,20 @@ def email_keys(emails: pd.Series) -> pd.Series:
     return _keys(emails, EMAIL_MARK)
 
 
-def _keys(values: pd.Series, mark: str) -> pd.Series:
+def external_keys(ids: pd.Series, namespace: str) -> pd.Series:
+    """Return the pseudonym of each id that a source gives a person: ``x`` and 16 hex digits; missing stays missing.
+
+    Args:
+        ids: Ids (:func:`~funnel_assets.domain.external_id.normalize_external_ids`).
+        namespace: What the ids are unique in; equal ids of two namespaces are two people.
+    """
+    return _keys(ids, EXTERNAL_MARK, f"{namespace}{_SEPARATOR}")
+
+
+def _keys(values: pd.Series, mark: str, salt: str = "") -> pd.Series:
     texts, places = distinct(as_arrow(values))
-    digests = [sha256(content).hexdigest() for content in texts.cast(pa.large_binary()).to_pylist()]
+    salted = salt.encode()
+    digests = [sha256(salted + content).hexdigest() for content in texts.cast(pa.large_binary()).to_pylist()]
     cut = pc.utf8_slice_codeunits(pa.array(digests, pa.large_string()), 0, _KEY_DIGITS)
     nothing = pa.scalar("", pa.large_string())
     keys = pc.binary_join_element_wise(pa.scalar(mark, pa.large_string()), cut, nothing)

@@ -4,7 +4,8 @@ Belongs here: reading the rows as one set of decisions, and finding those that c
 here: what they do to a record (:mod:`funnel_assets.domain.identity`).
 
 A row names two people by phone, e-mail or person id. People joined by must_link, directly or through others, are one
-group with one id: of what its rows name, the phone that sorts first, else the e-mail that sorts first, else the id.
+group with one id: of what its rows name, the phone that sorts first, else the e-mail that sorts first, else the id
+that does, a source's own before that of a record that stands alone.
 The id depends on the rows alone, so no day of data can rename a group. cannot_link holds between whole groups.
 """
 
@@ -15,12 +16,12 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from funnel_assets.domain.email import normalize_email
-from funnel_assets.domain.keys import EMAIL_MARK, PHONE_MARK, email_key, phone_key
+from funnel_assets.domain.keys import EMAIL_MARK, EXTERNAL_MARK, PHONE_MARK, email_key, phone_key
 from funnel_assets.domain.phone import normalize_phone
 
 MUST_LINK, CANNOT_LINK = "must_link", "cannot_link"
 
-_PERSON_ID = re.compile(r"[pe][0-9a-f]{16}|a(?=.*[0-9]).+")
+_PERSON_ID = re.compile(r"[pex][0-9a-f]{16}|a(?=.*[0-9]).+")
 _PEOPLE = pa.schema([("key", pa.string()), ("person_id", pa.string())])
 _APART = pa.schema([("key", pa.string()), ("other", pa.string()), ("own", pa.string())])
 
@@ -68,7 +69,9 @@ def groups(rows: Iterable[LinkRow]) -> dict[str, str]:
 
 
 def _precedence(key: str) -> tuple[int, str]:
-    return (PHONE_MARK + EMAIL_MARK).find(key[:1]) % 3, key
+    # Not found is -1, which comes last: a record that stands alone.
+    marks = PHONE_MARK + EMAIL_MARK + EXTERNAL_MARK
+    return marks.find(key[:1]) % 4, key
 
 
 def contradictions(rows: Sequence[LinkRow]) -> Iterator[tuple[int, list[int]]]:

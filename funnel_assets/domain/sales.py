@@ -158,14 +158,14 @@ def sales_enriched(
         last: Last day wanted.
         materialize: Keeps an intermediate result that is used more than once.
 
-    The person is the phone, else the phone known for the e-mail on the sale's day, else the e-mail, else the sale
-    alone. First touches are those of the sale's calendar month, and of the look-back (``origin_*``), both up to the
-    sale's day; without a touch they are null.
+    The person is the phone, else the phone known for the e-mail on the sale's day, else the e-mail, else the CRM's own
+    id of the person, else the sale alone. First touches are those of the sale's calendar month, and of the look-back
+    (``origin_*``), both up to the sale's day; without a touch they are null.
     """
     known = opened(links, materialize)
     zoom = nw.from_native(zoom_attendance)
     sales = between(nw.from_native(crm_sales), first, last)
-    keys = sales.select("sale_id", "date", "phone_key", "email_key", "funnel", "status")
+    keys = sales.select("sale_id", "date", "phone_key", "email_key", "external_key", "funnel", "status")
     sold = pinned(identified(keys, known, "sale_id", materialize), materialize)
     touched = pinned(
         all_touches(

@@ -158,7 +158,9 @@ def _changed_rows(
     found: dict[str, dict[str, None]] = {}
     for dataset in SOURCES:
         named = arrow_schema(CONTRACTS[dataset]).names
-        keys = [name for name in _WHO.get(dataset, ("phone_key", "email_key")) if name in named]
+        keys = [
+            name for name in _WHO.get(dataset, ("phone_key", "email_key", "external_key")) if name in named
+        ]
         for rewrite in rewrites[dataset]:
             rows = _off(journal.rows(rewrite, ["date", *keys]), fresh[dataset])
             for name in keys:

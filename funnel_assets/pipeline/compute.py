@@ -40,7 +40,7 @@ class Frames:
         last: Last day to make.
         start: First day of every dataset.
         wanted: Days to make, where not all between first and last.
-        people: Keys (phone_key, email_key or person_id, or NOBODY) of the people to make; None: everybody.
+        people: Keys (of phone, e-mail, id or person, or NOBODY) of the people to make; None: everybody.
         contents: What is in the lake, and
         known: where who is who is kept for the next dataset; both or none.
     """
@@ -78,10 +78,10 @@ class Frames:
         return frame if self.people is None else self._of_people(frame, names)
 
     def _of_people(self, frame: Any, names: Sequence[str]) -> Any:
-        keys = [name for name in ("person_id", "phone_key", "email_key") if name in names]
+        keys = [name for name in ("person_id", "phone_key", "email_key", "external_key") if name in names]
         if not keys:
             return frame
-        # A record belongs to its phone, else to its e-mail: the order of domain.identity.
+        # A record belongs to its phone, else to its e-mail, else to its id: the order of domain.identity.
         theirs = self.engine.frame(pa.table({"_who": self.people}))
         return (
             nw.from_native(frame)

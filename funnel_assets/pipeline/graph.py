@@ -61,7 +61,8 @@ class Node:
         dataset: Its name.
         inputs: What it reads; nothing for a source.
         config: The CSVs of SPEC 7 that its rows depend on.
-        rules_version: Raised when its code gives other rows from the same inputs; all its days are then stale.
+        rules_version: Raised when its code gives other rows, or columns, from the same inputs; all its days are then
+            stale, those of sources made again from what landed.
     """
 
     dataset: str
@@ -78,12 +79,12 @@ class Node:
 NODES: dict[str, Node] = {
     node.dataset: node
     for node in (
-        Node("raw_leads", config=("placeholders",)),
+        Node("raw_leads", config=("placeholders",), rules_version=2),
         Node("zoom_attendance", config=("placeholders", "categories", "conductors")),
-        Node("engagement_events", config=("placeholders",)),
+        Node("engagement_events", config=("placeholders",), rules_version=2),
         Node("spend"),
         Node("crm_assignments", config=("placeholders",)),
-        Node("crm_sales", config=("placeholders",)),
+        Node("crm_sales", config=("placeholders",), rules_version=2),
         Node(
             "dedup_leads",
             (

@@ -26,8 +26,8 @@ from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema, conform
 from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, account, put_together
 from funnel_assets.errors import ConfigError, FunnelError, SourceBroken, SourceUnavailable
-from funnel_assets.pipeline.graph import SOURCES
-from funnel_assets.pipeline.landed import land, matched_columns, read_landed
+from funnel_assets.pipeline.graph import NODES, SOURCES
+from funnel_assets.pipeline.landed import land, matched_columns, read_landed, source_context
 from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.storage.files import write_whole
 from funnel_assets.storage.lake import Lake, fingerprint
@@ -35,9 +35,6 @@ from funnel_assets.storage.landing import Landing, Snapshot
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
 
 log = logging.getLogger(__name__)
-
-# Raise when indexing or cleaning changes what rows come out: every source day is then made anew.
-RULES_VERSION = 1
 
 EMPTY = "empty"
 KEEP_DUMPS = 3
@@ -279,7 +276,8 @@ class Ingest:
 
     def _rules(self, source: Source, tables: Tables) -> str:
         placeholders = tables.fingerprint("placeholders")
-        return fingerprint([RULES_VERSION, source.fingerprint(), placeholders, self._settings.timezone])[:12]
+        version = NODES[source.dataset].rules_version
+        return fingerprint([version, source.fingerprint(), placeholders, self._settings.timezone])[:12]
 
     def _index_path(self, source: Source, sha256: str) -> Path:
         return self._settings.staged / source.dataset / source.name / f"{sha256}.json"
@@ -366,18 +364,7 @@ class Ingest:
         return earlier[-1] if earlier else None
 
     def _context(self, source: Source, snapshot: Snapshot, tables: Tables) -> SourceContext:
-        return SourceContext(
-            dataset=source.dataset,
-            name=source.name,
-            order=source.order,
-            timezone=source.timezone,
-            day_timezone=self._settings.timezone,
-            **({"date_formats": source.date_formats} if source.date_formats else {}),
-            currency=source.currency,
-            in_minor_units=source.amounts == "minor",
-            file=snapshot.origin,
-            placeholders=frozenset(str(value) for value in tables["placeholders"]["value"]),
-        )
+        return source_context(source, snapshot.origin, self._settings.timezone, tables)
 
     def _write(
         self,

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from funnel_assets.arrow import pc
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.keys import row_hashes
-from funnel_assets.storage.lake import Lake
+from funnel_assets.storage.lake import Lake, with_all_columns
 
 CHANGE, REMOVED, ADDED = "_change", "removed", "added"
 KEEP_DAYS = 90
@@ -66,7 +66,7 @@ class Journal:
         self, dataset: str, days: Mapping[dt.date, tuple[str | None, str]], changes: Sequence[pa.Table]
     ) -> None:
         """Write down one write of a dataset's days: contents before and after, and the rows (:func:`compared`)."""
-        schema = arrow_schema(CONTRACTS[dataset]).append(pa.field(CHANGE, pa.string()))
+        schema = _schema(dataset)
         told = {str(day): contents for day, contents in days.items()}
         table = pa.concat_tables([schema.empty_table(), *changes]).replace_schema_metadata(
             {_DAYS: json.dumps(told).encode()}
@@ -93,8 +93,11 @@ class Journal:
     def rows(self, rewrite: Rewrite, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows that a rewrite removed and added: the dataset's columns (or those named) and ``CHANGE``."""
         with self._lake.filesystem.open(rewrite.path) as file:
-            names = None if columns is None else [*columns, CHANGE]
-            return pq.ParquetFile(file).read(columns=names, use_threads=False)
+            schema = _schema(rewrite.dataset)
+            if columns is not None:
+                schema = pa.schema([schema.field(name) for name in (*columns, CHANGE)])
+            found = pq.ParquetFile(file).read(columns=schema.names, use_threads=False)
+            return with_all_columns(found.replace_schema_metadata(None), schema)
 
     def prune(self, before: dt.datetime) -> int:
         """Delete what was written down before a moment; return how many files."""
@@ -135,6 +138,10 @@ class Recording:
         if self._days:
             self._journal.record(self._dataset, self._days, self._changes)
         self._days, self._changes = {}, []
+
+
+def _schema(dataset: str) -> pa.Schema:
+    return arrow_schema(CONTRACTS[dataset]).append(pa.field(CHANGE, pa.string()))
 
 
 def _moment(path: str) -> dt.datetime:

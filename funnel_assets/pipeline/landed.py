@@ -4,15 +4,17 @@ Belongs here: joining ``sources`` with the landing. Does not belong here: what r
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
 from funnel_assets.config.source_model import Source
+from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, columns
-from funnel_assets.domain.parsing.base import Parser
+from funnel_assets.domain.parsing.base import EXTERNAL_ID, Parser, SourceContext
+from funnel_assets.domain.text import as_arrow, as_text
 from funnel_assets.errors import SourceBroken, SourceUnavailable
 from funnel_assets.sources.columns import (
     ColumnMatch,
@@ -25,7 +27,7 @@ from funnel_assets.sources.columns import (
     match_columns,
     profile,
 )
-from funnel_assets.sources.fields import only_rows, with_fields
+from funnel_assets.sources.fields import field, only_rows, with_fields
 from funnel_assets.sources.files import take_file
 from funnel_assets.sources.http import Auth, HttpPolicy, HttpRequest, fetch
 from funnel_assets.sources.tabular import LINE, RaggedRow, RawTable, read_table
@@ -140,7 +142,7 @@ def read_landed(source: Source, path: Path, origin: str, parser: Parser) -> RawT
         )
         picked = _picked(source, raw, parser)
         paths = {name: path for name, (path, _) in picked.items()}
-        return with_fields(only_rows(raw, source.only), paths)
+        return _with_ids(source, with_fields(only_rows(raw, source.only), paths))
     except SourceBroken as error:
         raise error.located(dataset=source.dataset, source=source.name) from None
 
@@ -194,6 +196,8 @@ def matched_columns(source: Source, raw: RawTable, parser: Parser, before: Snaps
     drift = detect_drift(raw, match, previous, wanted=wanted, column_map=column_map)
     kept = apply_policy(raw, drift, source.drift, **where)  # pyright: ignore[reportArgumentType] - checked before
     frame = contract_table(kept.table, match).to_pandas().rename(columns={LINE: "line"})
+    if source.external_id:
+        frame[EXTERNAL_ID] = as_text(as_arrow(kept.table.table.column(EXTERNAL_ID)))
     for sheet, value in constants.items():
         frame[sheet] = value
     for name, ours in source.values.items():
@@ -233,6 +237,38 @@ def _renamed(cells: pd.Series, ours: Mapping[str, str]) -> pd.Series:
 def _sheets(parser: Parser) -> dict[str, str]:
     """Column name in the source by contract field and by its own name: sources.yaml may use either."""
     return {**parser.columns, **{sheet: sheet for sheet in parser.columns.values()}}
+
+
+def _with_ids(source: Source, table: RawTable) -> RawTable:
+    """Add the source's own ids of people, as a column that no drift policy sees: often it is another one's copy."""
+    if source.external_id is None:
+        return table
+    ids = field(table, source.external_id)
+    if ids is None and not table.table.num_rows:
+        ids = pa.nulls(0, pa.large_string())
+    if ids is None:
+        raise SourceBroken(
+            f"The column {source.external_id!r}, which `external_id` names, isn't there.",
+            fix="restore it at the source, or correct `external_id` in sources.yaml.",
+        )
+    return replace(table, table=table.table.append_column(EXTERNAL_ID, ids))
+
+
+def source_context(source: Source, file: str, day_timezone: str, tables: Tables) -> SourceContext:
+    """Return what a parser has to know of a source besides its rows."""
+    return SourceContext(
+        dataset=source.dataset,
+        name=source.name,
+        order=source.order,
+        timezone=source.timezone,
+        day_timezone=day_timezone,
+        **({"date_formats": source.date_formats} if source.date_formats else {}),
+        currency=source.currency,
+        in_minor_units=source.amounts == "minor",
+        file=file,
+        placeholders=frozenset(str(value) for value in tables["placeholders"]["value"]),
+        id_namespace=source.id_namespace,
+    )
 
 
 def _constants(source: Source, parser: Parser) -> dict[str, str]:

@@ -28,13 +28,13 @@ from funnel_assets.storage.lake import Lake, PartitionFacts
 log = logging.getLogger(__name__)
 
 NOBODY = ""
-"""Stands among people's keys for all records that have neither phone nor e-mail."""
+"""Stands among people's keys for all records that have neither phone, e-mail nor an id of their source."""
 
 MOST_REWRITES = 200
 MOST_PEOPLE = 0.3
 """Above this share of all people, computing everybody costs less than telling them apart."""
 
-_KEYS = ("person_id", "phone_key", "email_key")
+_KEYS = ("person_id", "phone_key", "email_key", "external_key")
 _LINKED = ("raw_leads", "zoom_attendance", "engagement_events", "crm_sales")
 """Datasets whose records link an e-mail to a phone (``domain.identity``); a sale's own person may be either's."""
 
@@ -208,7 +208,7 @@ def _with_linked(lake: Lake, found: set[str], rows_of_links: Sequence[LinkRow]) 
     pairs = pairs.filter(pc.and_(pc.is_valid(pairs["phone_key"]), pc.is_valid(pairs["email_key"])))
     pairs = pairs.group_by(["phone_key", "email_key"]).aggregate([])
     named = {(row.a, row.b) for row in rows_of_links}
-    # A record with neither phone nor e-mail is found among nobody's.
+    # A record with none of the keys is found among nobody's.
     named |= {(key, NOBODY) for pair in list(named) for key in pair if key.startswith("a")}
     if named:
         joined = [{"phone_key": a, "email_key": b} for a, b in sorted(named)]

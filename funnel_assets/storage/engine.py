@@ -92,9 +92,23 @@ class DuckDBEngine:
         files = lake.files(dataset, days) if lake.is_local else []
         if not files:
             return self.frame(lake.read(dataset, days, columns=columns, require=False))
-        names = ", ".join(f'"{name}"' for name in columns)
+        even = lake.is_even(dataset)
         # The day is a column of the file already: the folder's name must not make a second one.
-        return self._connection.read_parquet(files, hive_partitioning=False).select(names)
+        found = self._connection.read_parquet(files, hive_partitioning=False, union_by_name=not even)
+        return found.select(
+            ", ".join(f'"{name}"' for name in columns)
+            if even
+            else self._filled(found, lake, dataset, columns)
+        )
+
+    def _filled(self, found: Any, lake: Lake, dataset: str, columns: Sequence[str]) -> str:
+        """Return the columns to select where files of an older version lack some: these are empty."""
+        empty = self._connection.from_arrow(lake.read(dataset, (), columns=columns))
+        kinds = dict(zip(empty.columns, empty.types, strict=True))
+        return ", ".join(
+            f'"{name}"' if name in found.columns else f'CAST(NULL AS {kinds[name]}) AS "{name}"'
+            for name in columns
+        )
 
     def frame(self, table: pa.Table) -> Any:
         self._kept.append(table)  # a relation over Arrow only borrows it
@@ -139,7 +153,7 @@ class SparkEngine:
         self._session.catalog.clearCache()
 
     def scan(self, lake: Lake, dataset: str, days: Iterable[Any], columns: Sequence[str]) -> Any:
-        files = lake.files(dataset, days) if lake.is_local else []
+        files = lake.files(dataset, days) if lake.is_local and lake.is_even(dataset) else []
         if not files:
             return self.frame(lake.read(dataset, days, columns=columns, require=False))
         return self._session.read.parquet(*files).select(*columns)

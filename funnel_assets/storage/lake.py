@@ -60,6 +60,7 @@ class Lake:
     def __init__(self, root: str) -> None:
         self.filesystem, self.root = fsspec.url_to_fs(root)
         self.is_local = "file" in self.filesystem.protocol
+        self._even: dict[str, str] = {}
 
     def path(self, dataset: str, day: dt.date) -> str:
         """Where a day's rows are, whether or not they exist yet."""
@@ -198,10 +199,33 @@ class Lake:
         if columns is not None:
             schema = pa.schema([schema.field(name) for name in columns])
         tables = [
-            pq.ParquetFile(self.filesystem.open(path)).read(columns=schema.names, use_threads=False)
+            with_all_columns(
+                pq.ParquetFile(self.filesystem.open(path)).read(columns=schema.names, use_threads=False),
+                schema,
+            )
             for path in self.files(dataset, wanted)
         ]
         return pa.concat_tables([schema.empty_table(), *tables])
+
+    def is_even(self, dataset: str) -> bool:
+        """Whether every written day has all columns of the contract.
+
+        False in a lake that an older version wrote, until all its days have been made again. Looked up in the files
+        until it holds; then a note of the columns says so, since whatever is written later has them.
+        """
+        columns = fingerprint(arrow_schema(CONTRACTS[dataset]).names)
+        note = f"{self.root}/{dataset}/_columns.txt"
+        if self._even.get(dataset) == columns:
+            return True
+        if not self.filesystem.exists(note) or self.filesystem.cat_file(note) != columns.encode():
+            wanted = set(arrow_schema(CONTRACTS[dataset]).names)
+            for path in self.files(dataset, self.days(dataset)):
+                with self.filesystem.open(path) as file:
+                    if not wanted <= set(pq.read_schema(file).names):
+                        return False
+            self._replace(note, columns.encode())
+        self._even[dataset] = columns
+        return True
 
     def require(self, dataset: str, days: Iterable[dt.date]) -> None:
         """Raise MissingPartitions unless every day is in the lake."""
@@ -222,6 +246,20 @@ class Lake:
         folder = self.path(dataset, day).rpartition("/")[0]
         if self.filesystem.exists(folder):
             self.filesystem.rm(folder, recursive=True)
+
+
+def with_all_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows that an older version wrote with the columns added since, empty; others as they are."""
+    if table.schema.names == schema.names:
+        return table
+    rows = table.num_rows
+    return pa.table(
+        [
+            table[field.name] if field.name in table.column_names else pa.nulls(rows, field.type)
+            for field in schema
+        ],
+        schema=schema,
+    )
 
 
 def name_days(days: Sequence[dt.date], most: int = 6) -> str:

@@ -71,7 +71,6 @@ def test_everything_a_source_may_say(tmp_path: Path) -> None:
             delimiter: tab
             drift: discard row
             allow_empty: yes
-            external_id: id
             amounts: minor
             values: {platform: {FB: facebook, G: google}}
             only: {state: [live, ended], paid: any}
@@ -96,7 +95,6 @@ def test_everything_a_source_may_say(tmp_path: Path) -> None:
             delimiter="\t",
             drift="discard_row",
             allow_empty=True,
-            external_id="id",
             amounts="minor",
             values={"platform": {"FB": "facebook", "G": "google"}},
             only={"state": ("live", "ended"), "paid": ()},
@@ -274,6 +272,12 @@ def test_get_suggests_a_name(tmp_path: Path) -> None:
             id="auth type",
         ),
         pytest.param("kind: zoom_folder\npath: inbox", 3, "kind zoom_folder isn't for spend", id="zoom"),
+        pytest.param(
+            "kind: csv\npath: a.csv\nexternal_id: id",
+            5,
+            "external_id means nothing for spend; it is for raw_leads, engagement_events, crm_sales",
+            id="ids of people in spend",
+        ),
     ],
 )
 def test_mistake_has_line_and_advice(tmp_path: Path, keys: str, line: int, expected: str) -> None:
@@ -281,6 +285,38 @@ def test_mistake_has_line_and_advice(tmp_path: Path, keys: str, line: int, expec
     assert (error.file, error.line) == ("sources.yaml", line)
     assert expected in str(error)
     assert "Next: " in str(error)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("mql_id", ("mql_id", None, "source mine")),
+        ("{column: customer, system: Stripe}", ("customer", "Stripe", "system stripe")),
+    ],
+)
+def test_ids_are_of_their_source_or_of_a_system(
+    tmp_path: Path, written: str, expected: tuple[str, str | None, str]
+) -> None:
+    file = one(f"{BASE}external_id: {written}", "raw_leads")
+    mine = load(tmp_path, file).get("mine")
+    assert (mine.external_id, mine.system, mine.id_namespace) == expected
+    assert mine.fingerprint() != load(tmp_path, one(BASE, "raw_leads")).get("mine").fingerprint()
+    other = load(tmp_path, one(f"{BASE}external_id: {{column: customer, system: crm}}", "raw_leads"))
+    assert mine.fingerprint() != other.get("mine").fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("{system: stripe}", "external_id needs column"),
+        ("{column: id, sytem: stripe}", "key of external_id 'sytem' isn't known (did you mean system?)"),
+        ("", "external_id needs a value"),
+    ],
+)
+def test_a_mistake_in_external_id_says_what_is_missing(tmp_path: Path, written: str, expected: str) -> None:
+    error = failure(tmp_path, one(f"{BASE}external_id: {written}", "crm_sales"))
+    assert error.line == 5
+    assert expected in str(error)
 
 
 @pytest.mark.parametrize(
@@ -438,7 +474,6 @@ def test_fingerprint_ignores_what_does_not_change_parsing(tmp_path: Path, keys: 
         BASE + "encoding: utf-16",
         BASE + "delimiter: ';'",
         BASE + "drift: freeze",
-        BASE + "external_id: id",
         BASE + "amounts: minor",
         BASE + "only: {state: live}",
         BASE + "values: {platform: {FB: facebook}}",

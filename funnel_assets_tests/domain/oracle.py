@@ -92,6 +92,8 @@ def by_rule(record: Row, record_id: str, seen: Seen) -> tuple[str, str]:
         if known and email not in seen.groups:
             return max(known)[2], "email_phone"
         return email, "shared_phone" if strangely else "email"
+    if record.get("external_key"):
+        return record["external_key"], "external"
     return "a" + record[record_id], "alone"
 
 

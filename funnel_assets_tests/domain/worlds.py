@@ -84,6 +84,7 @@ class World:
 
     def __init__(self, seed: int, *, days: int = 40, people: int = 8, rows: int = 60) -> None:
         self.random = random.Random(seed)
+        self.ids = random.Random(seed)
         self.days = days
         self.people = people
         self.last = START + dt.timedelta(days=days - 1)
@@ -115,6 +116,11 @@ class World:
             found |= email(mail)
         return found
 
+    def _known(self, *, phones: float = 0.6, emails: float = 0.7) -> dict[str, Any]:
+        """Return whom a source that also has an id of its own knows: any of phone, e-mail and id may be missing."""
+        external = self.ids.choice((None, "x00", "x01", f"x{self.ids.randrange(self.people):02d}"))
+        return {**self._who(phones=phones, emails=emails), "external_key": external}
+
     def _instant(self, day: dt.date) -> dt.datetime:
         return at(day, self.random.choice((0, 600, 600, 601, 1439)))
 
@@ -135,7 +141,7 @@ class World:
                     "utm_source": self.random.choice(SOURCES),
                     "utm_medium": self.random.choice(("cpc", None)),
                     "utm_campaign": self.random.choice(("c1", "c2", None)),
-                    **self._who(),
+                    **self._known(),
                 }
             )
         return table("raw_leads", rows)
@@ -195,7 +201,7 @@ class World:
                     "event_at": self._instant(day),
                     "event_type": self.random.choice((*kinds, "something_new")),
                     "channel": self.random.choice(("LinkedIn", "Email", None)),
-                    **self._who(phones=0.3, emails=0.9),
+                    **self._known(phones=0.3, emails=0.9),
                 }
             )
         return table("engagement_events", rows)
@@ -235,7 +241,7 @@ class World:
                     "total_amount_paise": self.random.choice((amount, amount, None)),
                     "net_amount_paise": self.random.choice((amount * 82 // 100, None)),
                     "funnel": self.random.choice(FUNNELS),
-                    **self._who(phones=0.8, emails=0.6),
+                    **self._known(phones=0.8, emails=0.6),
                 }
             )
         return table("crm_sales", rows)
@@ -281,7 +287,7 @@ class World:
 
     def link(self, rows: int) -> None:
         """Add link rows that don't contradict each other; a row that would is left out."""
-        keys = [f"{mark}{number:02d}" for mark in "pe" for number in range(self.people)]
+        keys = [f"{mark}{number:02d}" for mark in "pex" for number in range(self.people)]
         self.link_rows: list[LinkRow] = []
         for _ in range(rows):
             action = self.random.choice((MUST_LINK, CANNOT_LINK, CANNOT_LINK))

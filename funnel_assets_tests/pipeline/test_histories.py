@@ -53,6 +53,18 @@ EDITED = {
     "engagement_events": ("email", "phone", "event_type", "event_time"),
 }
 
+CONTACTS = ("Email", "Phone number", "StudentEmail", "StudentContact", "email", "phone")
+IDS = {
+    "leads": ("leads_sheet", "{column: City, system: crm}", "City"),
+    "landing_leads": ("landing_pages_sheet", "City", "City"),
+    "crm_sales": ("crm_sales", "{column: sid, system: CRM}", "sid"),
+    "engagement_events": ("events", "{column: company, system: crm}", "company"),
+}
+"""Source, what sources.yaml says of its ids, and the column they are in."""
+
+UNKNOWN = [("nobody", name, 5, 0, 12) for name in IDS]
+"""Of each source the last rows lose phone and e-mail; all but one of them keep an id."""
+
 KEPT = ("lake", "landing", "config", "inbox")
 
 number = st.integers(0, 10_000)
@@ -60,7 +72,11 @@ edit = st.tuples(
     st.sampled_from(["edit", "edit", "delete", "copy"]), st.sampled_from(list(PATHS)), number, number, number
 )
 other = st.tuples(
-    st.sampled_from(["revert", "zoom", "mapping"]), st.sampled_from(list(PATHS)), number, number, number
+    st.sampled_from(["revert", "zoom", "mapping", "nobody", "nobody"]),
+    st.sampled_from(list(PATHS)),
+    number,
+    number,
+    number,
 )
 history = st.lists(st.lists(st.one_of(edit, edit, other), min_size=1, max_size=10), min_size=2, max_size=3)
 
@@ -81,6 +97,11 @@ class Stage:
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     with place(days=35, scale=0.03, drop=False) as here, harness.secrets_in_environment(here):
+        sources = here.home / "config" / "sources.yaml"
+        for source, ids, _ in IDS.values():
+            name = f"  - name: {source}\n"
+            assert name in sources.read_text()
+            sources.write_text(sources.read_text().replace(name, f"{name}    external_id: {ids}\n"))
         here.environ["FUNNEL_START_DATE"] = str(yesterday() - dt.timedelta(days=DAYS - 1))
         recent = {
             name: body
@@ -168,6 +189,11 @@ def happen(
         shutil.copy(
             stage.home / "config" / "funnel_mapping.csv", stage.here.home / "config" / "funnel_mapping.csv"
         )
+    elif what == "nobody":
+        for row in there[-1 - at % 40 :] if name in IDS else ():
+            row |= {column: "" for column in CONTACTS if column in row}
+            row[IDS[name][2]] = ("id 1", "id 2", "")[(value + which) % 3]
+            value //= 3
     elif there and what == "delete":
         del there[-1 - at % min(len(there), 40)]
     elif there:
@@ -197,7 +223,7 @@ def test_restating_equals_a_rebuild(stage: Stage, nights: list[list[tuple[str, s
     rows = {name: [dict(row) for row in found] for name, found in stage.rows.items()}
     columns = {name: list(found[0]) for name, found in stage.rows.items() if found}
     with fresh(stage) as opened:
-        for events in nights:
+        for events in [*nights[:-1], [*nights[-1], *UNKNOWN]]:
             began = dt.datetime.now(dt.UTC)
             for event in events:
                 happen(stage, rows, event)
@@ -213,6 +239,8 @@ def test_restating_equals_a_rebuild(stage: Stage, nights: list[list[tuple[str, s
             told = changes_since(opened.lake, began)
             assert told.adds_up, told.figures
             opened.publish()
+        leads = opened.lake.read("dedup_leads", opened.all_days(), columns=["identified_by"])
+        assert "external" in leads["identified_by"].to_pylist()
         restated = lake(opened)
         in_database = published(opened)
         again = rebuilt(stage)

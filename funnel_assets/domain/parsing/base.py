@@ -19,10 +19,14 @@ import pyarrow as pa
 
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.domain.dates import ISO_FORMATS
-from funnel_assets.domain.keys import row_hashes
+from funnel_assets.domain.external_id import normalize_external_ids
+from funnel_assets.domain.keys import external_keys, row_hashes
 from funnel_assets.domain.text import Bools, Ints, as_arrow, as_bools, as_text, distinct, nulls, pc, tidy
 from funnel_assets.errors import SourceBroken
 from funnel_assets.masking import mask_text
+
+EXTERNAL_ID = "the source's own id"
+"""Column of a table under which stands what ``external_id`` of sources.yaml names; absent where it names nothing."""
 
 LOAD, DUPLICATE, QUARANTINE = "load", "duplicate", "quarantine"
 
@@ -41,7 +45,8 @@ class SourceContext:
         currency: Currency of its amounts.
         in_minor_units: Whether its amounts are whole cents or paise.
         file: File or URL the rows came from, for messages.
-        placeholders: Phones and e-mail addresses that stand for none (placeholders.csv).
+        placeholders: Phones, e-mail addresses and ids that stand for none (placeholders.csv).
+        id_namespace: What the values of `EXTERNAL_ID` are unique in.
     """
 
     dataset: str
@@ -54,6 +59,7 @@ class SourceContext:
     in_minor_units: bool = False
     file: str = ""
     placeholders: frozenset[str] = frozenset()
+    id_namespace: str = ""
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -127,6 +133,7 @@ class Cells:
             name: tidy(table[sheet]) if sheet in table.columns else nulls(self.size)
             for name, sheet in fields.items()
         }
+        self._external = table.get(EXTERNAL_ID)
 
     def __getitem__(self, name: str) -> pa.Array:
         return self._cells[name]
@@ -147,8 +154,16 @@ class Cells:
         return found
 
     def hashes(self, salt: str = "") -> pa.Array:
-        """Return the hash of each row's content."""
-        return row_hashes(list(self._cells.values()), salt)
+        """Return the hash of each row's content; rows of a source without ids have the hash they always had."""
+        ids = [] if self._external is None else [tidy(self._external)]
+        return row_hashes([*self._cells.values(), *ids], salt)
+
+    def external_keys(self, context: "SourceContext") -> pd.Series:
+        """Return the pseudonym of the source's own id of each row's person; missing where there is none."""
+        if self._external is None:
+            return as_text(nulls(self.size), self.labels)
+        ids = normalize_external_ids(self._external, placeholders=context.placeholders)
+        return external_keys(ids, context.id_namespace)
 
 
 class Findings:

@@ -69,6 +69,7 @@ def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext)
         "phone_key": phone_keys(phones),
         "email": emails,
         "email_key": email_keys(emails),
+        "external_key": cells.external_keys(context),
     }
     notes = {
         "money_rounded": rounded,

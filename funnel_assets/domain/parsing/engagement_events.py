@@ -84,13 +84,16 @@ def _read(
         "phone": phones,
         "phone_key": phone_keys(phones),
         "email_key": email_keys(emails),
+        "external_key": cells.external_keys(context),
         "event_type": as_text(_type_names(cells["event_type"]), cells.labels),
         **{name: cells.series(name) for name in ("company", "industry", "channel", "metadata")},
     }
     notes = {
         "phone_unusable": phones.isna().to_numpy() & ~cells.missing("phone"),
         "email_unusable": emails.isna().to_numpy() & ~cells.missing("email"),
-        "nobody": phones.isna().to_numpy() & emails.isna().to_numpy(),
+        "nobody": phones.isna().to_numpy()
+        & emails.isna().to_numpy()
+        & fields["external_key"].isna().to_numpy(),
     }
     return fields, notes
 

@@ -63,6 +63,7 @@ def _read(
         "phone_status": phones["phone_status"],
         "phone_key": phone_keys(phones["phone"]),
         "email_key": email_keys(emails),
+        "external_key": cells.external_keys(context),
         **{name: cells.series(name) for name in _AS_TYPED},
     }
     notes = {"email_unusable": emails.isna().to_numpy() & ~cells.missing("email")}

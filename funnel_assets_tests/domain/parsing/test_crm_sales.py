@@ -144,5 +144,5 @@ def test_money_reconciles_to_the_paisa() -> None:
 
 
 def test_every_field_of_the_contract_comes_from_a_column_or_a_rule() -> None:
-    made = {"date", "source_name", "currency", "phone_key", "email_key"}
+    made = {"date", "source_name", "currency", "phone_key", "email_key", "external_key"}
     assert set(PARSERS["crm_sales"].columns) | made == set(CONTRACTS["crm_sales"].model.to_schema().columns)

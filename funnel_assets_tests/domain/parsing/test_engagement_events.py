@@ -21,7 +21,7 @@ EVENT = {
 def test_one_event_in_full() -> None:
     parsed = read("engagement_events", [EVENT])
     row = parsed.rows.iloc[0]
-    assert row.drop(["phone_key", "email_key"]).to_dict() == {
+    assert row.drop(["phone_key", "email_key", "external_key"]).to_dict() == {
         "date": NOV_3,
         "event_id": "e1",
         "source_name": "source_one",

@@ -35,6 +35,7 @@ def test_one_lead_in_full() -> None:
             "phone_status": pd.Series(["ok"], dtype="str"),
             "phone_key": pd.Series([phone_key("919812345670")], dtype="str"),
             "email_key": pd.Series([email_key("asha@example.com")], dtype="str"),
+            "external_key": pd.Series([None], dtype="str"),
             "city": pd.Series(["Pune"], dtype="str"),
             "question_1": pd.Series(["Working"], dtype="str"),
             "utm_source": pd.Series(["fb"], dtype="str"),
