@@ -129,7 +129,7 @@ NODES: dict[str, Node] = {
                 Input("engagement_events", history),
             ),
             ("funnel_mapping", "manual_mapping", "manual_funnels", "identity_links"),
-            rules_version=2,
+            rules_version=3,
         ),
         Node(
             "sale_credit",
