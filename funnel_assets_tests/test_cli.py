@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,12 @@ import typer
 from typer.testing import CliRunner
 
 from funnel_assets.cli import app
+from funnel_assets.pipeline.graph import in_order
+from funnel_assets.pipeline.zoom import COMPLETE_SECONDS
+from funnel_assets.sensors import zoom_selection
 from funnel_assets_tests.command import funnel
 from funnel_assets_tests.orchestration import harness
+from funnel_assets_tests.orchestration.inbox import report
 from funnel_assets_tests.postgres_fixture import throw_away_home
 from funnel_assets_tests.world import INDIA, TOKEN, Place, place
 
@@ -160,6 +165,49 @@ def test_run_backfill_explain_and_quarantine(here: Place, environ: dict[str, str
     assert nobody.returncode == 1
     listed = funnel("quarantine", "list", "--dataset", "zoom_attendance", environ=environ)
     assert listed.returncode == 0, listed.stderr
+
+
+def test_replay_of_a_corrected_report_equals_the_run_that_never_broke(
+    here: Place, environ: dict[str, str], tmp_path: Path
+) -> None:
+    day = here.settings.yesterday()
+    whole = report(day, ("Zara", "Yusuf", "Xenia"))
+    never_broken = tmp_path / "never broken"
+    shutil.copytree(here.home, never_broken, ignore=shutil.ignore_patterns("postgres*", "dagster*"))
+
+    here.drop("walk ins.csv", whole[: whole.rindex(b"Xenia")], age_seconds=COMPLETE_SECONDS + 10)
+    environ = {**environ, "COLUMNS": "300"}
+    assert list(harness.open_pipeline(here).zoom.take_in().refused) == ["walk ins.csv"], "as the sensor does"
+    listed = funnel("quarantine", "list", "--dataset", "zoom_attendance", environ=environ).stdout
+    for part in ("walk ins.csv", "The file stops in the middle of a row.", "copy or download it again"):
+        assert part in listed
+    still = funnel("quarantine", "replay", "walk ins.csv", environ=environ)
+    assert still.returncode == 1
+    corrected = tmp_path / "walk ins.csv"
+    corrected.write_bytes(whole)
+    replayed = funnel("quarantine", "replay", str(corrected), environ=environ)
+    assert replayed.returncode == 0, replayed.stderr
+    assert f"walk ins.csv: event of {day}." in replayed.stdout
+    assert "zoom_attendance" in replayed.stdout.split("Made again: ")[1]
+
+    (never_broken / "inbox" / "zoom" / "walk ins.csv").write_bytes(whole)
+    opened = harness.open_pipeline(here, FUNNEL_HOME=str(never_broken))
+    with harness.secrets_in_environment(here):
+        for name in in_order(zoom_selection([])):
+            assert not opened.make(name, [day]).failed
+    ours = harness.open_pipeline(here).lake
+    for name in in_order():
+        assert ours.read(name, [day]).equals(opened.lake.read(name, [day])), name
+    names = set(ours.read("zoom_attendance", [day])["first_name"].to_pylist())
+    assert {"Zara", "Yusuf", "Xenia"} <= names
+    url = funnel("db-url", environ=environ).stdout.strip()
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        for name in in_order():
+            cursor.execute(f"SELECT count(*) FROM {name} WHERE date = %s", (day,))
+            assert cursor.fetchone() == (ours.read(name, [day]).num_rows,), name
+        cursor.execute("SELECT first_name FROM zoom_attendance WHERE date = %s", (day,))
+        assert {row[0] for row in cursor.fetchall()} == names
+    connection.close()
 
 
 def test_what_analyst_url_says_connects_and_shows_nobody(here: Place, environ: dict[str, str]) -> None:

@@ -34,6 +34,8 @@ _EMPTY = ("", "-", "--", "---", "—", "–", "N/A", "n/a")
 _FEW = 256
 _EMAIL = r"^[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s.,;<>]{2,}$"
 _PHONE_LIKE = r"^[\s'’±+(]*[\d][\d\s().+\-/]{7,22}$"
+# What people answer who won't give theirs.
+_NO_PHONE = r"^(?i:\W*(n\W?a|no|none|nil|null)\W*)$"
 _DATE_LIKE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T,]+\d{1,2}:\d{2}"
 _STRICT = frozenset(
     {"registration_time", "join_time", "leave_time", "minutes", "total_minutes", "is_guest", "email"}
@@ -106,6 +108,7 @@ def fit(block: Block, labels: Labels, timezone: str) -> People:
     people.is_total = "total_minutes" in cells or ("first_join" in cells and "minutes" in cells)
     phone_columns = _add_phone(people, columns, labels)
     _check_alignment(people, columns, phone_columns, short, extra)
+    _check_split_header(people, labels)
     return people
 
 
@@ -355,6 +358,16 @@ def _check_alignment(
     _check_trust(people)
 
 
+def _check_split_header(people: People, labels: Labels) -> None:
+    """Two cells that are one known name only together, "Time in Session" and "(minutes)": all after them has moved."""
+    header, names = people.block.header, people.block.names
+    for left, right, name, next_name in zip(header, header[1:], names, names[1:], strict=False):
+        # "Email" and "Address" are two columns of a registration form.
+        in_two = (name is None or right.startswith("(")) and next_name is None and left and right
+        if in_two and labels.name("header", f"{left} {right}"):
+            people.refuse(np.ones(len(people.why), dtype=bool), "misaligned", f"{left},{right}")
+
+
 def _check_broken_lines(people: People, short: np.ndarray) -> None:
     """A short row right above a short one that doesn't fit: one line with a line end in it, without quotes."""
     rows, width = people.block.rows, len(people.block.header)
@@ -409,6 +422,7 @@ def _check_short(people: People, columns: list[pa.Array], phones: list[int], sho
 def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[int]) -> None:
     """A word where the phone belongs and a phone among the other typed cells: cells changed places."""
     phone = people.text["phone_raw"]
+    _check_swapped_headers(people, columns, phones)
     wordy = _filled(phone) & ~_like(phone, r"\d")
     if not wordy.any():
         return
@@ -429,6 +443,18 @@ def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[i
     for index in free:
         holds = _like(columns[index], _PHONE_LIKE)
         people.refuse(wordy & holds, "misaligned", "phone")
+
+
+def _check_swapped_headers(people: People, columns: list[pa.Array], phones: list[int]) -> None:
+    """No phone in the phones' column and some under another known header: the two headers changed places."""
+    phone = people.text["phone_raw"]
+    if _like(phone, _PHONE_LIKE).any():
+        return
+    known = [
+        i for i, name in enumerate(people.block.names) if name not in (None, "other") and i not in phones
+    ]
+    if any(_like(columns[index], _PHONE_LIKE).any() for index in known):
+        people.refuse(_filled(phone) & ~_like(phone, _NO_PHONE), "misaligned", "phone")
 
 
 def _only(count: int, row: int) -> np.ndarray:

@@ -203,6 +203,12 @@ class Case:
                 found |= set(range(max(first - 1, 0), min(last + 2, len(cells) - 1)))
         return found
 
+    def joined(self, spans: list[tuple[int, int]], record: int) -> bool:
+        """Whether the line end ahead of a record changed: its first cell may be one with what stands above."""
+        start = self.records[record][0]
+        line_end = 4 if self.data[:2] == b"\xff\xfe" else 2
+        return any(end > start - line_end and first < start for first, end in spans)
+
 
 def _utc(local: dt.datetime | None) -> dt.datetime | None:
     """A time in India, in UTC."""

@@ -89,7 +89,8 @@ def unexplained(case: Case, spans: list[tuple[int, int]], rows: list[Row]) -> li
     a header that was touched.
     """
     lines = [case.header + 1 + number for number in range(len(case.guests))]
-    renamed = {name for name, at in case.columns.items() if at in case.touched(spans, case.header)}
+    heads = case.touched(spans, case.header) | ({0} if case.joined(spans, case.header) else set())
+    renamed = {name for name, at in case.columns.items() if at in heads}
     guests = [(true, case.touched(spans, line)) for true, line in zip(case.truth(), lines, strict=True)]
 
     def explains(true: Row, touched: set[int], row: Row) -> bool:

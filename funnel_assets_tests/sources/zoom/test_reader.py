@@ -633,6 +633,27 @@ def test_a_header_that_lost_its_end_or_a_comma_gives_no_row() -> None:
         assert [line for line, _ in set_apart(report)] == [10, 11, 12]
 
 
+@pytest.mark.parametrize("other", ["User Name (Original Name)", "Time in Session (minutes)"])
+def test_headers_that_changed_places_with_the_phones_give_no_row(other: str) -> None:
+    swapped = HEADER.replace("Phone", "!").replace(other, "Phone").replace("!", other)
+    report = read(attendee_report([ASHA, CARL], header=swapped))
+    assert guests(report) == []
+    assert report.quarantined["reason"].tolist() == ["misaligned"] * 2
+    unwilling = attendee_report(
+        [ASHA.replace("+919812300001", "N/A."), CARL.replace("Carl Jung", "9812300001")]
+    )
+    assert len(guests(read(unwilling))) == 2, "a user name may be a phone"
+
+
+@pytest.mark.parametrize("split", [("Session (min", "Session,(min"), ("First Name", "First,Name")])
+def test_a_header_cell_split_in_two_gives_no_row(split: tuple[str, str]) -> None:
+    report = read(attendee_report([f"{ASHA},", f"{CARL},"], header=HEADER.replace(*split)))
+    assert guests(report) == []
+    assert report.quarantined["reason"].tolist() == ["misaligned"] * 2
+    two = HEADER.replace("Email,", "Email,Address,")
+    assert len(guests(read(attendee_report([ASHA.replace(".com,", ".com,Pune,")], header=two)))) == 1
+
+
 def test_who_stayed_away_has_no_country() -> None:
     moved = BINA.replace("--,--,--,--,", "--,--,-,,rent")
     assert set_apart(read(attendee_report([ASHA, moved, CARL]))) == [[11, "misaligned"]]
