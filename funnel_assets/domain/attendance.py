@@ -81,7 +81,7 @@ _CONTENT = [
     "country",
     "registration_source",
 ]
-_SET_ASIDE = {
+SET_ASIDE = {
     "host_or_panelist": "This person held the event and isn't counted as attending. Nothing to do.",
     "registration_cancelled": "The registration was cancelled and isn't counted. Nothing to do.",
     "registration_denied": "The registration was denied and isn't counted. Nothing to do.",
@@ -151,6 +151,9 @@ class AttendanceResult:
             likely_reason.
         events: One row per event day: date, webinar_id, webinar_name, has_attendance, has_registration, files.
         files: One row per file: file, sha256, state (used, superseded, same_bytes), dates.
+        days: What became of the rows that the reports in use have for each event day, a row of several days on each:
+            date, rows_in, duplicates, set_aside (rows in quarantine that the reader could read), joined (rows of
+            somebody who has another one on the day). What is left of rows_in is one row of ``rows`` each.
     """
 
     rows: pd.DataFrame
@@ -158,6 +161,7 @@ class AttendanceResult:
     totals: pd.DataFrame
     events: pd.DataFrame
     files: pd.DataFrame
+    days: pd.DataFrame
 
     @property
     def quarantined(self) -> pd.DataFrame:
@@ -227,12 +231,12 @@ def attendance_days(
     outcomes = [_idle_outcomes(report) for report, _ in idle] + [_unread_outcomes(s.report) for s in used]
     events = _Events(used, categories, conductors)
     if table.empty:
-        rows = _no_rows()
+        rows, days = _no_rows(), _account(events, pd.DataFrame(), pd.DataFrame())
     else:
         phones = normalise_phones(table["phone_raw"])
         table["phone"] = phones["phone"].astype("str")
         table["phone_status"] = phones["phone_status"].astype("str")
-        rows = _resolve(table, events)
+        rows, days = _resolve(table, events)
         outcomes.append(_read_outcomes(table))
     return AttendanceResult(
         rows=rows,
@@ -240,6 +244,7 @@ def attendance_days(
         totals=_compare_totals(used),
         events=events.frame(),
         files=_file_frame(used, idle, events),
+        days=days,
     )
 
 
@@ -393,6 +398,7 @@ class _Events:
         for source, days in zip(used, self.days, strict=True):
             for day in days:
                 self.members.setdefault((source.identity, day), []).append(source)
+        self.keys = sorted(self.members, key=lambda member: (member[1], member[0]))
 
     def _days(self, source: _Source) -> list[dt.date]:
         """A registration list stands for every day of its event's attendance reports that has no list of its own."""
@@ -530,19 +536,55 @@ def _shown_names(people: pd.DataFrame) -> pd.Series:
     return people["user_name"].fillna(full.where(full != ""))
 
 
-def _resolve(table: pd.DataFrame, events: _Events) -> pd.DataFrame:
-    """Rows to people: fills ``outcome``, ``reason`` and ``date`` of ``table`` and returns the attendance rows."""
+def _resolve(table: pd.DataFrame, events: _Events) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows to people: fills ``outcome``, ``reason`` and ``date`` of ``table``; returns the attendance rows, and what
+    became of every row (``AttendanceResult.days``)."""
     _set_aside_unregistered(table)
-    keys = sorted(events.members, key=lambda member: (member[1], member[0]))
-    long = _by_event_day(table, events, {key: number for number, key in enumerate(keys)})
+    everyone = _by_event_day(table, events, {key: number for number, key in enumerate(events.keys)})
+    long = everyone[everyone["outcome"] == LOADED] if len(everyone) else everyone
+    if len(long):
+        long = _without_staff(long, table, [events.staff(*key) for key in events.keys])
+        long = _with_person(long, table)
+    if len(everyone):
+        everyone["outcome"] = table["outcome"].reindex(everyone["row"]).to_numpy()
+    days = _account(events, everyone, long)
     if long.empty:
-        return _no_rows()
-    long = _without_staff(long, table, [events.staff(*key) for key in keys])
-    long = _with_person(long, table)
-    if long.empty:
-        return _no_rows()
-    facts = [events.facts(*key) for key in keys]
-    return _people_rows(long, facts, [day for _, day in keys])
+        return _no_rows(), days
+    facts = [events.facts(*key) for key in events.keys]
+    return _people_rows(long, facts, [day for _, day in events.keys]), days
+
+
+def _account(events: _Events, everyone: pd.DataFrame, long: pd.DataFrame) -> pd.DataFrame:
+    """Return ``AttendanceResult.days``: rows in are counted in the reports, the rest where it was decided."""
+    days = pd.Index(sorted({day for _, day in events.keys}), dtype=object)
+    counts = pd.DataFrame(
+        0, index=days, columns=["rows_in", "duplicates", "set_aside", "joined"], dtype="int64"
+    )
+    for source, own in zip(events.used, events.days, strict=True):
+        people = source.report.people
+        guests = people[~people["section"].isin(_STAFF)]
+        for day in own:
+            counts.loc[day, "rows_in"] += int(_speaks(guests, source.row_days[guests.index], day, own).sum())
+    if len(everyone):
+        kept = set(zip(long["row"], long["event"], strict=True)) if len(long) else set()
+        pairs = zip(everyone["row"], everyone["event"], strict=True)
+        gone = np.array([pair not in kept for pair in pairs])
+        dates = everyone["event"].map(lambda event: events.keys[event][1])
+        for name, outcome in (("duplicates", DUPLICATE), ("set_aside", QUARANTINED)):
+            found = dates[(everyone["outcome"] == outcome) & gone].value_counts()
+            counts[name] = counts[name].add(found, fill_value=0).astype("int64")
+    if len(long):
+        again = long[long.duplicated(["event", "person"])]
+        found = again["event"].map(lambda event: events.keys[event][1]).value_counts()
+        counts["joined"] = counts["joined"].add(found, fill_value=0).astype("int64")
+    return counts.rename_axis("date").reset_index()
+
+
+def _speaks(rows: pd.DataFrame, row_days: pd.Series, day: dt.date, days: Sequence[dt.date]) -> pd.Series:
+    """Return which rows of a report speak of a day: a visit of its own day, an absence of each day of the event."""
+    joined_elsewhere = row_days.notna() & (row_days != day)
+    untimed_elsewhere = (rows["attended"] == "Y") & row_days.isna() & (day != days[0])
+    return ~(joined_elsewhere | untimed_elsewhere)
 
 
 def _by_event_day(
@@ -555,14 +597,13 @@ def _by_event_day(
     table["date"] = pd.Series(None, index=table.index, dtype=object)
     parts = []
     for number, (source, days) in enumerate(zip(events.used, events.days, strict=True)):
-        rows = table[(table["source"] == number) & (table["outcome"] == LOADED)]
+        rows = table[table["source"] == number]
         if not days or rows.empty:
             continue
-        table.loc[rows.index, "date"] = rows["day"].where(rows["day"].notna(), days[0])
+        loaded = rows[rows["outcome"] == LOADED]
+        table.loc[loaded.index, "date"] = loaded["day"].where(loaded["day"].notna(), days[0])
         for day in days:
-            joined_elsewhere = rows["day"].notna() & (rows["day"] != day)
-            untimed_elsewhere = (rows["attended"] == "Y") & rows["day"].isna() & (day != days[0])
-            part = rows[~(joined_elsewhere | untimed_elsewhere)]
+            part = rows[_speaks(rows, rows["day"], day, days)]
             parts.append(part.assign(event=numbers[source.identity, day], row=part.index))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
@@ -841,7 +882,7 @@ def _unread_outcomes(report: Report) -> pd.DataFrame:
 
 def _read_outcomes(table: pd.DataFrame) -> pd.DataFrame:
     frame = table[["file", "line", "outcome", "reason", "date"]].copy()
-    frame["detail"] = frame["reason"].map(_SET_ASIDE)
+    frame["detail"] = frame["reason"].map(SET_ASIDE)
     aside = table["outcome"] == QUARANTINED
     texts = table.loc[aside, ["user_name", "first_name", "last_name", "email", "phone_raw", "approval"]]
     frame["raw"] = pd.Series(None, index=frame.index, dtype=object)

@@ -25,7 +25,7 @@ from funnel_assets.config.source_model import Source
 from funnel_assets.config.sources import SourcesConfig
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, conform
-from funnel_assets.domain.attendance import AttendanceResult, attendance_days, report_days
+from funnel_assets.domain.attendance import SET_ASIDE, AttendanceResult, attendance_days, report_days
 from funnel_assets.domain.keys import email_keys, phone_keys
 from funnel_assets.domain.phone import normalize_phones
 from funnel_assets.errors import FunnelError
@@ -466,21 +466,25 @@ class ZoomIngest:
         rows = result.rows.assign(
             phone_key=phone_keys(result.rows["phone"]), email_key=email_keys(result.rows["email"])
         )
-        counts = {day: {"rows_in": 0, "quarantined": 0} for day in todo}
-        outcomes = result.outcomes
-        for day in todo:
-            of_day = outcomes[outcomes["date"] == day]
-            counts[day] = {"rows_in": len(of_day), "quarantined": 0}
+        counts = self._counted(result, todo)
         for source in kept:
             for day, bad in self._bad_rows(result, kept[source], todo):
-                counts[day]["quarantined"] += len(bad)
-                counts[day]["rows_in"] += len(bad)
+                # Rows set aside by what they say count on each of their days already; a row nobody could read has none.
+                unread = int((~bad["reason"].isin(SET_ASIDE)).sum())
+                counts[day]["quarantined"] += unread
+                counts[day]["rows_in"] += unread
                 self._quarantine.replace(DATASET, source.name, str(day), bad)
         write_days(self._lake, outcome, conform(rows, CONTRACTS[DATASET]), todo, inputs=wanted, counts=counts)
         if len(result.totals):
             outcome.notes["totals the reports state"] = _markdown(
                 result.totals[result.totals["difference"] != 0]
             )
+
+    @staticmethod
+    def _counted(result: AttendanceResult, todo: Sequence[dt.date]) -> dict[dt.date, dict[str, int]]:
+        """What became of the rows that reports have for each day; a day without reports has none."""
+        found = result.days.rename(columns={"set_aside": "quarantined"}).set_index("date")
+        return found.reindex(todo, fill_value=0).to_dict("index")
 
     def _bad_rows(
         self, result: AttendanceResult, kept: Sequence[KeptFile], todo: Sequence[dt.date]

@@ -45,13 +45,19 @@ def read(text: str, file: str = "report.csv", landed: int = 1) -> ZoomReport:
 
 
 def resolve(reports: Iterable[ZoomReport]) -> AttendanceResult:
-    return attendance_days(
+    result = attendance_days(
         reports,
         categories=CATEGORIES,
         conductors=CONDUCTORS,
         normalise_phones=tiny_phones,
         timezone="Asia/Kolkata",
     )
+    days = result.days.set_index("date")
+    fates = days["duplicates"] + days["set_aside"] + days["joined"]
+    made = result.rows["date"].value_counts()
+    assert set(made.index) <= set(days.index)
+    assert (days["rows_in"] == fates + made.reindex(days.index, fill_value=0)).all(), days
+    return result
 
 
 def brief(result: AttendanceResult, *columns: str) -> list[list[object]]:
