@@ -18,7 +18,9 @@ class FunnelMarts(Model):
     """
 
     date: Series[Day] = column("Local day")
-    funnel: Series[Text] = column("Funnel category")
+    funnel: Series[Text] = column(
+        "Funnel category, spelled as in the config files, however its rows write it"
+    )
     source: Series[Text] = column("Source; (none) when there is none")
     medium: Series[Text] = column("Medium; (none) when there is none")
     campaign: Series[Text] = column("Campaign; (none) when there is none")

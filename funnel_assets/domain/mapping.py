@@ -1,11 +1,12 @@
-"""Which funnel a source belongs to (SPEC 7; seed 001, Funnel_Mapping).
+"""Which funnel a source belongs to (SPEC 7; seed 001, Funnel_Mapping), and how a funnel is spelled.
 
-Belongs here: the lookup of ``funnel_mapping.csv``. Does not belong here: reading that file.
+Belongs here: the lookup of ``funnel_mapping.csv``, and what makes two funnels one. Does not belong here: reading that
+file.
 """
 
 import narwhals as nw
 
-from funnel_assets.domain.frames import Frame, Native, last_by, matched
+from funnel_assets.domain.frames import Frame, Native, first_by, given, last_by, matched
 
 MISCELLANEOUS = "Other Sources (Miscellaneous)"
 """The funnel of every source that nobody has mapped yet; the sheet's own words."""
@@ -58,3 +59,35 @@ def mapped(
     if keep_missing:
         found = nw.when(~nw.col(day).is_null()).then(found)
     return records.join(answers, on=[source, day], how="left").with_columns(found.alias(into))
+
+
+def spelled(records: Frame, mapping: Frame, manual_funnels: Frame, *, funnel: str) -> Frame:
+    """Write the funnels of records so that those which the sheet's SUMIFS takes for one are one.
+
+    SUMIFS compares without case. A funnel of ``funnel_mapping.csv`` or ``manual_funnels.csv``, of whatever day, is
+    written as there (they hold one spelling of each); any other with a capital first and small letters after. So the
+    spelling depends on the config alone, not on which rows or days are there.
+
+    Args:
+        records: Frame whose ``funnel`` column has no empty cells.
+        mapping: ``funnel_mapping.csv``.
+        manual_funnels: ``manual_funnels.csv``.
+        funnel: Name of the column.
+    """
+    known = nw.concat([mapping.select("funnel"), manual_funnels.select("funnel")], how="vertical")
+    known = known.filter(given("funnel")).select(
+        matched("funnel").alias("_key"), nw.col("funnel").str.strip_chars().alias("_spelled")
+    )
+    key = nw.col("_key")
+    otherwise = nw.concat_str([key.str.slice(0, 1).str.to_uppercase(), key.str.slice(1)])
+    return (
+        records.with_columns(matched(funnel).alias("_key"))
+        .join(first_by(known, ["_key"], ["_spelled"]), on="_key", how="left")
+        .with_columns(
+            nw.when(key == MISCELLANEOUS.lower())
+            .then(nw.lit(MISCELLANEOUS))
+            .otherwise(nw.coalesce("_spelled", otherwise))
+            .alias(funnel)
+        )
+        .drop("_key", "_spelled")
+    )

@@ -24,7 +24,7 @@ from funnel_assets.domain.frames import (
     unchanged,
 )
 from funnel_assets.domain.identity import identified, opened
-from funnel_assets.domain.mapping import MISCELLANEOUS
+from funnel_assets.domain.mapping import MISCELLANEOUS, spelled
 
 NONE = "(none)"
 DIMENSIONS = ("funnel", "source", "medium", "campaign")
@@ -56,6 +56,8 @@ class Parts:
         assigned_leads: Rows of the days wanted.
         sales_enriched: Rows of the days wanted; only paid ones count.
         spend: Rows of the days wanted.
+        mapping: ``funnel_mapping.csv``, and
+        manual_funnels: ``manual_funnels.csv``: how funnels are spelled.
         present: date, has_marketing, has_spend, has_sales: which parts of which day are complete.
     """
 
@@ -65,6 +67,8 @@ class Parts:
     assigned_leads: Native
     sales_enriched: Native
     spend: Native
+    mapping: Native
+    manual_funnels: Native
     present: Native
 
 
@@ -93,6 +97,8 @@ def funnel_marts(
         ],
         how="vertical",
     )
+    rules = nw.from_native(parts.mapping), nw.from_native(parts.manual_funnels)
+    figures = spelled(figures, *rules, funnel="funnel")
     flags = nw.from_native(parts.present).select("date", *PARTS)
     complete = ((nw.col("part") == flag) & nw.col(flag) for flag in PARTS)
     totals = (

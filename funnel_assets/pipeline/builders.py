@@ -191,6 +191,8 @@ def _funnel_marts(frames: Frames) -> Any:
             assigned_leads=frames.read("assigned_leads", "funnel_marts"),
             sales_enriched=frames.read("sales_enriched", "funnel_marts"),
             spend=frames.read("spend", "funnel_marts"),
+            mapping=frames.config("funnel_mapping"),
+            manual_funnels=frames.config("manual_funnels"),
             present=frames.engine.frame(present_parts(frames)),
         ),
         first=frames.first,

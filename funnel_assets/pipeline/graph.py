@@ -153,8 +153,8 @@ NODES: dict[str, Node] = {
                 Input("assigned_leads", same_day),
                 Input("sales_enriched", same_day),
             ),
-            ("identity_links",),
-            rules_version=2,
+            ("funnel_mapping", "manual_funnels", "identity_links"),
+            rules_version=3,
         ),
     )
 }

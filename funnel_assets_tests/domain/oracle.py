@@ -574,3 +574,13 @@ def scored_contacts(
                 )
             before = state
     return rows
+
+
+def same_cell(one: str | None, other: str | None) -> bool:
+    """Return whether SUMIFS takes two cells for one funnel: without case, blanks around them aside."""
+    return (one or "").strip().lower() == (other or "").strip().lower()
+
+
+def sumifs(rows: list[Row], amount: str, funnel: str, day: dt.date) -> int:
+    """Return =SUMIFS(amount; Funnel; funnel; date; day)."""
+    return sum(row[amount] for row in rows if row["date"] == day and same_cell(row["funnel"], funnel))

@@ -75,6 +75,8 @@ _NEEDS: dict[str, tuple[str, ...]] = {
         "assigned_leads",
         "sales_enriched",
         "spend",
+        "mapping",
+        "manual_funnels",
         "present",
     ),
 }

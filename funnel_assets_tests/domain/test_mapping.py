@@ -3,12 +3,13 @@
 import datetime as dt
 from typing import Any
 
+import narwhals as nw
 import pyarrow as pa
 import pytest
 
-from funnel_assets.domain.mapping import MISCELLANEOUS, map_funnel
+from funnel_assets.domain.mapping import MISCELLANEOUS, map_funnel, spelled
 from funnel_assets_tests.domain.engines import DuckEngine, PandasEngine
-from funnel_assets_tests.domain.worlds import MAPPING_SCHEMA
+from funnel_assets_tests.domain.worlds import MAPPING_SCHEMA, manual_funnels_table, mapping_table
 
 DAY = dt.date(2026, 3, 10)
 RECORD_SCHEMA = pa.schema([("number", pa.int64()), ("source", pa.string()), ("date", pa.date32())])
@@ -72,3 +73,32 @@ def test_no_day_means_no_touch_and_no_funnel_where_that_is_asked_for() -> None:
 
 def test_no_rules_at_all_make_everything_miscellaneous() -> None:
     assert funnels(PandasEngine(), [("Facebook", DAY)], []) == [MISCELLANEOUS]
+
+
+SPELLED = {
+    "ACCA": "ACCA",
+    " acca ": "ACCA",
+    "cfa DIRECT": "CFA Direct",
+    "google ads": "Google Ads",
+    "other sources (MISCELLANEOUS)": MISCELLANEOUS,
+    "New launch": "New launch",
+    "NEW LAUNCH ": "New launch",
+    "wealthPro": "Wealthpro",
+}
+
+
+@pytest.mark.parametrize("engine", [PandasEngine, DuckEngine], ids=lambda engine: engine.name)
+def test_a_funnel_has_the_configs_spelling_else_one_of_its_own_whatever_else_is_there(engine: Any) -> None:
+    opened = engine()
+    config = opened.load({"mapping": mapping_table(), "manual_funnels": manual_funnels_table()})
+    rules = nw.from_native(config["mapping"]), nw.from_native(config["manual_funnels"])
+
+    def written(typed: list[str]) -> dict[str, str]:
+        frames = opened.load({"records": pa.table({"typed": typed, "funnel": typed})})
+        found = opened.table(spelled(nw.from_native(frames["records"]), *rules, funnel="funnel").to_native())
+        return dict(zip(found["typed"].to_pylist(), found["funnel"].to_pylist(), strict=True))
+
+    assert written(list(SPELLED)) == SPELLED
+    assert {name: written([name])[name] for name in ("NEW LAUNCH ", "cfa DIRECT")} == {
+        name: SPELLED[name] for name in ("NEW LAUNCH ", "cfa DIRECT")
+    }

@@ -39,6 +39,14 @@ def present(world: dict[str, pa.Table]) -> dict[str, set[dt.date]]:
     return {flag: {row["date"] for row in days if row[flag]} for flag in PARTS}
 
 
+def spelling(world: dict[str, pa.Table], typed: str) -> str:
+    """Return the config's spelling of a funnel, else the mart's own: one capital, then small letters."""
+    known = [row["funnel"] for name in ("mapping", "manual_funnels") for row in world[name].to_pylist()]
+    return next(
+        (name for name in (MISCELLANEOUS, *known) if oracle.same_cell(name, typed)), typed.capitalize()
+    )
+
+
 def in_days(world: dict[str, pa.Table], dataset: str, flag: str) -> list[dict[str, Any]]:
     """Return a dataset's rows of the days computed on which its part is there."""
     days = present(world)[flag]
@@ -50,7 +58,7 @@ def test_figures_stand_where_the_rules_say(world: dict[str, pa.Table]) -> None:
 
     def add(row: dict[str, Any], measure: str, amount: int | None, *dimensions: str | None) -> None:
         funnel, *others = (text.strip() if text and text.strip() else None for text in dimensions)
-        place = (funnel or MISCELLANEOUS, *(text or NONE for text in others))
+        place = (spelling(world, funnel or MISCELLANEOUS), *(text or NONE for text in others))
         expected[(row["date"], *place, measure)] += amount or 0
 
     first = ("first_funnel", "first_source", "first_medium", "first_campaign")
@@ -89,6 +97,22 @@ def test_figures_stand_where_the_rules_say(world: dict[str, pa.Table]) -> None:
         if row[measure] and measure not in ("registrations", "attended")
     }
     assert found == {place: amount for place, amount in expected.items() if amount}
+
+
+def test_spend_by_funnel_is_the_sheets_sumifs_however_people_type_the_funnel(
+    world: dict[str, pa.Table],
+) -> None:
+    marts, spent = world["funnel_marts"].to_pylist(), in_days(world, "spend", "has_spend")
+    typed = {row["funnel"] for row in spent}
+    funnels = {row["funnel"] for row in marts}
+    assert len(typed) > len({text.strip().lower() for text in typed}) > 1
+    assert len(funnels) == len({name.strip().lower() for name in funnels}), "one spelling of each"
+    for day in {row["date"] for row in spent}:
+        for funnel in typed:
+            found = [row for row in marts if row["date"] == day and oracle.same_cell(row["funnel"], funnel)]
+            total = sum(row["spend_paise"] or 0 for row in found)
+            assert total == oracle.sumifs(spent, "cost_paise", funnel, day)
+    assert {"ACCA", "New launch"} <= funnels
 
 
 def test_registrations_and_attendances_stand_under_the_persons_first_touch_of_the_month(

@@ -121,6 +121,11 @@ class World:
         external = self.ids.choice((None, "x00", "x01", f"x{self.ids.randrange(self.people):02d}"))
         return {**self._who(phones=phones, emails=emails), "external_key": external}
 
+    def _typed(self, funnel: str | None) -> str | None:
+        """Return a funnel as people type it: in any case, with blanks around it."""
+        how = self.ids.choice((str, str.lower, str.upper, str.title, " {} ".format))
+        return None if funnel is None else how(funnel)
+
     def _instant(self, day: dt.date) -> dt.datetime:
         return at(day, self.random.choice((0, 600, 600, 601, 1439)))
 
@@ -240,7 +245,7 @@ class World:
                     "created_at": self._instant(day),
                     "total_amount_paise": self.random.choice((amount, amount, None)),
                     "net_amount_paise": self.random.choice((amount * 82 // 100, None)),
-                    "funnel": self.random.choice(FUNNELS),
+                    "funnel": self._typed(self.random.choice(FUNNELS)),
                     **self._known(phones=0.8, emails=0.6),
                 }
             )
@@ -259,7 +264,7 @@ class World:
                 "cost_paise": self.random.randrange(5_000_000),
                 "platform": self.random.choice(("fb", "google", None)),
                 "campaign_type": self.random.choice(("cpc", None)),
-                "funnel": self.random.choice(("ACCA", "CFA", "Other Sources (Miscellaneous)")),
+                "funnel": self._typed(self.random.choice(("ACCA", "CFA", "New launch"))),
             }
             for number in range(count)
         ]
