@@ -10,6 +10,7 @@ import datetime as dt
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -65,6 +66,7 @@ _NEW_SITTING = pd.Timedelta(hours=6)
 _LONGEST_SITTING_MINUTES = 18 * 60
 _EARLY = pd.Timedelta(hours=2)
 _STAFF = ("host", "panelist")
+_DAY_COUNTS = ("rows_in", "duplicates", "set_aside", "joined")
 _CONTENT = [
     "section",
     "attended",
@@ -556,28 +558,24 @@ def _resolve(table: pd.DataFrame, events: _Events) -> tuple[pd.DataFrame, pd.Dat
 
 def _account(events: _Events, everyone: pd.DataFrame, long: pd.DataFrame) -> pd.DataFrame:
     """Return ``AttendanceResult.days``: rows in are counted in the reports, the rest where it was decided."""
-    days = pd.Index(sorted({day for _, day in events.keys}), dtype=object)
-    counts = pd.DataFrame(
-        0, index=days, columns=["rows_in", "duplicates", "set_aside", "joined"], dtype="int64"
-    )
-    for source, own in zip(events.used, events.days, strict=True):
+    counted: dict[str, Counter[dt.date]] = {name: Counter() for name in _DAY_COUNTS}
+    for source, days in zip(events.used, events.days, strict=True):
         people = source.report.people
         guests = people[~people["section"].isin(_STAFF)]
-        for day in own:
-            counts.loc[day, "rows_in"] += int(_speaks(guests, source.row_days[guests.index], day, own).sum())
+        for day in days:
+            counted["rows_in"][day] += int(_speaks(guests, source.row_days[guests.index], day, days).sum())
     if len(everyone):
+        fates = {DUPLICATE: "duplicates", QUARANTINED: "set_aside"}
         kept = set(zip(long["row"], long["event"], strict=True)) if len(long) else set()
-        pairs = zip(everyone["row"], everyone["event"], strict=True)
-        gone = np.array([pair not in kept for pair in pairs])
-        dates = everyone["event"].map(lambda event: events.keys[event][1])
-        for name, outcome in (("duplicates", DUPLICATE), ("set_aside", QUARANTINED)):
-            found = dates[(everyone["outcome"] == outcome) & gone].value_counts()
-            counts[name] = counts[name].add(found, fill_value=0).astype("int64")
+        for row, event, outcome in everyone[["row", "event", "outcome"]].itertuples(index=False, name=None):
+            if outcome in fates and (row, event) not in kept:
+                counted[fates[outcome]][events.keys[event][1]] += 1
     if len(long):
-        again = long[long.duplicated(["event", "person"])]
-        found = again["event"].map(lambda event: events.keys[event][1]).value_counts()
-        counts["joined"] = counts["joined"].add(found, fill_value=0).astype("int64")
-    return counts.rename_axis("date").reset_index()
+        for event in long.loc[long.duplicated(["event", "person"]), "event"].tolist():
+            counted["joined"][events.keys[event][1]] += 1
+    days = sorted({day for _, day in events.keys})
+    found = {name: [counted[name][day] for day in days] for name in _DAY_COUNTS}
+    return pd.DataFrame({"date": pd.Series(days, dtype=object), **found})
 
 
 def _speaks(rows: pd.DataFrame, row_days: pd.Series, day: dt.date, days: Sequence[dt.date]) -> pd.Series:

@@ -483,8 +483,10 @@ class ZoomIngest:
     @staticmethod
     def _counted(result: AttendanceResult, todo: Sequence[dt.date]) -> dict[dt.date, dict[str, int]]:
         """What became of the rows that reports have for each day; a day without reports has none."""
-        found = result.days.rename(columns={"set_aside": "quarantined"}).set_index("date")
-        return found.reindex(todo, fill_value=0).to_dict("index")
+        nothing: dict[str, int] = dict.fromkeys(("rows_in", "quarantined", "duplicates", "joined"), 0)
+        found = result.days.rename(columns={"set_aside": "quarantined"}).to_dict("records")
+        of_day = {row["date"]: {name: int(row[name]) for name in nothing} for row in found}
+        return {day: of_day.get(day, dict(nothing)) for day in todo}
 
     def _bad_rows(
         self, result: AttendanceResult, kept: Sequence[KeptFile], todo: Sequence[dt.date]
