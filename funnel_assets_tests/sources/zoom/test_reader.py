@@ -2,12 +2,18 @@
 
 # ruff: noqa: E501 - lines as the reports have them
 
+import csv
 import datetime as dt
+import io
 import random
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from funnel_assets.bench import zoom_report
 from funnel_assets.sources.zoom import ReportRefused, ZoomReport, dates, fit, read_report
 from funnel_assets_tests.sources.zoom.files import (
     ASHA,
@@ -93,9 +99,6 @@ def _trailing_comma(text: str) -> bytes:
 
 
 def _other_delimiter(text: str, delimiter: str) -> bytes:
-    import csv
-    import io
-
     out = io.StringIO()
     csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(csv.reader(io.StringIO(text)))
     return out.getvalue().encode()
@@ -137,9 +140,6 @@ LAYOUTS = {
 
 
 def _quoted(text: str) -> bytes:
-    import csv
-    import io
-
     out = io.StringIO()
     csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerows(csv.reader(io.StringIO(text)))
     return out.getvalue().encode()
@@ -174,6 +174,24 @@ def read_or_refusal(data: bytes) -> ZoomReport | str:
         return read(data)
     except ReportRefused as refusal:
         return str(refusal)
+
+
+def test_a_large_report_takes_at_most_twenty_times_a_bare_pass_over_its_cells(tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    zoom_report.write(path, 10_000)
+    data = path.read_bytes()
+
+    def seconds(work: Callable[[], object]) -> float:
+        times = []
+        for _ in range(3):
+            before = time.process_time()
+            work()
+            times.append(time.process_time() - before)
+        return min(times)
+
+    bare = seconds(lambda: list(csv.reader(io.StringIO(data.decode()))))
+    assert seconds(lambda: read(data)) < 20 * bare
+    assert len(read(data).people) == 10_000
 
 
 def test_sections_come_in_any_order_and_may_be_empty() -> None:
