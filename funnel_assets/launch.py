@@ -13,10 +13,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
+import psutil
 
 from funnel_assets.assets.base import LANDED_TAG, RESTATE_TAG
 from funnel_assets.config.settings import START_DATE_FILE, Settings
@@ -151,6 +153,24 @@ def end(process: subprocess.Popen[bytes], *, patience_seconds: float = 20.0) -> 
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(patience_seconds)
             break
+    # Code servers ignore Ctrl-C, and would stay until they miss their parent's heartbeat.
+    for ending in (signal.SIGTERM, signal.SIGKILL):
+        for member in _members(process.pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.send_signal(ending)
+        deadline = time.monotonic() + patience_seconds / 2
+        while _members(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+
+def _members(group: int) -> list[psutil.Process]:
+    """Living processes of a group; one that has ended may stay listed where nobody asks how it ended."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 def restate(settings: Settings, *, most_rounds: int = 5) -> dict[str, list[dt.date]]:

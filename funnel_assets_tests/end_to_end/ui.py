@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 
 from funnel_assets_tests.world import Place, free_port
@@ -153,6 +154,17 @@ def running_ui(place: Place, **environ: str) -> Iterator[Ui]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise
+    assert not _started_in(place), "Ctrl-C stops all that was started"
+
+
+def _started_in(place: Place) -> list[str]:
+    """Command lines of processes that still work in a place, without its database."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("FUNNEL_HOME") == str(place.home) and process.pid != os.getpid():
+                found.append(" ".join(process.cmdline()))
+    return [line for line in found if "postgres" not in line]
 
 
 def _healthy(ui: Ui) -> bool:
