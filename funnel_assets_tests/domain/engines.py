@@ -77,6 +77,11 @@ class SparkEngine:
             .config("spark.sql.execution.arrow.pyspark.enabled", "true")
             .config("spark.sql.adaptive.enabled", "false")
             .config("spark.sql.autoBroadcastJoinThreshold", "-1")
+            # Small inputs, large plans: the time goes into planning them.
+            .config("spark.sql.constraintPropagation.enabled", "false")
+            .config("spark.sql.dataFrameQueryContext.enabled", "false")
+            .config("spark.python.sql.dataFrameDebugging.enabled", "false")
+            .config("spark.sql.lightweightPlanChangeValidation", "false")
             .getOrCreate()
         )
         self.session.sparkContext.setLogLevel("ERROR")
