@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableJob
+from rich.console import Console
 
 from funnel_assets import cli
 
@@ -33,6 +34,7 @@ def funnel(
         )
     out, err = io.StringIO(), io.StringIO()
     # Dagster keeps a job that it has rebuilt, with the environment it was built in.
+    ReconstructableJob.get_repository_definition.cache_clear()
     ReconstructableJob.get_definition.cache_clear()
     with (
         _as_if_new(arguments, environ),
@@ -60,6 +62,9 @@ def _as_if_new(arguments: tuple[str, ...], environ: Mapping[str, str]) -> Iterat
             os.environ.clear()
             os.environ.update(environ)
             root.handlers[:] = []
+            # A console keeps the width that it was made with.
+            patch.setattr(cli, "screen", Console())
+            patch.setattr(cli, "errors", Console(stderr=True))
             yield
         finally:
             root.handlers[:] = handlers
