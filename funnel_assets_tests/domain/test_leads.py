@@ -52,7 +52,7 @@ def test_a_lead_is_told_from_its_earliest_records() -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_random_worlds_equal_the_slow_model(seed: int) -> None:
-    world = World(seed, days=130, people=6, rows=140)
+    world = World(seed, days=130, people=6, rows=200)
     world.link(5)
     engine = PandasEngine() if seed else DuckEngine()
     since = START + dt.timedelta(days=95)
