@@ -204,9 +204,11 @@ def publish(
         refresh=refresh_statements(),
     )
     changed = {name: days for name, days in replace.items() if days}
-    log.info(
-        "published: %s", {name: name_days(days) for name, days in changed.items()} or "nothing had changed"
-    )
+    all_days = sorted({day for days in changed.values() for day in days})
+    if changed:
+        log.info("published %d dataset(s): %s", len(changed), name_days(all_days))
+    else:
+        log.info("published: nothing had changed")
     total = sum(facts[name][day].rows for name, days in changed.items() for day in days if day in facts[name])
     return Published(changed, total)
 
