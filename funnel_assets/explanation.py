@@ -27,7 +27,7 @@ from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.attribution import touches
 from funnel_assets.domain.external_id import normalize_external_ids
 from funnel_assets.domain.frames import LOOK_BACK_DAYS, month_start
-from funnel_assets.domain.identity import Links, identify, identity_links, opened, shared_people
+from funnel_assets.domain.identity import KEYS, Links, identify, identity_links, opened, shared_people
 from funnel_assets.domain.keys import external_keys
 from funnel_assets.domain.link_rows import LinkRow, apart_table, groups, link_rows, people_table, person_key
 from funnel_assets.masking import mask_email, mask_phone, mask_text
@@ -43,14 +43,7 @@ MOST_ROWS = 10
 
 _ID = {name: CONTRACTS[name].key[0] for name in (*RECORDS, "crm_assignments", "crm_sales")}
 
-_KEYS = {
-    name: [
-        key
-        for key in ("phone_key", "email_key", "external_key")
-        if key in arrow_schema(CONTRACTS[name]).names
-    ]
-    for name in RECORDS
-}
+_KEYS = {name: [key for key in KEYS if key in arrow_schema(CONTRACTS[name]).names] for name in RECORDS}
 
 Row = dict[str, Any]
 

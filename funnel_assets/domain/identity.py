@@ -44,6 +44,9 @@ from funnel_assets.domain.frames import (
     unchanged,
 )
 
+KEYS = ("phone_key", "email_key", "external_key")
+"""Columns by which a record names its person, the first that it has first."""
+
 SHARED_PHONE_EMAILS = 3
 """E-mails after which a phone is flagged as shared: two are one person's private and work address; from three on it
 is more often a family's or a counsellor's own number, typed for several people."""

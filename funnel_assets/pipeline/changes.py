@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from funnel_assets.arrow import pc
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
+from funnel_assets.domain.identity import KEYS
 from funnel_assets.domain.marts import ADDS, MEASURES, added
 from funnel_assets.pipeline.graph import SOURCES
 from funnel_assets.pipeline.journal import ADDED, CHANGE, REMOVED, Journal, Rewrite
@@ -158,9 +159,7 @@ def _changed_rows(
     found: dict[str, dict[str, None]] = {}
     for dataset in SOURCES:
         named = arrow_schema(CONTRACTS[dataset]).names
-        keys = [
-            name for name in _WHO.get(dataset, ("phone_key", "email_key", "external_key")) if name in named
-        ]
+        keys = [name for name in _WHO.get(dataset, KEYS) if name in named]
         for rewrite in rewrites[dataset]:
             rows = _off(journal.rows(rewrite, ["date", *keys]), fresh[dataset])
             for name in keys:

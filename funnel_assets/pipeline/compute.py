@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
-from funnel_assets.domain.identity import Links
+from funnel_assets.domain.identity import KEYS, Links
 from funnel_assets.domain.link_rows import link_rows
 from funnel_assets.errors import FunnelError, MissingPartitions
 from funnel_assets.pipeline.graph import NODES, Input, Node, Window, days_between, history
@@ -74,11 +74,15 @@ class Frames:
         window = next(read.window for read in NODES[reader].inputs if read.dataset == dataset)
         names = columns or arrow_schema(CONTRACTS[dataset]).names
         days = [day for day in self._days(window) if day >= since]
-        frame = self.engine.scan(self.lake, dataset, days, names)
+        frame = self.scan(dataset, days, names)
         return frame if self.people is None else self._of_people(frame, names)
 
+    def scan(self, dataset: str, days: Sequence[dt.date], columns: Sequence[str]) -> Any:
+        """Frame over days of the lake; a preview puts its own rows in their place."""
+        return self.engine.scan(self.lake, dataset, days, columns)
+
     def _of_people(self, frame: Any, names: Sequence[str]) -> Any:
-        keys = [name for name in ("person_id", "phone_key", "email_key", "external_key") if name in names]
+        keys = [name for name in ("person_id", *KEYS) if name in names]
         if not keys:
             return frame
         # A record belongs to its phone, else to its e-mail, else to its id: the order of domain.identity.

@@ -75,18 +75,10 @@ class _Anew(Frames):
 
     made: dict[str, pa.Table]
 
-    def read(
-        self,
-        dataset: str,
-        reader: str,
-        columns: Sequence[str] | None = None,
-        *,
-        since: dt.date = dt.date.min,
-    ) -> Any:
+    def scan(self, dataset: str, days: Sequence[dt.date], columns: Sequence[str]) -> Any:
         if dataset not in self.made:
-            return super().read(dataset, reader, columns, since=since)
-        table = self.made[dataset]
-        return self.engine.frame(table if columns is None else table.select(columns))
+            return super().scan(dataset, days, columns)
+        return self.engine.frame(self.made[dataset].select(columns))
 
 
 def preview_mapping(pipeline: Pipeline, file: Path) -> Preview:

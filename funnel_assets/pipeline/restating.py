@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from funnel_assets.arrow import pc
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
+from funnel_assets.domain.identity import KEYS
 from funnel_assets.domain.link_rows import LinkRow
 from funnel_assets.pipeline.graph import Input, Node
 from funnel_assets.pipeline.journal import Journal, Rewrite
@@ -34,7 +35,7 @@ MOST_REWRITES = 200
 MOST_PEOPLE = 0.3
 """Above this share of all people, computing everybody costs less than telling them apart."""
 
-_KEYS = ("person_id", "phone_key", "email_key", "external_key")
+_KEYS = ("person_id", *KEYS)
 _LINKED = ("raw_leads", "zoom_attendance", "engagement_events", "crm_sales")
 """Datasets whose records link an e-mail to a phone (``domain.identity``); a sale's own person may be either's."""
 
