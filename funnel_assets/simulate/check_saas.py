@@ -5,22 +5,16 @@ Belongs here: what must hold in the SaaS world. Does not belong here: running an
 Traffic is too large for memory at full volume, so it is counted with DuckDB, out of core.
 """
 
-import csv
-import datetime as dt
-import json
 import re
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import duckdb
-import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from funnel_assets.simulate import saas_catalogue as c
+from funnel_assets.simulate.check_saas_exports import check_event_export, check_exports, check_faults
 from funnel_assets.simulate.checklist import Checklist
-from funnel_assets.simulate.saas import EXPORTED_ANONYMOUS, EXPORTED_LEADS, SESSIONS_PER_DAY_SLOT, plan_id
+from funnel_assets.simulate.saas_folder import SaasFolder
+from funnel_assets.simulate.saas_tables import SESSIONS_PER_DAY_SLOT, plan_id
 
 _DAY = pd.Timedelta(days=1)
 
@@ -32,65 +26,6 @@ def _days(spans: pd.Series) -> pd.Series:
 
 # Trials, demos and deals that began earlier than this before the end are decided.
 _DECIDED = pd.Timedelta(days=41)
-_FORM_EVENTS = tuple(form.event for form in c.FORMS if form.event)
-
-
-class SaasFolder:
-    """The files of a written world."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.about: dict[str, Any] = json.loads(
-            (folder / "answer_key" / "world.json").read_text(encoding="utf-8")
-        )
-        self.days: int = self.about["days"]
-        self.scale: float = self.about["scale"]
-        self.end = pd.Timestamp(self.about["end_date"], tz="UTC") + _DAY
-        self._database = duckdb.connect()
-        for setting in ("memory_limit = '2GB'", "TimeZone = 'UTC'", "threads = 2"):
-            self._database.execute(f"SET {setting}").fetchall()
-        for name in ("sessions", "events"):
-            files = str(folder / "parquet" / name / "*.parquet").replace("'", "''")
-            self._database.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{files}')").fetchall()
-
-    def sql(self, query: str) -> pd.DataFrame:
-        """Ask the traffic files."""
-        return self._database.sql(query).to_arrow_table().to_pandas()
-
-    def number(self, query: str) -> int:
-        """Ask the traffic files for one number."""
-        rows = self._database.sql(query).fetchall()
-        return int(rows[0][0] or 0) if rows else 0
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self._database.close()
-
-    def table(self, name: str) -> pd.DataFrame:
-        """A table by path, e.g. ``parquet/leads``; coded columns as text."""
-        frame = pq.read_table(self.folder / f"{name}.parquet").to_pandas()
-        coded = [column for column in frame.columns if isinstance(frame[column].dtype, pd.CategoricalDtype)]
-        return frame.astype(dict.fromkeys(coded, object))
-
-    @cached_property
-    def leads(self) -> pd.DataFrame:
-        """Leads with their outcome."""
-        leads, key = self.table("parquet/leads"), self.table("answer_key/outcomes")
-        return leads.join(key[["converts", "converts_at", "demo_held", "deal_at", "lead_id", "in_world"]])
-
-    @cached_property
-    def subscriptions(self) -> pd.DataFrame:
-        """Subscriptions."""
-        return self.table("parquet/subscriptions")
-
-    @cached_property
-    def deals(self) -> pd.DataFrame:
-        """Deals."""
-        return self.table("parquet/deals")
-
-    def export(self, name: str) -> list[dict[str, Any]]:
-        """Rows of a JSON export."""
-        return json.loads((self.folder / "exports" / f"{name}.json").read_text(encoding="utf-8"))["data"]
 
 
 def check_saas(folder: Path, checks: Checklist) -> None:
@@ -113,8 +48,9 @@ def check_saas(folder: Path, checks: Checklist) -> None:
             ("products and plans", _catalogue),
             ("subscriptions", _subscriptions),
             ("revenue", _revenue),
-            ("exports", _exports),
-            ("event export", _amplitude),
+            ("exports", check_exports),
+            ("event export", check_event_export),
+            ("faults", check_faults),
         ):
             checks.run(f"{name} readable", lambda group=group: group(world, checks))
     finally:
@@ -275,7 +211,7 @@ def _stream(world: SaasFolder, checks: Checklist) -> None:
 
 
 def _form_events(world: SaasFolder, checks: Checklist) -> None:
-    names = ", ".join(f"'{name}'" for name in _FORM_EVENTS)
+    names = ", ".join(f"'{name}'" for name in c.FORM_EVENTS)
     events = world.sql(
         f"SELECT lead, event_type::VARCHAR AS t, event_time AS at FROM events WHERE event_type::VARCHAR IN ({names})"
     )
@@ -697,90 +633,4 @@ def _revenue(world: SaasFolder, checks: Checklist) -> None:
         0,
         100 * len(paid) / max(len(world.leads), 1),
         22,
-    )
-
-
-def _exports(world: SaasFolder, checks: Checklist) -> None:
-    leads, deals = world.export("pipedrive_leads"), world.export("pipedrive_deals")
-    activities, subscriptions = world.export("pipedrive_activities"), world.export("stripe_subscriptions")
-    ids = {lead["id"] for lead in leads}
-    checks.exact("exports: leads", min(EXPORTED_LEADS, len(world.leads)), len(leads))
-    checks.none("exports: leads the CRM doesn't have", len(ids - set(world.leads["id"])))
-    checks.none("exports: deals of leads left out", sum(deal["lead_id"] not in ids for deal in deals))
-    checks.exact("exports: all deals of the leads", int(world.deals["lead_id"].isin(ids).sum()), len(deals))
-    checks.none("exports: activities of leads left out", sum(a["lead_id"] not in ids for a in activities))
-    value = dict(zip(world.deals["id"], world.deals["value_cents"], strict=True))
-    checks.none(
-        "exports: deal values that differ", sum(deal["value"] * 100 != value[deal["id"]] for deal in deals)
-    )
-    known = dict(zip(world.subscriptions["id"], world.subscriptions["plan_amount"], strict=True))
-    amounts = [(s["id"], s["items"]["data"][0]["plan"]["amount"]) for s in subscriptions]
-    checks.none(
-        "exports: subscription amounts that differ",
-        sum(known.get(name) != amount for name, amount in amounts),
-    )
-    checks.within(
-        "exports: anonymous subscriptions",
-        0,
-        sum(s["metadata"]["lead_id"] is None for s in subscriptions),
-        EXPORTED_ANONYMOUS,
-    )
-    plans = {plan["id"] for plan in world.export("stripe_plans")}
-    checks.none(
-        "exports: subscriptions of unknown plans",
-        sum(s["items"]["data"][0]["plan"]["id"] not in plans for s in subscriptions),
-    )
-    for name in (
-        "pipedrive_leads",
-        "pipedrive_deals",
-        "pipedrive_activities",
-        "stripe_products",
-        "stripe_plans",
-        "stripe_subscriptions",
-    ):
-        with (world.folder / "exports" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        checks.exact(
-            f"exports: {name} CSV has the JSON's rows",
-            [str(r["id"]) for r in world.export(name)],
-            [r["id"] for r in rows],
-        )
-
-
-def _amplitude(world: SaasFolder, checks: Checklist) -> None:
-    text = (world.folder / "exports" / "amplitude_events.jsonl").read_text(encoding="utf-8")
-    events = [json.loads(line) for line in text.splitlines()]
-    wanted = {
-        "event_type",
-        "event_time",
-        "event_id",
-        "user_id",
-        "device_id",
-        "amplitude_id",
-        "session_id",
-        "event_properties",
-        "user_properties",
-        "$insert_id",
-    }
-    checks.none("event export: records without a field", sum(not wanted <= set(event) for event in events))
-    checks.none("event export: ids used twice", len(events) - len({event["$insert_id"] for event in events}))
-    bought = [event["event_properties"] for event in events if event["event_type"] == "purchase"]
-    checks.none(
-        "event export: purchases without product_sku",
-        sum("product_sku" not in properties for properties in bought),
-    )
-    price = {p.sku: {p.monthly_cents, p.yearly_cents} for p in c.PRODUCTS}
-    checks.none(
-        "event export: purchases off the catalogue",
-        sum(p["amount"] * 100 not in price[p["product_sku"]] for p in bought),
-    )
-    forms = {event["user_id"] for event in events if event["event_type"] in _FORM_EVENTS}
-    users = {lead["user_id"] for lead in world.export("pipedrive_leads") if lead["user_id"]}
-    checks.none("event export: leads without their form event", len(users - forms))
-    moments = [
-        dt.datetime.strptime(e["event_time"], "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=dt.UTC) for e in events
-    ]
-    checks.none(
-        "event export: not in order of days",
-        int((np.diff([m.toordinal() for m in moments]) < 0).sum()) if moments else 0,
     )

@@ -52,11 +52,10 @@ def simulate(
     screen = console or Console()
     if world not in WORLDS:
         raise UsageError(f"there is no world {world!r}", fix=f"use --world {' or '.join(WORLDS)}")
+    planted = Faults.parse(faults)
     if world == "saas":
-        if faults:
-            raise UsageError("faults can be planted in the ed-tech world only", fix="leave --faults out")
-        return _simulate_saas(days or SAAS_DAYS, end_date, scale, seed, out, screen)
-    built = build_edtech(days or DEFAULT_DAYS, end_date, scale, seed, Faults.parse(faults))
+        return _simulate_saas(days or SAAS_DAYS, end_date, scale, seed, out, planted, screen)
+    built = build_edtech(days or DEFAULT_DAYS, end_date, scale, seed, planted)
     written = write_world(built, out)
     screen.print(
         f"{len(written)} files of the ed-tech world, {built.start_date} to {built.end_date}, are in {out}"
@@ -65,12 +64,18 @@ def simulate(
 
 
 def _simulate_saas(
-    days: int, end_date: dt.date | None, scale: float, seed: int, out: Path, screen: Console
+    days: int,
+    end_date: dt.date | None,
+    scale: float,
+    seed: int,
+    out: Path,
+    faults: Faults,
+    screen: Console,
 ) -> list[Path]:
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} days")
     with Progress(*columns, TimeRemainingColumn(), console=screen) as bar:
         task = bar.add_task("Making the SaaS world", total=days)
-        built = build_saas(days, end_date, scale, seed)
+        built = build_saas(days, end_date, scale, seed, faults)
         written = write_saas(built, out, lambda done, total: bar.update(task, completed=done, total=total))
     screen.print(
         f"{len(written)} files of the SaaS world, {built.start_date} to {built.end_date}, are in {out}"

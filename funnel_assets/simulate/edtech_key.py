@@ -34,6 +34,7 @@ from funnel_assets.simulate.edtech_story import (
     union_seconds,
 )
 from funnel_assets.simulate.edtech_text import IST_SECONDS, Exports, sale_state, spend_state
+from funnel_assets.simulate.faults import fault_table
 from funnel_assets.simulate.rand import Ints
 from funnel_assets.simulate.writers import LOST_FROM, PHONE_ISSUES, PHONE_STYLES
 from funnel_assets.simulate.zoom_files import ZoomShelf, dialled_in
@@ -523,9 +524,7 @@ class AnswerKey:
             ("cut_files", "zoom_attendance", i, f.name) for i, f in enumerate(self._shelf.files) if f.cut
         ]
         planted += self._exports.planted_headers()
-        names = ("fault", "dataset", "row", "detail")
-        kinds = (pa.string(), pa.string(), pa.int64(), pa.string())
-        return pa.table({n: pa.array([p[i] for p in planted], kinds[i]) for i, n in enumerate(names)})
+        return fault_table(planted)
 
 
 def _rows(frame: pd.DataFrame) -> pa.Table:

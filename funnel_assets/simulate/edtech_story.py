@@ -26,7 +26,7 @@ from funnel_assets.simulate.edtech_catalogue import (
     campaign_funnel,
     crm_source_funnel,
 )
-from funnel_assets.simulate.faults import Faults
+from funnel_assets.simulate.faults import Faults, Planted, chosen
 from funnel_assets.simulate.rand import Bools, Draws, Ints, share
 
 FOREVER = 1 << 40
@@ -104,7 +104,7 @@ class Story:
     activity: pd.DataFrame
     sales: pd.DataFrame
     spend: pd.DataFrame
-    planted: list[tuple[str, str, int, str]] = dataclasses.field(default_factory=list)
+    planted: list[Planted] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass
@@ -721,7 +721,7 @@ def _plant(story: Story, faults: Faults) -> None:
         ("scientific_phones", "phone_fault", 2, faults.scientific_phones),
         ("typo_emails", "mail_fault", 1, faults.typo_emails),
     ):
-        rows = ok[Draws(story.seed, f"fault/{name}").sample(len(ok), count)]
+        rows = chosen(story.seed, name, ok, count)
         _set(leads, rows, column, code)
         story.planted += [(name, "raw_leads", int(row), column) for row in rows]
         ok = np.setdiff1d(ok, rows)
@@ -748,7 +748,7 @@ def _plant_late_and_doubled(story: Story, faults: Faults, ok: Ints) -> None:
         for row, seconds in zip(rows, wait, strict=True)
     ]
     ok = np.setdiff1d(ok, rows)
-    rows = ok[Draws(story.seed, "fault/duplicate_rows").sample(len(ok), faults.duplicate_rows)]
+    rows = chosen(story.seed, "duplicate_rows", ok, faults.duplicate_rows)
     copies = leads.iloc[rows].assign(kind="duplicate", copy_of=rows)
     copies["visible_at"] += 45
     first = len(leads)
@@ -763,7 +763,7 @@ def _plant_family(story: Story, faults: Faults) -> None:
     free = np.flatnonzero(
         (people["kind"] == SHEET) & (people["kin"] == people.index) & (people.index > 1) & ~people["foreign"]
     )
-    rows = free[Draws(story.seed, "fault/family_phones").sample(len(free), faults.family_phones)]
+    rows = chosen(story.seed, "family_phones", free, faults.family_phones)
     kin = people["kin"].to_numpy().copy()
     giver = kin[rows - 1]
     usable = ~people["foreign"].to_numpy()[giver]

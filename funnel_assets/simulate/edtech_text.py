@@ -30,12 +30,13 @@ from funnel_assets.simulate.csvtext import (
 )
 from funnel_assets.simulate.edtech_catalogue import CAMPAIGNS, CRM_SOURCES, FUNNELS, PROGRAMMES
 from funnel_assets.simulate.edtech_story import ACTIVITY_TYPES, CHANNELS, DAY, Story
-from funnel_assets.simulate.faults import Faults
+from funnel_assets.simulate.faults import ADDED, Faults, Planted, added_cells, junk
 from funnel_assets.simulate.rand import Bools, Draws, Ints, share
 from funnel_assets.simulate.writers import (
     CRM_STYLES,
     LOST_FROM,
     SALES_STYLES,
+    SCIENTIFIC,
     SHEET_STYLES,
     Writers,
     phone_styles,
@@ -67,7 +68,6 @@ LANDING_HEADER = (
     "Submitted at",
 )
 RENAMED = (("Phone number", "Phone Number "), ("utmSource", "UTM Source"), ("created date", "Created  Date"))
-ADDED = ("utmTerm", "Consent", "Device")
 ASSIGNMENTS_HEADER = ("sources", "assignOn", "leadMobile", "employee")
 SALES_HEADER = (
     "_id",
@@ -322,8 +322,8 @@ class Exports:
         style = np.where((style == 12) & ~prefixed, 0, style)
         fault = rows["phone_fault"].to_numpy()
         natural = (fault == 0) & (rows["person"].to_numpy() >= 0)
-        junk = LOST_FROM + draw.pick(len(rows), [6, 2, 1])
-        style = np.where(natural, style, np.where(fault == 2, LOST_FROM + 3, junk))
+        lost = np.where(fault == 2, SCIENTIFIC, LOST_FROM + junk(draw, len(rows)))
+        style = np.where(natural, style, lost)
         return np.where((fault == 0) & ~natural, LOST_FROM, style)
 
     def _utm(self, draw: Draws, campaign: Ints) -> tuple[Text, Text, Text]:
@@ -360,7 +360,7 @@ class Exports:
             header = [renamed.get(name, name) for name in header]
             for number, name in enumerate(ADDED[: self._faults.added_columns]):
                 header.append(name)
-                columns.append(pa.array(["", "yes", "mobile"]).take(pa.array((rows + number) % 3)))
+                columns.append(added_cells(number, rows))
         return csv_bytes(header, columns)
 
     @property
@@ -369,7 +369,7 @@ class Exports:
         calendar = self._story.calendar
         return calendar.end_second - calendar.days * DAY // 4
 
-    def planted_headers(self) -> list[tuple[str, str, int, str]]:
+    def planted_headers(self) -> list[Planted]:
         """Planted header changes, as rows of the answer key."""
         renamed = [("renamed_columns", "raw_leads", i, f"{a} to {b!r}") for i, (a, b) in enumerate(RENAMED)]
         added = [("added_columns", "raw_leads", i, name) for i, name in enumerate(ADDED)]

@@ -1,12 +1,25 @@
 """Faults that a test or a demonstration can plant in a world, by name and number.
 
-Belongs here: which faults exist and how a request for them is read. Does not belong here: planting them (the
-world does).
+Belongs here: which faults exist, how a request for them is read, and what is the same in every world: choosing rows,
+junk, columns that come new, cut files, the answer key's table. Does not belong here: where a world plants them.
 """
 
 import dataclasses
+from collections.abc import Sequence
+
+import pyarrow as pa
 
 from funnel_assets.errors import UsageError
+from funnel_assets.simulate.rand import Draws, Ints
+
+ADDED = ("utmTerm", "Consent", "Device")
+"""Columns that come new to a dump, in this order."""
+
+_ADDED_CELLS = ("", "yes", "mobile")
+_JUNK_WEIGHTS = (6, 2, 1)
+
+Planted = tuple[str, str, int, str]
+"""Name of the fault, dataset, row of the answer key, what was done."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +38,7 @@ class Faults:
         renamed_columns: Columns of the leads sheet whose header changes in the last quarter of the world (at
             most 3).
         added_columns: Columns added to the leads sheet in the last quarter of the world (at most 3).
-        cut_files: Zoom reports that end in the middle of a line.
+        cut_files: Files that end in the middle of a line: Zoom reports, in the SaaS world exports.
     """
 
     junk_phones: int = 0
@@ -66,3 +79,30 @@ class Faults:
                 )
             counts[name.strip()] = int(number)
         return cls(**counts)
+
+
+def chosen(seed: int, fault: str, free: Ints, count: int) -> Ints:
+    """Choose ``count`` of the free rows for a fault (all of them where there are fewer), in ascending order."""
+    return free[Draws(seed, f"fault/{fault}").sample(len(free), count)]
+
+
+def junk(draw: Draws, size: int) -> Ints:
+    """Draw what stands in place of each junk phone: 0 a placeholder, 1 ``NA``, 2 nothing."""
+    return draw.pick(size, _JUNK_WEIGHTS)
+
+
+def added_cells(column: int, rows: Ints) -> pa.Array:
+    """Return the cells of the ``column``-th of the `ADDED` columns."""
+    return pa.array(_ADDED_CELLS).take(pa.array((rows + column) % len(_ADDED_CELLS)))
+
+
+def cut(body: bytes) -> bytes:
+    """Return a file as it is when writing it broke off."""
+    return body[: len(body) * 6 // 10]
+
+
+def fault_table(planted: Sequence[Planted]) -> pa.Table:
+    """Return the answer key's table of faults. Grain: one planted fault."""
+    names = ("fault", "dataset", "row", "detail")
+    kinds = (pa.string(), pa.string(), pa.int64(), pa.string())
+    return pa.table({n: pa.array([p[i] for p in planted], kinds[i]) for i, n in enumerate(names)})

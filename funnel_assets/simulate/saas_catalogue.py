@@ -18,6 +18,8 @@ PURCHASED_A_YEAR = 10_000
 ANONYMOUS_A_YEAR = 1_000
 USERS_BEFORE = 400_000
 DAYS_A_YEAR = 365
+OWNERS = 24
+"""Salespeople, who each own leads and their deals."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +115,7 @@ FORMS = (
     Form("newsletter_signup", "newsletter_subscribe", 3, "Newsletter Signup", "subscriber", "low"),
     Form("purchased_lead", "", 0, "Purchased List", "lead", "low"),
 )
+FORM_EVENTS = tuple(form.event for form in FORMS if form.event)
 TRIAL, DEMO, PRICING, CONTACT, WHITEPAPER, NEWSLETTER, PURCHASED = range(7)
 PURCHASED_LISTS = ("BookYourData", "UpLead")
 

@@ -146,7 +146,7 @@ def _with_outcome(frame: pd.DataFrame, draw: Draws) -> pd.DataFrame:
     frame["yearly"] = draw.chance(size, share(c.YEARLY_PERCENT))
     frame["first"], frame["last"] = draw.below(size, 1 << 20), draw.below(size, 1 << 20)
     frame["company"] = draw.below(size, 1 << 20)
-    frame["owner"] = draw.below(size, 24)
+    frame["owner"] = draw.below(size, c.OWNERS)
     frame["list"] = draw.below(size, len(c.PURCHASED_LISTS))
     return frame
 

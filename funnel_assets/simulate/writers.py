@@ -38,6 +38,7 @@ PHONE_STYLES = (
 )
 _STYLE = {name: code for code, name in enumerate(PHONE_STYLES)}
 LOST_FROM = _STYLE["placeholder"]
+SCIENTIFIC = _STYLE["scientific"]
 PHONE_ISSUES = ("",) * LOST_FROM + (
     "phone_placeholder",
     "phone_missing",
@@ -68,11 +69,6 @@ def phones(number: Ints, foreign: Bools, style: Ints) -> Text:
     """
     digits = padded(number % 10_000_000_000, 10)
     head, tail = pc.utf8_slice_codeunits(digits, 0, 5), pc.utf8_slice_codeunits(digits, 5, 10)
-    thousands = padded((number + 500_000) // 1_000_000, 6)
-    scientific = glue(
-        pc.utf8_slice_codeunits(thousands, 0, 1), ".", pc.utf8_slice_codeunits(thousands, 1, 6), "E+11"
-    )
-    placeholder = pa.array(PLACEHOLDERS).take(pa.array(number % len(PLACEHOLDERS)))
     abroad = glue("+", numbers(number))
     code = np.where(foreign & (style < LOST_FROM), len(PHONE_STYLES), style)
     return choose(
@@ -90,13 +86,24 @@ def phones(number: Ints, foreign: Bools, style: Ints) -> Text:
         glue("\u00b191", digits),
         glue(digits, ".0"),
         glue("p:+91", digits),
-        placeholder,
-        "NA",
-        "",
-        scientific,
+        *junk_phones(number),
+        scientific(number, 12),
         pc.utf8_slice_codeunits(digits, 0, 8),
         abroad,
     )
+
+
+def junk_phones(number: Ints) -> tuple[Text, str, str]:
+    """What is typed where no phone is given, in the order of `faults.junk`: a placeholder, words, nothing."""
+    return pa.array(PLACEHOLDERS).take(pa.array(number % len(PLACEHOLDERS))), "NA", ""
+
+
+def scientific(number: Ints, digits: int) -> Text:
+    """Show numbers of so many digits as a spreadsheet does: ``9.19877E+11``."""
+    unit = 10 ** (digits - 6)
+    shown = padded((number + unit // 2) // unit, 6)
+    head, tail = pc.utf8_slice_codeunits(shown, 0, 1), pc.utf8_slice_codeunits(shown, 1, 6)
+    return glue(head, ".", tail, f"E+{digits - 1}")
 
 
 class Writers:

@@ -20,7 +20,7 @@ from funnel_assets.simulate import words
 from funnel_assets.simulate.csvtext import pc
 from funnel_assets.simulate.csvtext import words as look_up
 from funnel_assets.simulate.edtech_story import DAY, Story, ZoomEvent, union_seconds
-from funnel_assets.simulate.faults import Faults
+from funnel_assets.simulate.faults import Faults, chosen, cut
 from funnel_assets.simulate.rand import Draws, Ints, share
 from funnel_assets.simulate.writers import ZOOM_STYLES, Writers, phone_styles, phones, two_addresses
 
@@ -190,9 +190,8 @@ class ZoomShelf:
             for i, f in enumerate(files)
             if f.kind == "attendee" and not f.copy_of and f.name not in twice and f.dropped_at < close
         ]
-        chosen = Draws(self._story.seed, "fault/cut_files").sample(len(free), self._faults.cut_files)
-        cut = {free[i] for i in chosen}
-        return [dataclasses.replace(f, cut=True) if i in cut else f for i, f in enumerate(files)]
+        rows = set(chosen(self._story.seed, "cut_files", np.array(free, np.int64), self._faults.cut_files))
+        return [dataclasses.replace(f, cut=True) if i in rows else f for i, f in enumerate(files)]
 
     def at(self, now: int) -> list[ZoomFile]:
         """Files dropped by a moment."""
@@ -219,7 +218,7 @@ class ZoomShelf:
                 write = _meeting_report if file.kind == "participants" else _attendee_report
                 rows += write(event, shown, file.generated_at)[0 if position == 0 else 2 :]
         body = _encode(rows, events[0].layout, file.kind)
-        return body[: len(body) * 6 // 10] if file.cut else body
+        return cut(body) if file.cut else body
 
     def _guests(self, event: ZoomEvent) -> list[_Guest]:
         """Everyone at an event; the last few are kept, since an event's files are asked for one after the other."""

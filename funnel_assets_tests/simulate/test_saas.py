@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,16 +17,18 @@ from funnel_assets.errors import UsageError
 from funnel_assets.simulate import cli
 from funnel_assets.simulate import saas_catalogue as c
 from funnel_assets.simulate.check import check_world
-from funnel_assets.simulate.saas import build_saas, lead_ids, write_saas
+from funnel_assets.simulate.faults import Faults
+from funnel_assets.simulate.saas import build_saas, write_saas
+from funnel_assets.simulate.saas_tables import lead_ids
 
 END = dt.date(2026, 6, 30)
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Seventy days at a fiftieth of the volume, through the command's own function."""
+    """Seventy days at a fiftieth of the volume with every fault, through the command's own function."""
     folder = tmp_path_factory.mktemp("saas")
-    cli.simulate("saas", 70, END, 0.02, 5, folder, console=Console(quiet=True))
+    cli.simulate("saas", 70, END, 0.02, 5, folder, "moderate", console=Console(quiet=True))
     return folder
 
 
@@ -42,11 +45,50 @@ def test_every_check_holds(written: Path) -> None:
     assert len(results) >= 200
 
 
-def test_written_twice_the_bytes_are_the_same(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        write_saas(build_saas(5, END, 0.005, 5), tmp_path / name)
+def test_written_twice_the_bytes_are_the_same_and_faults_touch_exports_only(tmp_path: Path) -> None:
+    faults = Faults(2, 1, 2, 1, 1, 0, 1, 1, 1, 1, 4)
+    for name, planted in (("one", faults), ("two", faults), ("none", None)):
+        write_saas(build_saas(6, END, 0.02, 5, planted), tmp_path / name)
 
-    assert _digests(tmp_path / "one") == _digests(tmp_path / "two")
+    one, two, none = (_digests(tmp_path / name) for name in ("one", "two", "none"))
+    assert one == two
+    assert {path for path in none if none[path] != one[path]} == {
+        "answer_key/exported_leads.parquet",
+        "answer_key/world.json",
+        "exports/pipedrive_leads.csv",
+        "exports/pipedrive_leads.json",
+    }
+    assert {path.partition("/")[0] for path in one.keys() - none.keys()} == {"dumps", "answer_key"}
+
+
+def test_faults_again_without_them_leave_nothing_behind(tmp_path: Path) -> None:
+    for faults in (Faults(late_rows=1, cut_files=1), None):
+        write_saas(build_saas(7, END, 0.005, 5, faults), tmp_path)
+
+    assert not (tmp_path / "dumps").exists()
+    assert not (tmp_path / "answer_key" / "faults.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [
+        (
+            "junk_phones=900",
+            r"junk_phones: 900 can't be planted in this world's exports, which have \d+ leads",
+        ),
+        ("deleted_crm_rows=40", "paid subscriptions left for it"),
+        ("late_rows=1", "late_rows: 1 can't be planted"),
+        ("renamed_columns=4", "3 columns that can be renamed"),
+        ("added_columns=4", "3 columns that can be added"),
+        ("cut_files=5", "4 files to cut .*amplitude_events.jsonl"),
+    ],
+)
+def test_more_faults_than_there_is_room_for_are_refused(faults: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=told) as raised:
+        cli.simulate("saas", 5, END, 0.02, 5, tmp_path, faults, console=Console(quiet=True))
+
+    assert "at most" in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_days_can_be_made_in_any_order() -> None:
@@ -146,6 +188,27 @@ def _swap_paths(values: list[object]) -> list[object]:
     return [other.get(str(value)) for value in values]
 
 
+def _export(name: str, change: Callable[[list[dict[str, Any]]], object]) -> Callable[[Path], None]:
+    def do(folder: Path) -> None:
+        path = folder / f"{name}.json"
+        whole = json.loads(path.read_text())
+        change(whole["data"])
+        path.write_text(json.dumps(whole, indent=1))
+
+    return do
+
+
+def _send_again(folder: Path) -> None:
+    path = folder / "exports" / "amplitude_events.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], *lines]))
+
+
+def _finish_cut_files(folder: Path) -> None:
+    for path in (folder / "dumps" / "cut").iterdir():
+        path.write_bytes((folder / "exports" / path.name).read_bytes())
+
+
 def _drop_export_line(folder: Path) -> None:
     path = folder / "exports" / "pipedrive_leads.csv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
@@ -186,6 +249,27 @@ BATCHES: dict[str, dict[str, Damage]] = {
             "revenue: first payments in cents",
         ),
     },
+    "faults changed": {
+        "another one": (_send_again, "event export: ids used twice"),
+        "another cell": (
+            _export("exports/pipedrive_leads", lambda rows: rows[0].update(person_name="X")),
+            "exports: lead cells that differ from the CRM's",
+        ),
+        "another amount": (
+            _export("exports/stripe_subscriptions", lambda rows: rows[0].update(created=0)),
+            "exports: subscription cells that differ from the billing's",
+        ),
+        "one less": (_drop_rows("answer_key/faults"), "faults: as many as asked for"),
+        "a copy less": (
+            _export("exports/stripe_subscriptions", lambda rows: rows.pop()),
+            "fault duplicate_rows: crm_sales sent twice",
+        ),
+        "a lead before": (
+            _export("dumps/before/pipedrive_leads", lambda rows: rows.pop(0)),
+            "dump before: rows of pipedrive_leads",
+        ),
+        "whole": (_finish_cut_files, "fault cut_files: amplitude_events.jsonl can be read"),
+    },
     "outcomes changed": {
         "path": (_parquet("parquet/leads", "trial_path", _swap_paths), "trials: self-service"),
         "conversion": (
@@ -219,8 +303,8 @@ def test_each_damage_is_found(written: Path, tmp_path: Path, batch: dict[str, Da
 def test_wrong_use_is_explained(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no world 'mars'"):
         cli.simulate("mars", out=tmp_path)
-    with pytest.raises(UsageError, match="ed-tech world only"):
-        cli.simulate("saas", out=tmp_path, faults="moderate")
+    with pytest.raises(UsageError, match="unknown fault 'typos'"):
+        cli.simulate("saas", out=tmp_path, faults="typos=1")
     with pytest.raises(UsageError, match="at least one day"):
         build_saas(0)
     with pytest.raises(UsageError, match="scale of 100"):

@@ -27,6 +27,7 @@ END = dt.date(2026, 6, 30)
 SEED = 9
 # A few of each; more CRM rows taken out would leave no sale.
 FAULTS = Faults(10, 6, 10, 6, 8, 8, 6, 2, 2, 1, 2)
+SAAS_FAULTS = Faults(4, 3, 7, 3, 3, 4, 3, 3, 3, 1, 2)
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +44,28 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 @pytest.fixture(scope="module")
 def made_saas(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    """The other world, by its own sources.yaml alone."""
+    """The other world, by its own sources.yaml alone: from its first dump, then cut files, then its last dump."""
     home = tmp_path_factory.mktemp("scored_saas")
-    world = build_saas(18, END, 0.02, 7)
-    write_saas(world, home)
+    write_saas(build_saas(18, END, 0.03, 7, SAAS_FAULTS), home)
     write_defaults(home / "config")
     given = {"FUNNEL_HOME": str(home), "FUNNEL_TIMEZONE": "UTC"}
     pipeline = Pipeline(load_settings(given, dotenv=False))
+    days = pipeline.all_days()[:18]
+    shutil.copytree(home / "exports", home / "whole")
+    _put(home / "dumps" / "before", home)
+    for dataset in ("raw_leads", "crm_assignments", "crm_sales"):
+        assert pipeline.make(dataset, days).error() is None
+    _put(home / "dumps" / "cut", home)
+    for dataset in ("raw_leads", "crm_assignments", "crm_sales"):
+        assert "cut off" in str(pipeline.make(dataset, days).error())
+    _put(home / "whole", home)
     for dataset in in_order():
-        assert pipeline.make(dataset, pipeline.all_days()[:18]).error() is None
+        assert pipeline.make(dataset, days).error() is None
     return pipeline
+
+
+def _put(dump: Path, home: Path) -> None:
+    shutil.copytree(dump, home / "exports", dirs_exist_ok=True)
 
 
 def _scored(pipeline: Pipeline, folder: Path | None = None) -> Sides:
@@ -94,6 +107,23 @@ def test_a_wrong_answer_of_the_saas_world_is_noticed(made_saas: Pipeline, tmp_pa
         "revenue: each sale, net_amount_paise",
         "gross_revenue_paise in all",
         "net_revenue_paise in all",
+    ]
+
+
+def test_faults_that_the_answer_key_does_not_know_are_noticed(made_saas: Pipeline, tmp_path: Path) -> None:
+    shutil.copytree(made_saas.settings.home / "answer_key", tmp_path / "answer_key")
+    (tmp_path / "answer_key" / "faults.parquet").unlink()
+
+    failed = [result.name for result in _scored(made_saas, tmp_path).checks.results if not result.passed]
+
+    assert failed == [
+        "leads: when, which form",
+        "leads: phones that can't be used",
+        "assignments: each once",
+        "leads: each handed over",
+        "stages: demo requests that are an SQL on their day",
+        "stages: open deals that are an Opportunity on their day",
+        "quarantine: exactly the planted rows",
     ]
 
 
