@@ -32,7 +32,7 @@ LONGEST = (
     "test_cli.py",
     "orchestration/",
     "pipeline/",
-    "sources/zoom/test_fuzz.py",
+    "sources/zoom/test_fuzz_",
 )
 
 

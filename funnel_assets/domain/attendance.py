@@ -59,12 +59,16 @@ ATTENDANCE_COLUMNS = (
     "touched_at",
 )
 LOADED, DUPLICATE, QUARANTINED = "loaded", "duplicate", "quarantined"
+_MINUTE_US = 60_000_000
+_EPOCH = dt.date(1970, 1, 1)
+_EPOCH_MOMENT = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_NO_MOMENT = np.iinfo(np.int64).min
 _SAME_START = pd.Timedelta(minutes=10)
 _SAME_EVENT = pd.Timedelta(hours=12)
 # Joins further apart than this, on different local days, belong to different sittings.
-_NEW_SITTING = pd.Timedelta(hours=6)
+_NEW_SITTING_US = 6 * 60 * _MINUTE_US
 _LONGEST_SITTING_MINUTES = 18 * 60
-_EARLY = pd.Timedelta(hours=2)
+_EARLY_US = 120 * _MINUTE_US
 _STAFF = ("host", "panelist")
 _DAY_COUNTS = ("rows_in", "duplicates", "set_aside", "joined")
 _CONTENT = [
@@ -135,6 +139,8 @@ class Report(Protocol):
     def totals(self) -> dict[str, int]: ...
     @property
     def people(self) -> pd.DataFrame: ...
+    @property
+    def visits(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
     @property
     def quarantined(self) -> pd.DataFrame: ...
     @property
@@ -269,50 +275,73 @@ def _row_days(report: Report, timezone: str) -> tuple[list[dt.date], pd.Series]:
     Joins less than six hours apart, or within a stated sitting, are one sitting, and a sitting is of the day it
     started on: whoever rejoins at ten past midnight attended yesterday's event.
     """
-    zone = ZoneInfo(timezone)
-    people = report.people
-    is_guest = ~people["section"].isin(_STAFF)
-    joins = people["join_time"].where(is_guest)
-    starts = [pd.Timestamp(s.start) for s in report.sessions if s.start]
-    row_days = pd.Series(None, index=people.index, dtype=object)
-    known = joins.dropna().sort_values()
-    seeds = [
-        (pd.Timestamp(s.start), float(s.duration_minutes))
-        for s in report.sessions
-        if s.start and s.duration_minutes and s.duration_minutes <= _LONGEST_SITTING_MINUTES
-    ]
+    sections, joins, sittings = report.visits
+    guests = (sections != _STAFF[0]) & (sections != _STAFF[1])
+    rows = np.flatnonzero(guests & (joins != _NO_MOMENT))
+    rows = rows[np.argsort(joins[rows], kind="stable")]
+    known = joins[rows]
+    begun = [session for session in report.sessions if session.start]
+    starts = np.array([_microseconds(session.start) for session in begun if session.start], dtype=np.int64)
+    local = _local_days(np.concatenate([known, starts]), timezone)
+    local, start_days = local[: len(known)], local[len(known) :]
+    row_days = np.full(len(joins), None, dtype=object)
     if len(known):
-        local = known.dt.tz_convert(zone)
-        gap = known.diff() > _NEW_SITTING
-        other_day = local.dt.date != local.dt.date.shift()
-        sitting = (gap & other_day).cumsum()
-        first_day = local.groupby(sitting).transform("min").dt.date
-        days = first_day.astype(object)
-        for start, minutes in seeds or [(start, 0.0) for start in starts]:
-            inside = (known >= start - _EARLY) & (known <= start + pd.Timedelta(minutes=minutes))
-            with_start = sitting.isin(sitting[inside].unique()) & (
-                local.dt.date >= start.tz_convert(zone).date()
-            )
-            days = days.where(
-                ~(inside | (with_start & (known - start <= _NEW_SITTING))), start.tz_convert(zone).date()
-            )
-        row_days.loc[days.index] = days
-        _days_of_absent(row_days, people, report.sessions, zone)
-        return sorted(set(row_days.dropna())), row_days
-    if starts:
-        return sorted({start.tz_convert(zone).date() for start in starts}), row_days
-    return ([report.file_day] if report.file_day else []), row_days
+        days = _days_of_joins(known, local, begun, starts, start_days)
+        dates = {day: _EPOCH + dt.timedelta(days=day) for day in set(days.tolist())}
+        row_days[rows] = [dates[day] for day in days.tolist()]
+        _days_of_absent(row_days, guests, sittings, report.sessions, timezone)
+        found = sorted({day for day in row_days if day is not None})
+    elif len(starts):
+        found = [_EPOCH + dt.timedelta(days=day) for day in sorted(set(start_days.tolist()))]
+    else:
+        found = [report.file_day] if report.file_day else []
+    return found, pd.Series(row_days, dtype=object)
+
+
+def _days_of_joins(
+    known: np.ndarray,
+    local: np.ndarray,
+    begun: Sequence[Sitting],
+    starts: np.ndarray,
+    start_days: np.ndarray,
+) -> np.ndarray:
+    """Day (since 1970) of each join, which come in their order with the local day each is on."""
+    apart = np.diff(known, prepend=known[:1]) > _NEW_SITTING_US
+    sitting = np.cumsum(apart & (np.diff(local, prepend=local[:1]) != 0))
+    days = local[np.searchsorted(sitting, sitting)]
+    lasted = [session.duration_minutes or 0.0 for session in begun]
+    stated = [number for number, minutes in enumerate(lasted) if 0 < minutes <= _LONGEST_SITTING_MINUTES]
+    for number in stated or range(len(begun)):
+        start, minutes = starts[number], lasted[number] if stated else 0.0
+        inside = (known >= start - _EARLY_US) & (known <= start + int(minutes * _MINUTE_US))
+        after = np.isin(sitting, sitting[inside]) & (local >= start_days[number])
+        days[inside | (after & (known - start <= _NEW_SITTING_US))] = start_days[number]
+    return days
+
+
+def _microseconds(moment: dt.datetime) -> int:
+    return (moment - _EPOCH_MOMENT) // dt.timedelta(microseconds=1)
+
+
+def _local_days(moments: np.ndarray, timezone: str) -> np.ndarray:
+    """Days since 1970 on a zone's calendar of moments in microseconds since 1970."""
+    local = pd.DatetimeIndex(moments.view("datetime64[us]"), tz="UTC").tz_convert(ZoneInfo(timezone))
+    return local.tz_localize(None).to_numpy().view(np.int64) // (1440 * _MINUTE_US)
 
 
 def _days_of_absent(
-    row_days: pd.Series, people: pd.DataFrame, sessions: Sequence[Sitting], zone: ZoneInfo
+    row_days: np.ndarray,
+    guests: np.ndarray,
+    sittings: np.ndarray,
+    sessions: Sequence[Sitting],
+    timezone: str,
 ) -> None:
     """Where a file repeats its topic table for every sitting, an absence counts for the sitting it stands under."""
-    for number in people.loc[people["sitting"] >= 0, "sitting"].unique():
+    for number in np.unique(sittings[sittings >= 0]).tolist():
         start = sessions[number].start if number < len(sessions) else None
-        under = (people["sitting"] == number) & row_days.isna() & ~people["section"].isin(_STAFF)
-        if start is not None and under.any():
-            row_days.loc[under] = pd.Timestamp(start).tz_convert(zone).date()
+        under = (sittings == number) & (row_days == None) & guests  # noqa: E711 - elementwise
+        if start is not None:
+            row_days[under] = start.astimezone(ZoneInfo(timezone)).date()
 
 
 def _choose(reports: Sequence[Report], timezone: str) -> tuple[list[_Source], list[tuple[Report, str]]]:

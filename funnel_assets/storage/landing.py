@@ -168,12 +168,14 @@ class Landing:
             sha256, size = _take(content, part, move=move)
             with self._locked(dataset, source):
                 target = self._object(dataset, source, sha256, ext)
-                same = self._still_there(dataset, source, sha256)
+                folder = self._records(dataset, source)
+                names = self._record_names(folder)
+                same = self._still_there(folder, names, sha256)
                 if same is not None:
                     target = self.root / same.path
                 elif not target.exists() or target.stat().st_size != size:
                     _commit(part, target)
-                earlier = self._before(dataset, source, fetched_at)
+                earlier = self._before(folder, names, fetched_at)
                 snapshot = Snapshot(
                     dataset=dataset,
                     source=source,
@@ -273,20 +275,19 @@ class Landing:
 
     # A thousand Zoom reports are dropped at once: keeping one must not read the records of all the others.
 
-    def _still_there(self, dataset: str, source: str, sha256: str) -> Snapshot | None:
+    def _still_there(self, folder: Path, names: Sequence[str], sha256: str) -> Snapshot | None:
         """The latest fetch of these bytes whose file is still there."""
-        folder = self._records(dataset, source)
-        for name in reversed(self._record_names(folder)):
-            if name.endswith(f"-{sha256[:8]}.json"):
+        ending = f"-{sha256[:8]}.json"
+        for name in reversed(names):
+            if name.endswith(ending):
                 snapshot = self._read_record(folder / name)
                 if snapshot and snapshot.sha256 == sha256 and (self.root / snapshot.path).exists():
                     return snapshot
         return None
 
-    def _before(self, dataset: str, source: str, moment: dt.datetime) -> Snapshot | None:
+    def _before(self, folder: Path, names: Sequence[str], moment: dt.datetime) -> Snapshot | None:
         """The latest fetch before a moment."""
-        folder = self._records(dataset, source)
-        for name in reversed(self._record_names(folder)):
+        for name in reversed(names):
             snapshot = self._read_record(folder / name)
             if snapshot is not None and snapshot.fetched_at < moment:
                 return snapshot

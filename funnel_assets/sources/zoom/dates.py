@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,7 +20,7 @@ import pyarrow as pa
 from funnel_assets.arrow import pc
 from funnel_assets.sources.zoom.errors import ReportRefused
 from funnel_assets.sources.zoom.labels import Labels, key
-from funnel_assets.sources.zoom.zones import Zone, named_zone, other_name, own_zone_names
+from funnel_assets.sources.zoom.zones import Zone, named_zone, only_offset, other_name, own_zone_names
 
 ORDERS = ("month_first", "day_first")
 _TIME = (
@@ -63,6 +63,13 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _EPOCH_YEARS = (2000, 2100)
 _SECOND_US = 1_000_000
 _DAY_US = 86_400 * _SECOND_US
+# Days from 1970 to the first of each month, up to the one after the last month we read.
+_MONTH_STARTS = (
+    np.arange(12 * (_EPOCH_YEARS[1] - 1970) + 1)
+    .astype("datetime64[M]")
+    .astype("datetime64[D]")
+    .astype(np.int64)
+)
 # Up to this many dates Python is quicker than starting Arrow's functions.
 _FEW = 256
 _NAT = np.iinfo(np.int64).min
@@ -173,12 +180,16 @@ def _settle(cells: Cells, labels: Labels, timezone: str, header: Zone | None) ->
         if why:
             rows = np.flatnonzero(found & (cells.zone == at)).tolist()
             cells.trouble.update(dict.fromkeys(rows, ("unknown_zone", why)))
-    plain = {order: _read_as(cells, order, check=False) for order in ORDERS}
-    checked = {order: _read_as(cells, order) for order in ORDERS}
-    possible = np.logical_or.reduce([plain[order] != _NAT for order in ORDERS])
-    for row in np.flatnonzero(found & possible & np.logical_and.reduce([checked[o] == _NAT for o in ORDERS])):
+    plain = _in_both_orders(cells, partial(_as_written, cells))
+    checked = _in_both_orders(cells, lambda order: _checked(cells, plain[order]))
+    possible = (plain[ORDERS[0]] != _NAT) | (plain[ORDERS[1]] != _NAT)
+    nowhere = (checked[ORDERS[0]] == _NAT) & (checked[ORDERS[1]] == _NAT)
+    for row in np.flatnonzero(found & possible & nowhere):
         cells.trouble.setdefault(int(row), _contradiction(cells, int(row), plain))
-    cells.family[list(cells.trouble)] = -1
+    if cells.trouble:
+        cells.family[list(cells.trouble)] = -1
+    else:
+        cells.local.update(checked)
 
 
 def _contradiction(cells: Cells, row: int, plain: Mapping[str, np.ndarray]) -> tuple[str, str]:
@@ -205,7 +216,8 @@ def _take_few_apart(column: list[str | None], labels: Labels, tail: re.Pattern[s
     matched = found[0]
     parts: dict[str, np.ndarray] = dict(zip(_PARTS, found[2:9], strict=True))
     widths, hours = found[9:12] % 100, found[11] // 100
-    for index in set(matched.tolist()) - {-1}:
+    # A lone date has nothing to be padded unlike.
+    for index in set(matched.tolist()) - {-1} if len(place) > 1 else ():
         of = np.flatnonzero(matched == index)
         values = {"a": parts["first"][of], "b": parts["second"][of], "h": hours[of]}
         odd = _odd_padding(
@@ -404,30 +416,42 @@ def _zone(name: str, zones: dict[str, int]) -> int:
 def readings(cells: Cells, order: str) -> np.ndarray:
     """Local microseconds since 1970 of the distinct texts under one order; int64 minimum where impossible."""
     if order not in cells.local:
-        cells.local[order] = _read_as(cells, order)
+        cells.local.update(_in_both_orders(cells, lambda one: _checked(cells, _as_written(cells, one))))
     return cells.local[order]
 
 
-def _read_as(cells: Cells, order: str, *, check: bool = True) -> np.ndarray:
-    """Do the work of `readings`; weekday and zone are held against the date unless ``check`` is off."""
+def _in_both_orders(cells: Cells, read: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
+    """What each order gives; where nothing is written with digits alone they are one."""
+    first = read(ORDERS[0])
+    return {ORDERS[0]: first, ORDERS[1]: read(ORDERS[1]) if cells.numeric.any() else first}
+
+
+def _as_written(cells: Cells, order: str) -> np.ndarray:
+    """Do the work of `readings`, without holding weekday and zone against the date."""
     month, day = cells.first, cells.second
     if order == "day_first":
         month = np.where(cells.numeric, cells.second, cells.first)
         day = np.where(cells.numeric, cells.first, cells.second)
-    good = (cells.family >= 0) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
-    months = (np.where(good, cells.year, 1970) - 1970) * 12 + np.where(good, month, 1) - 1
-    start = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    after = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    days = start + day - 1
-    good &= days < after
-    local = (days * 86_400 + cells.seconds - cells.offset) * _SECOND_US
-    if check:
+    good = (cells.family >= 0) & (month >= 1) & (month <= 12) & (day >= 1)
+    months = np.where(good, (cells.year - 1970) * 12 + month - 1, 0)
+    days = _MONTH_STARTS[months] + day - 1
+    good &= days < _MONTH_STARTS[months + 1]
+    return np.where(good, (days * 86_400 + cells.seconds - cells.offset) * _SECOND_US, _NAT)
+
+
+def _checked(cells: Cells, local: np.ndarray) -> np.ndarray:
+    """``local`` without the dates that aren't the weekday they say, or whose zone's clocks showed another name."""
+    if not cells.weekday.any() and len(cells.zones) == 1:
+        return local
+    good = local != _NAT
+    if cells.weekday.any():
+        days = (local + cells.offset * _SECOND_US) // _DAY_US
         # 1 January 1970 was a Thursday.
         good &= (cells.weekday == 0) | ((days + 3) % 7 + 1 == cells.weekday)
-        for at, zone in enumerate(cells.zones):
-            if zone.clock is not None:
-                of = good & (cells.zone == at)
-                good[of] = zone.shown(local[of])
+    for at, zone in enumerate(cells.zones):
+        if zone.clock is not None:
+            of = good & (cells.zone == at)
+            good[of] = zone.shown(local[of])
     return np.where(good, local, _NAT)
 
 
@@ -444,6 +468,9 @@ def check_styles(columns: Mapping[str, Cells]) -> dict[str, np.ndarray]:
     )
     for name, cells in columns.items():
         good = cells.family >= 0
+        if (cells.shape == cells.shape[:1]).all():
+            follows[name] = good
+            continue
         shapes, inverse = np.unique(cells.shape, return_inverse=True)
         counts = np.zeros(len(shapes), dtype=np.int64)
         used = cells.codes[cells.codes >= 0]
@@ -584,21 +611,9 @@ def _localised(local: np.ndarray, timezone: str) -> np.ndarray:
     known = local[local != _NAT]
     if not len(known):
         return local
-    offset = _only_offset(timezone, int(known.min()) // _DAY_US, int(known.max()) // _DAY_US)
+    offset = only_offset(timezone, int(known.min()) // _DAY_US, int(known.max()) // _DAY_US)
     if offset is not None:
         return np.where(local == _NAT, _NAT, local - offset)
     naive = pd.Series(pd.DatetimeIndex(local.view("datetime64[us]")))
     aware = naive.dt.tz_localize(ZoneInfo(timezone), ambiguous="NaT", nonexistent="NaT").dt.tz_convert("UTC")
     return aware.dt.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64)
-
-
-@lru_cache(maxsize=512)
-def _only_offset(timezone: str, first_day: int, last_day: int) -> int | None:
-    """Offset in microseconds where the zone keeps one clock over these days since 1970; else None."""
-    if last_day - first_day > 5000:
-        return None
-    zone = ZoneInfo(timezone)
-    epoch = dt.datetime(1970, 1, 1, tzinfo=zone)
-    offsets = {(epoch + dt.timedelta(days=day)).utcoffset() for day in range(first_day - 2, last_day + 3)}
-    offset = offsets.pop()
-    return None if offsets or offset is None else int(offset.total_seconds()) * _SECOND_US

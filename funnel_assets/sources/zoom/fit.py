@@ -6,7 +6,7 @@ cells don't fit is set apart with the reason; nothing is shifted, nothing is gue
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from funnel_assets.arrow import pc
 from funnel_assets.sources.zoom.dates import Cells, take_apart
-from funnel_assets.sources.zoom.labels import Labels, key
+from funnel_assets.sources.zoom.labels import Labels
 from funnel_assets.sources.zoom.layout import Block, zoned_name
 from funnel_assets.sources.zoom.zones import Zone, header_zone
 
@@ -88,7 +88,7 @@ class People:
 def fit(block: Block, labels: Labels, timezone: str) -> People:
     """Align a block's rows with its header and check every cell's type except dates' order."""
     count = len(block.rows)
-    columns, short, extra = _align(block)
+    columns, lengths = _align(block)
     _name_email_column(block, columns)
     people = People(
         block=block,
@@ -107,7 +107,7 @@ def fit(block: Block, labels: Labels, timezone: str) -> People:
             people.times[_plain_name(name)] = take_apart(cells[name], labels, timezone, zone)
     people.is_total = "total_minutes" in cells or ("first_join" in cells and "minutes" in cells)
     phone_columns = _add_phone(people, columns, labels)
-    _check_alignment(people, columns, phone_columns, short, extra)
+    _check_alignment(people, columns, phone_columns, lengths)
     _check_split_header(people, labels)
     return people
 
@@ -132,8 +132,18 @@ def _plain_name(name: str) -> str:
     return {"first_join": "join_time", "last_leave": "leave_time"}.get(name, name)
 
 
-def _align(block: Block) -> tuple[list[pa.Array], np.ndarray, np.ndarray]:
-    """Columns of the header's width, with which rows were shorter and which hold values beyond it."""
+@dataclass(frozen=True)
+class _Lengths:
+    """Rows of another length than they should be: shorter than the header, with values beyond it, or without the empty
+    cell at their end that the others have."""
+
+    short: np.ndarray
+    extra: np.ndarray
+    docked: np.ndarray
+
+
+def _align(block: Block) -> tuple[list[pa.Array], _Lengths]:
+    """Columns of the header's width, and which rows were of another."""
     width, rows = len(block.header), block.rows
     count = len(rows)
     lengths = np.fromiter(map(len, rows), dtype=np.int64, count=count)
@@ -146,7 +156,10 @@ def _align(block: Block) -> tuple[list[pa.Array], np.ndarray, np.ndarray]:
     else:
         padding = [""] * width
         raw = list(zip(*[(row + padding)[:width] for row in rows], strict=True)) or [()] * width
-    return [_clean(column) for column in raw], short, extra
+    docked = lengths == width
+    if docked.sum() > min(np.count_nonzero(lengths > width), max(1, 0.25 * count)):
+        docked = np.zeros(count, dtype=bool)
+    return [_clean(column) for column in raw], _Lengths(short, extra, docked)
 
 
 def _clean(column: Sequence[str]) -> pa.Array:
@@ -163,6 +176,18 @@ def _bool(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 def _filled(column: pa.Array) -> np.ndarray:
     return column.is_valid().to_numpy(zero_copy_only=False)
+
+
+def among(column: pa.Array, words: Collection[str]) -> np.ndarray:
+    """Which cells are one of the words; empty ones aren't."""
+    if len(column) <= _FEW:
+        return np.array([cell in words for cell in column.to_pylist()], dtype=bool)
+    return _bool(pc.is_in(column, value_set=pa.array(list(words), pa.string())))
+
+
+def _words_of(column: pa.Array, rows: np.ndarray) -> set[str]:
+    """Distinct words of some rows."""
+    return set(pc.unique(column.filter(pa.array(rows))).drop_null().to_pylist())
 
 
 def _like(column: pa.Array, pattern: str) -> np.ndarray:
@@ -222,7 +247,7 @@ def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> 
         if name in cells:
             people.refuse(_like(cells[name], _DATE_LIKE), "misaligned", name)
     if "in_waiting_room" in people.text:
-        people.refuse(_bool(pc.equal(people.text["in_waiting_room"], "yes")), "in_waiting_room", "")
+        people.refuse(among(people.text["in_waiting_room"], ("yes",)), "in_waiting_room", "")
     if "country" in cells:
         strange = _like(cells["country"], r"[@\d]")
         words, _ = _mapped(cells["country"], "yes_no", labels)
@@ -247,8 +272,7 @@ def _check_minutes(people: People, cells: dict[str, pa.Array], labels: Labels) -
         return
     column = cells[name]
     if (_like(column, r"^-?\d{1,5}(?:[.,]\d{1,3})?$") | ~_filled(column)).all():
-        plain = pc.replace_substring(column, ",", ".")
-        people.minutes = pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False).astype(float)
+        people.minutes = _numbers(column)
         return
     encoded = column.dictionary_encode()
     words = [minutes_of(text, labels) for text in encoded.dictionary.to_pylist()]
@@ -260,6 +284,15 @@ def _check_minutes(people: People, cells: dict[str, pa.Array], labels: Labels) -
     if not np.isnan(first).all():
         people.clock = (first * 60 + second, first + second / 60)
     people.refuse(np.isnan(people.minutes) & np.isnan(first) & _filled(column), "misaligned", name)
+
+
+def _numbers(column: pa.Array) -> np.ndarray:
+    """Texts like ``75`` and ``75,5`` as numbers; NaN for empty cells."""
+    if len(column) <= _FEW:
+        cells = column.to_pylist()
+        return np.array([np.nan if cell is None else float(cell.replace(",", ".")) for cell in cells])
+    plain = pc.replace_substring(column, ",", ".")
+    return pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False).astype(float)
 
 
 def _two_numbers(text: str) -> tuple[float, float]:
@@ -302,9 +335,7 @@ def _add_phone(people: People, columns: list[pa.Array], labels: Labels) -> list[
         if name not in (None, "other", "phone"):
             continue
         share = _phone_share(columns[index])
-        reduced = key(title)
-        named = any(word in reduced for word in labels.words("phone_word"))
-        excluded = any(word in reduced for word in labels.words("not_phone_word"))
+        named, excluded = labels.mentions("phone_word", title), labels.mentions("not_phone_word", title)
         if name == "phone":
             found.append((0, -share, index))
         elif name is None and named and not excluded:
@@ -331,22 +362,15 @@ def _phone_share(column: pa.Array) -> float:
     return phones / numbered if phones >= filled / 2 else 0.0
 
 
-def _check_alignment(
-    people: People, columns: list[pa.Array], phones: list[int], short: np.ndarray, extra: np.ndarray
-) -> None:
+def _check_alignment(people: People, columns: list[pa.Array], phones: list[int], lengths: _Lengths) -> None:
     """Set apart rows of another length than their header unless it is certain which cell is which."""
-    block = people.block
+    short, extra, docked = lengths.short, lengths.extra, lengths.docked
     if extra.any():
-        last = block.names[-1]
-        sure = np.zeros(len(extra), dtype=bool)
-        if extra.mean() >= 0.5:
-            pass  # The header lost its end, or two of its names ran together: nothing is sure.
-        elif last in _STRICT:
-            sure = _filled(columns[-1])
-        elif last == "country":
-            usual = pc.unique(columns[-1].filter(pa.array(~extra))).drop_null()
-            sure = _bool(pc.is_in(columns[-1], value_set=usual))
-        people.refuse(extra & ~sure, "too_many_fields", "")
+        # Of so many, the header lost its end, or two of its names ran together: nothing is sure.
+        sure = extra.mean() < 0.5
+        people.refuse(extra & ~(sure & _ends_well(people.block, columns, extra)), "too_many_fields", "")
+    if docked.any():
+        people.refuse(docked & ~_ends_well(people.block, columns, docked), "cell_lost", "")
     if short.any():
         _check_short(people, columns, phones, short)
     _check_stray_email(people, columns)
@@ -356,6 +380,16 @@ def _check_alignment(
         _check_broken_lines(people, short)
     _check_absent(people)
     _check_trust(people)
+
+
+def _ends_well(block: Block, columns: list[pa.Array], odd: np.ndarray) -> np.ndarray:
+    """Whose last cell is certainly of its column, so that nothing before it moved."""
+    last = block.names[-1]
+    if last in _STRICT:
+        return _filled(columns[-1])
+    if last == "country":
+        return among(columns[-1], _words_of(columns[-1], ~odd))
+    return np.zeros(len(odd), dtype=bool)
 
 
 def _check_split_header(people: People, labels: Labels) -> None:
@@ -382,10 +416,11 @@ def _check_absent(people: People) -> None:
     told, country = people.text.get("attended"), people.text.get("country")
     if told is None or country is None or "country" not in people.block.names:
         return
-    came = _bool(pc.equal(told, "yes")) & (people.why == None)  # noqa: E711 - elementwise
-    known = pc.unique(country.filter(pa.array(came))).drop_null()
-    strange = _filled(country) & ~_bool(pc.is_in(country, value_set=known))
-    people.refuse(strange & _bool(pc.equal(told, "no")), "misaligned", "country")
+    absent = among(told, ("no",)) & _filled(country)
+    if not absent.any():
+        return
+    came = among(told, ("yes",)) & (people.why == None)  # noqa: E711 - elementwise
+    people.refuse(absent & ~among(country, _words_of(country, came)), "misaligned", "country")
 
 
 def _check_trust(people: People) -> None:
@@ -394,8 +429,10 @@ def _check_trust(people: People) -> None:
     told = people.text.get("attended")
     if told is None:
         return
-    came = _bool(pc.equal(told, "yes"))
     misfits = np.isin(people.why, ("misaligned", "too_many_fields", "missing_field"))
+    if not misfits.any():
+        return
+    came = among(told, ("yes",))
     if np.count_nonzero(misfits & came) > max(1, np.count_nonzero(came) / 2):
         people.refuse(np.ones(len(came), dtype=bool), "misaligned", "")
 
@@ -426,6 +463,10 @@ def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[i
     wordy = _filled(phone) & ~_like(phone, r"\d")
     if not wordy.any():
         return
+    if "user_name" in people.text:
+        # Everybody has a shown name.
+        nameless = ~_filled(people.text["user_name"])
+        people.refuse(wordy & nameless & ~_like(phone, _NO_PHONE), "misaligned", "phone")
     for name in ("country", "is_guest"):
         column = people.text.get(name)
         if column is None:
@@ -433,11 +474,11 @@ def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[i
         # Zoom fills both for whoever attended: a word here and nothing there have changed places.
         misses = ~_filled(column)
         if "attended" in people.text:
-            misses &= _bool(pc.equal(people.text["attended"], "yes"))
+            misses &= among(people.text["attended"], ("yes",))
         people.refuse(wordy & misses, "misaligned", "phone")
         if name == "country":
-            known = pc.unique(column).drop_null()
-            people.refuse(wordy & _bool(pc.is_in(phone, value_set=known)), "misaligned", "phone")
+            known = _words_of(column, _filled(column))
+            people.refuse(wordy & among(phone, known), "misaligned", "phone")
     typed = (None, "other", "user_name", "first_name", "last_name", "registration_source")
     free = [i for i, name in enumerate(people.block.names) if name in typed and i not in phones]
     for index in free:

@@ -22,6 +22,9 @@ def key(text: str) -> str:
     Case, width, accents, spacing and punctuation go: ``# Registered``, ``registered:`` and ``REGISTERED``
     meet. A label made of symbols only is its own key.
     """
+    if text.isascii():
+        text = text.strip()
+        return "".join(filter(str.isalnum, text.lower())) or text
     text = unicodedata.normalize("NFKC", text).strip()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(char for char in decomposed if not "\u0300" <= char <= "\u036f")
@@ -43,13 +46,19 @@ class Labels:
         """Every key of a header, a fact about the event or a section."""
         return frozenset(key for kind in ("header", "meta", "section") for key in self.by_kind.get(kind, ()))
 
+    @cached_property
+    def column_keys(self) -> frozenset[str]:
+        """Every key of a header or of a fact about the event."""
+        return frozenset(key for kind in ("header", "alone", "meta") for key in self.by_kind.get(kind, ()))
+
     def name(self, kind: str, text: str) -> str | None:
         """Canonical name of ``text`` among the words of ``kind``, or None."""
         return self.by_kind[kind].get(key(text)) if text else None
 
-    def words(self, kind: str) -> list[str]:
-        """Every key of ``kind``, longest first, for searching inside longer texts."""
-        return sorted(self.by_kind[kind], key=lambda word: (-len(word), word))
+    def mentions(self, kind: str, text: str) -> bool:
+        """Whether ``text`` holds a word of ``kind`` somewhere."""
+        reduced = key(text)
+        return any(word in reduced for word in self.by_kind[kind])
 
 
 @cache

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from funnel_assets.sources.zoom.errors import ReportRefused
-from funnel_assets.sources.zoom.labels import Labels, load_labels
+from funnel_assets.sources.zoom.labels import Labels, key, load_labels
 from funnel_assets.sources.zoom.text import Records
 
 _TOP_LINES = 40
@@ -18,8 +18,10 @@ _SESSION = frozenset(
     {"join_time", "leave_time", "minutes", "total_minutes", "attended", "first_join", "last_leave"}
 )
 _REGISTRATION = frozenset({"registration_time", "approval", "last_name", "role"})
+_VISIT = frozenset({"registration_time", "join_time", "leave_time"})
 UNKNOWN_SECTION = "unknown"
 ASIDE = "aside"
+_ZONE_ENDS = (")", "]", "）", ":")
 _TIMES = frozenset(
     {"registration_time", "join_time", "leave_time", "first_join", "last_leave", "start", "end"}
 ) | {
@@ -133,7 +135,9 @@ class _Scanner:
                 self.layout.aside.append(line)
                 return True
             self.section = UNKNOWN_SECTION
-        if self._header(cells) or self._event_header(cells) or self._single_fact(cells):
+        if self._may_name_columns(cells) and (self._header(cells) or self._event_header(cells)):
+            return True
+        if self._single_fact(cells):
             return True
         if self.fact_names is not None and self._fact_row(cells):
             return True
@@ -170,6 +174,11 @@ class _Scanner:
         self.section = None
         self.block = None
         self.fact_names = None
+
+    def _may_name_columns(self, cells: Sequence[str]) -> bool:
+        """Whether two cells are known words, or may be with a zone behind; rules most lines of data out cheaply."""
+        known = self.labels.column_keys
+        return sum(1 for cell in cells if cell and (cell.endswith(_ZONE_ENDS) or key(cell) in known)) > 1
 
     def _is_header(self, cells: Sequence[str]) -> bool:
         """Whether these cells name the columns of a table of people."""
@@ -208,6 +217,9 @@ class _Scanner:
         if len(known) < 2 or not ("topic" in known or ("webinar_id" in known and len(known) > 2)):
             return False
         if any("@" in cell for cell in cells) or self.section == "teams_summary":
+            return False
+        if _VISIT & {self.labels.name("header", cell) for cell in cells}:
+            # The event's header ran into the one of its people: what follows would be taken for facts.
             return False
         self._close()
         self.fact_names, self.has_facts = names, False
@@ -273,6 +285,8 @@ def header_names(cells: Sequence[str], labels: Labels) -> list[str | None]:
 
 def zoned_name(kind: str, cell: str, labels: Labels) -> tuple[str | None, str]:
     """Name of a time under a header that also says its zone, and the zone: ``Join Time (GMT+5:30)``."""
+    if not cell.endswith(_ZONE_ENDS):
+        return None, ""
     found = re.fullmatch(r"(.+?)\s*[(\[（]([^()（）\[\]]+)[)\]）]:?", cell)
     name = labels.name(kind, found.group(1)) if found else None
     return (name, found.group(2)) if found and name in _TIMES else (None, "")

@@ -34,6 +34,7 @@ from funnel_assets.sources.zoom.fit import (
     TEXT_COLUMNS,
     TIME_COLUMNS,
     People,
+    among,
     fit,
     minutes_of,
 )
@@ -62,6 +63,7 @@ _QUARANTINED = pa.schema(
 _DETAILS = {
     "misaligned": "The cell under {column} is not what belongs there. Correct it, drop the file again.",
     "missing_field": "The row is shorter than its header and {column} is missing. Export the report again.",
+    "cell_lost": "The row has a cell fewer than the others: a separator is gone. Export the report again.",
     "too_many_fields": "The row has more cells than its header: a comma without quotes? Correct it.",
     "times_contradict": "Join time, leave time and minutes contradict each other. Export the report again.",
     "unknown_zone": "{said} Write the zone as an offset, like +05:30, drop the file again.",
@@ -151,7 +153,7 @@ def _read(
         sessions=sessions,
         generated_at=_moment(fact_cells, "generated_at", 0, order, timezone),
         totals=_totals(facts),
-        people=_frame(read),
+        table=_table(read),
         quarantined=_quarantine(blocks, records, layout),
         has_registration=any({"registration_time", "approval"} & set(block.block.names) for block in blocks),
         timezone=timezone,
@@ -357,13 +359,13 @@ def _read_blocks(blocks: list[People], order: str, timezone: str, kind: Kind) ->
     return read
 
 
-def _frame(read: list[_Rows]) -> pd.DataFrame:
+def _table(read: list[_Rows]) -> pa.Table:
     """The rows that fit, in file order."""
     columns: dict[str, list[Any]] = {}
     several = len({rows.people.block.sitting for rows in read}) > 1
     for rows in read:
         fits = rows.people.why == None  # noqa: E711 - elementwise
-        count = len(fits)
+        count, all_fit = len(fits), fits.all()
         block = rows.people.block
         arrays: dict[str, np.ndarray | pa.Array] = {
             "line": np.array(block.lines, dtype=np.int64),
@@ -378,15 +380,15 @@ def _frame(read: list[_Rows]) -> pd.DataFrame:
         arrays["is_span"] = rows.is_span & ~np.isnan(rows.minutes)
         arrays["is_timing_unusable"] = rows.is_timing_unusable
         for name, array in arrays.items():
-            if not fits.all():
+            if not all_fit:
                 array = array[fits] if isinstance(array, np.ndarray) else array.filter(pa.array(fits))
             columns.setdefault(name, []).append(array)
-    return pa.table({name: _column(name, parts) for name, parts in columns.items()}).to_pandas()
+    return pa.table({name: _column(name, parts) for name, parts in columns.items()})
 
 
-def _column(name: str, parts: list[Any]) -> pa.Array:
+def _column(name: str, parts: list[Any]) -> pa.Array | pa.ChunkedArray:
     if isinstance(parts[0], pa.Array):
-        return pa.concat_arrays(parts)
+        return pa.chunked_array(parts)
     values = np.concatenate(parts)
     if name in TIME_COLUMNS:
         return pa.array(values, pa.timestamp("us", "UTC"), mask=values == _NAT)
@@ -492,9 +494,8 @@ def _attended(people: People, join: np.ndarray) -> np.ndarray:
         if people.block.section == "teams_people" and "join_time" not in people.times:
             came[:] = True
         return np.where(came, 1, -1)
-    codes = pc.fill_null(pc.index_in(told, value_set=pa.array(["no", "yes"])), -1)
-    codes = codes.to_numpy(zero_copy_only=False)
-    return np.where((codes == -1) & joined, 1, codes)
+    said_no = among(told, ("no",))
+    return np.where(among(told, ("yes",)) | (joined & ~said_no), 1, np.where(said_no, 0, -1))
 
 
 def _check_times(rows: _Rows) -> None:
@@ -524,7 +525,8 @@ def _check_times(rows: _Rows) -> None:
     wrong = (apart | backwards) & ~unusable
     wrong |= came & ((join == _NAT) != (leave == _NAT)) & timed_columns
     wrong |= both & (registered != _NAT) & (registered > leave) & ~unusable
-    wrong |= ~came & (join != _NAT)
+    with np.errstate(invalid="ignore"):
+        wrong |= ~came & ((join != _NAT) | (leave != _NAT) | (stated > 0))
     wrong |= timeless & timed_columns
     # Whoever has both times has minutes, unless the whole column is left empty.
     blank = both & np.isnan(stated) & bool({"minutes", "total_minutes"} & set(people.block.names))
@@ -609,7 +611,7 @@ def _quarantine(blocks: list[People], records: Records, layout: Layout) -> pd.Da
         if sum(1 for cell in cells if cell) > 2:
             rows.append(_set_apart(line, "no_header", "", " | ".join(cells)))
     if not rows:
-        return _nothing_quarantined().copy()
+        return _nothing_quarantined().copy(deep=False)
     rows.sort(key=lambda row: row["line"])
     return pa.Table.from_pylist(rows, _QUARANTINED).to_pandas()
 
@@ -700,6 +702,6 @@ def _from_name(file: str) -> tuple[str | None, dt.date | None]:
 def _check_has_day(report: ZoomReport) -> None:
     if any(session.start for session in report.sessions) or report.file_day:
         return
-    if report.people["join_time"].notna().any():
+    if report.table["join_time"].null_count < len(report.table):
         return
     raise ReportRefused("Nothing in the file says on which day the event was.", reason="no_event_date")

@@ -7,7 +7,7 @@ account's own, is never guessed: its times are set apart with every reading show
 import datetime as dt
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,6 +18,7 @@ from funnel_assets.sources.zoom.labels import Labels, key
 
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?([0-5]\d)?")
 _SECOND_US = 1_000_000
+_DAY_US = 86_400 * _SECOND_US
 _MOST_SECONDS = 14 * 3600
 
 
@@ -41,6 +42,11 @@ class Zone:
         """At which of these moments (UTC microseconds) the zone's clocks showed this name."""
         if self.clock is None or self.offset is None:
             return np.ones(len(utc_us), dtype=bool)
+        if not len(utc_us):
+            return np.ones(0, dtype=bool)
+        one = only_offset(self.clock, int(utc_us.min()) // _DAY_US, int(utc_us.max()) // _DAY_US)
+        if one is not None:
+            return np.full(len(utc_us), one == self.offset * _SECOND_US)
         moments = pd.DatetimeIndex(utc_us.view("datetime64[us]"), tz="UTC").tz_convert(ZoneInfo(self.clock))
         local = moments.tz_localize(None).to_numpy().astype("datetime64[us]").view(np.int64)
         return local - utc_us == self.offset * _SECOND_US
@@ -131,3 +137,15 @@ def _city(place: str) -> str:
 def _written(seconds: int) -> str:
     hours, minutes = divmod(abs(seconds) // 60, 60)
     return f"UTC{'-' if seconds < 0 else '+'}{hours}:{minutes:02d}"
+
+
+@lru_cache(maxsize=512)
+def only_offset(timezone: str, first_day: int, last_day: int) -> int | None:
+    """Offset in microseconds where the zone keeps one clock over these days since 1970; else None."""
+    if last_day - first_day > 5000:
+        return None
+    zone = ZoneInfo(timezone)
+    epoch = dt.datetime(1970, 1, 1, tzinfo=zone)
+    offsets = {(epoch + dt.timedelta(days=day)).utcoffset() for day in range(first_day - 2, last_day + 3)}
+    offset = offsets.pop()
+    return None if offsets or offset is None else int(offset.total_seconds()) * _SECOND_US

@@ -677,6 +677,33 @@ def test_who_stayed_away_has_no_country() -> None:
     assert set_apart(read(attendee_report([ASHA, moved, CARL]))) == [[11, "misaligned"]]
 
 
+def test_who_stayed_away_has_no_times() -> None:
+    moved = BINA.replace('"Mar 16, 2025 09:00:01",approved,--,--', '--,approved,--,"Mar 16, 2025 09:00:01"')
+    assert set_apart(read(attendee_report([ASHA, moved, CARL]))) == [[11, "times_contradict"]]
+
+
+def test_a_name_where_the_phone_belongs_is_no_phone() -> None:
+    moved = CARL.replace("Yes,Carl Jung,,,carl@example.com,,", "Yes,,,,carl@example.com,Carl Jung,")
+    assert set_apart(read(attendee_report([ASHA, BINA, moved]))) == [[12, "misaligned"]]
+
+
+def test_a_row_without_the_empty_cell_that_ends_the_others_lost_a_separator() -> None:
+    header = HEADER.replace("Is Guest,", "Is Guest,Your goal,")
+    rows = [row.replace("Yes,India", "Yes,rent,India") + "," for row in (ASHA, ASHA.replace("asha", "bela"))]
+    glued = rows[0].replace("asha", "chen").replace("rent,India", "rent;India")
+    assert set_apart(read(attendee_report([*rows, glued], header=header))) == [[12, "cell_lost"]]
+    whole = rows[0].replace("asha", "chen").rstrip(",")
+    assert read(attendee_report([*rows, whole], header=header)).quarantined.empty, "its country is sure"
+
+
+def test_an_event_header_that_ran_into_the_guests_takes_nobody_for_facts() -> None:
+    text = attendee_report()
+    stage = text[text.index("Host Details") : text.index("Attendee Details")]
+    report = read(text[: text.index("# Registered")] + text[text.index("Registration Time") :] + stage)
+    assert guests(report) == []
+    assert [reason for _, reason in set_apart(report)] == ["no_header"] * 4
+
+
 def test_guests_under_the_hosts_heading_are_guests() -> None:
     text = attendee_report()
     report = read(text[: text.index("Attended,User Name (Original Name),Email")] + text[text.index(HEADER) :])
