@@ -12,6 +12,7 @@ import difflib
 import functools
 import io
 import os
+import re
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from funnel_assets.errors import ConfigError
 
 ENGINES = ("duckdb", "spark", "pandas")
 DEFAULT_TIMEZONE = "Asia/Kolkata"
+DEFAULT_CURRENCY = "INR"
 DEFAULT_MONTHS = 4
 DEFAULT_KEEP_DUMPS_DAYS = 30
 DEFAULT_DAILY_AT = dt.time(2, 30)
@@ -43,6 +45,7 @@ class Settings:
     Attributes:
         home: ``FUNNEL_HOME``, absolute; default ``data`` in the working directory.
         timezone: ``FUNNEL_TIMEZONE``, an IANA name: decides what a day is; default ``Asia/Kolkata``.
+        currency: ``FUNNEL_CURRENCY``, three letters: of every amount there is; default ``INR``.
         start_date: ``FUNNEL_START_DATE``, the first local day of every dataset. Default: the day kept in the file
             ``start_date`` in home, written by the first run; before that the first of the month four months back.
         daily_at: ``FUNNEL_DAILY_AT``, local time of the daily run, ``HH:MM``; default ``02:30``: sheets and CRM are
@@ -52,14 +55,15 @@ class Settings:
         postgres_url: ``FUNNEL_POSTGRES_URL``; None means the embedded server.
         alert_webhook: ``FUNNEL_ALERT_WEBHOOK``; None means no alerts.
         keep_dumps_days: ``FUNNEL_KEEP_DUMPS_DAYS``, how long landed dumps that no day stands on are kept; default 30.
-        environ: The environment plus what ``.env`` adds, with ``FUNNEL_HOME`` and ``FUNNEL_TIMEZONE`` as
-            resolved here. Holds secrets: never print it.
+        environ: The environment plus what ``.env`` adds, with ``FUNNEL_HOME``, ``FUNNEL_TIMEZONE`` and
+            ``FUNNEL_CURRENCY`` as resolved here. Holds secrets: never print it.
         fixed_today: ``FUNNEL_TODAY`` for tests and demonstrations; None means the clock.
         clock: Gives now, with a time zone.
     """
 
     home: Path
     timezone: str
+    currency: str
     start_date: dt.date
     daily_at: dt.time
     engine: str
@@ -158,12 +162,14 @@ def load_settings(
                 lines[name] = line
     values = _Values(given, lines)
     timezone = values.timezone("FUNNEL_TIMEZONE", DEFAULT_TIMEZONE)
+    currency = values.currency("FUNNEL_CURRENCY")
     home = (base / Path(values.text("FUNNEL_HOME") or "data").expanduser()).resolve()
     fixed_today = values.date("FUNNEL_TODAY")
     today = fixed_today or clock().astimezone(zoneinfo.ZoneInfo(timezone)).date()
     return Settings(
         home=home,
         timezone=timezone,
+        currency=currency,
         start_date=_start_date(values, home, today),
         daily_at=values.time("FUNNEL_DAILY_AT", DEFAULT_DAILY_AT),
         engine=values.choice("FUNNEL_ENGINE", ENGINES),
@@ -171,7 +177,9 @@ def load_settings(
         postgres_url=values.text("FUNNEL_POSTGRES_URL"),
         alert_webhook=values.webhook("FUNNEL_ALERT_WEBHOOK"),
         keep_dumps_days=values.days("FUNNEL_KEEP_DUMPS_DAYS", DEFAULT_KEEP_DUMPS_DAYS),
-        environ=MappingProxyType(given | {"FUNNEL_HOME": str(home), "FUNNEL_TIMEZONE": timezone}),
+        environ=MappingProxyType(
+            given | {"FUNNEL_HOME": str(home), "FUNNEL_TIMEZONE": timezone, "FUNNEL_CURRENCY": currency}
+        ),
         fixed_today=fixed_today,
         clock=clock,
     )
@@ -261,11 +269,22 @@ class _Values:
             raise self.error(name, f"is {quoted(text)}, which isn't a time zone{timezone_advice(text)}")
         return text
 
+    def currency(self, name: str) -> str:
+        text = (self.text(name) or DEFAULT_CURRENCY).upper()
+        if not is_currency(text):
+            raise self.error(name, f"is {quoted(text)}", "write a code of three letters, like INR or USD.")
+        return text
+
     def webhook(self, name: str) -> str | None:
         text = self.text(name)
         if text is not None and not text.startswith(("https://", "http://")):
             raise self.error(name, "isn't a web address that starts with https://")
         return text
+
+
+def is_currency(code: str) -> bool:
+    """Return whether this is written like a currency's code: three capitals."""
+    return re.fullmatch(r"[A-Z]{3}", code) is not None
 
 
 def is_timezone(name: str) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from funnel_assets.config.mistakes import quoted, suggestion
+from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.errors import ConfigError
 from funnel_assets.masking import redact_url
 
@@ -75,6 +76,8 @@ class Source:
         date_order: ``month_first`` or ``day_first``: how a report's dates are read where they don't tell themselves.
         max_megabytes: Size over which a dropped report isn't opened; None keeps the default.
         currency: Of all amounts, three letters.
+        currency_column: Name in the file of the column that says which currency a row is in; a row in another one
+            is quarantined. None: all rows are in ``currency``.
         amounts: ``major`` (29.00) or ``minor`` (2900): the unit amounts are written in.
         encoding: None means it is found out.
         delimiter: None means it is found out.
@@ -104,7 +107,8 @@ class Source:
     date_formats: tuple[str, ...] = ()
     date_order: str | None = None
     max_megabytes: float | None = None
-    currency: str = "INR"
+    currency: str = DEFAULT_CURRENCY
+    currency_column: str | None = None
     amounts: str = "major"
     encoding: str | None = None
     delimiter: str | None = None
@@ -161,6 +165,7 @@ class Source:
             "values": {name: dict(found) for name, found in self.values.items()},
             "only": dict(self.only),
             "system": self.system,
+            "currency_column": self.currency_column,
             "amounts": self.amounts if self.amounts != "major" else None,
         }
         content |= {name: value for name, value in used.items() if value}

@@ -17,7 +17,13 @@ from urllib.parse import parse_qsl, urlsplit
 import yaml
 
 from funnel_assets.config.mistakes import Mistakes, quoted, suggestion
-from funnel_assets.config.settings import DEFAULT_TIMEZONE, is_timezone, timezone_advice
+from funnel_assets.config.settings import (
+    DEFAULT_CURRENCY,
+    DEFAULT_TIMEZONE,
+    is_currency,
+    is_timezone,
+    timezone_advice,
+)
 from funnel_assets.config.source_model import (
     AMOUNTS,
     AUTH_TYPES,
@@ -125,7 +131,7 @@ def load_sources(
     Args:
         path: The file.
         environ: Where ``${NAME}`` in locations is looked up; ``Settings.environ`` has ``FUNNEL_HOME`` in it.
-            Relative paths start at ``FUNNEL_HOME``; ``FUNNEL_TIMEZONE`` is the default time zone.
+            Relative paths start at ``FUNNEL_HOME``; ``FUNNEL_TIMEZONE`` and ``FUNNEL_CURRENCY`` are the defaults.
         known_columns: Dataset -> names that ``columns`` and ``constants`` may use; None: unchecked.
 
     Raises:
@@ -285,6 +291,7 @@ class _Reader:
         for both in {key.lower() for key in columns} & {key.lower() for key in constants}:
             self.wrong(_line(pairs["constants"]), f"{quoted(both)} is in columns and in constants; keep one")
         external_id, system = self.external_id(dataset, pairs.get("external_id"))
+        currency, currency_column = self.currency(pairs.get("currency"))
         return Source(
             dataset=dataset,
             name=name or "",
@@ -300,7 +307,8 @@ class _Reader:
             only=self.only(pairs.get("only")),
             amounts=self.choice(pairs.get("amounts"), "amounts", AMOUNTS) or "major",
             date_formats=self.date_formats(pairs.get("date_formats")),
-            currency=self.currency(pairs.get("currency")),
+            currency=currency,
+            currency_column=currency_column,
             encoding=self.encoding(pairs.get("encoding")),
             delimiter=self.delimiter(pairs.get("delimiter")),
             sheet=self.text(pairs["sheet"], "sheet") if "sheet" in pairs else None,
@@ -513,13 +521,21 @@ class _Reader:
                 formats.append(text)
         return tuple(formats)
 
-    def currency(self, node: yaml.Node | None) -> str:
+    def currency(self, node: yaml.Node | None) -> tuple[str, str | None]:
+        """Return the currency of all amounts, and the column that says which one a row is in."""
+        default = (self._environ.get("FUNNEL_CURRENCY") or DEFAULT_CURRENCY).upper()
+        if isinstance(node, yaml.MappingNode):
+            pairs = self.pairs(node, ("column",), "key of currency")
+            if "column" not in pairs:
+                self.wrong(_line(node), "currency needs a code, or column: the column that holds the codes")
+                return default, None
+            return default, self.text(pairs["column"], "column of currency")
         text = None if node is None else self.text(node, "currency")
-        if node is not None and text is not None and not re.fullmatch(r"[A-Z]{3}", text):
+        if node is not None and text is not None and not is_currency(text):
             self.wrong(
                 _line(node), f"currency {quoted(text)} isn't a code of three capitals, like INR or USD"
             )
-        return text or "INR"
+        return text or default, None
 
     def external_id(self, dataset: str, node: yaml.Node | None) -> tuple[str | None, str | None]:
         """Return the column that holds the source's ids, and the system whose ids they are."""

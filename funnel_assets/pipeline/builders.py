@@ -197,6 +197,7 @@ def _funnel_marts(frames: Frames) -> Any:
         ),
         first=frames.first,
         last=frames.last,
+        currency=frames.currency,
         materialize=frames.engine.materialize,
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 import narwhals as nw
 import pyarrow as pa
 
+from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.identity import KEYS, Links
@@ -43,6 +44,7 @@ class Frames:
         people: Keys (of phone, e-mail, id or person, or NOBODY) of the people to make; None: everybody.
         contents: What is in the lake, and
         known: where who is who is kept for the next dataset; both or none.
+        currency: Of all amounts.
     """
 
     engine: Engine
@@ -55,6 +57,7 @@ class Frames:
     people: pa.Array | None = None
     contents: Contents | None = None
     known: KnownLinks | None = None
+    currency: str = DEFAULT_CURRENCY
 
     def _days(self, window: Window) -> list[dt.date]:
         """Those days of the windows of all days to make that can exist."""
@@ -134,9 +137,8 @@ def make_days(
 
     def compute(first: dt.date, last: dt.date, **narrowed: Any) -> pa.Table:
         with engine() as opened:
-            frames = Frames(
-                opened, lake, tables, first, last, start, contents=contents, known=known, **narrowed
-            )
+            kept = {"contents": contents, "known": known, "currency": contents.currency}
+            frames = Frames(opened, lake, tables, first, last, start, **kept, **narrowed)
             return opened.collect(builder(frames))
 
     wanted = {day: contents.inputs(node, day, config) for day in ready}

@@ -63,12 +63,14 @@ class Node:
         config: The CSVs of SPEC 7 that its rows depend on.
         rules_version: Raised when its code gives other rows, or columns, from the same inputs; all its days are then
             stale, those of sources made again from what landed.
+        states_currency: Whether its rows say the currency by themselves (FUNNEL_CURRENCY), not by what they are of.
     """
 
     dataset: str
     inputs: tuple[Input, ...] = ()
     config: tuple[str, ...] = ()
     rules_version: int = 1
+    states_currency: bool = False
 
     @property
     def is_source(self) -> bool:
@@ -155,6 +157,7 @@ NODES: dict[str, Node] = {
             ),
             ("funnel_mapping", "manual_funnels", "identity_links"),
             rules_version=3,
+            states_currency=True,
         ),
     )
 }

@@ -283,6 +283,16 @@ class Ingest:
         return self._settings.staged / source.dataset / source.name / f"{sha256}.json"
 
     def _dumps(self, source: Source, tables: Tables, days: Sequence[dt.date], fetch: bool) -> _Dumps:
+        if PARSERS[source.dataset].money and source.currency != self._settings.currency:
+            raise ConfigError(
+                f"its amounts are in {source.currency}, all else in {self._settings.currency}: they can't be added.",
+                dataset=source.dataset,
+                source=source.name,
+                file=self._settings.sources_file.name,
+                line=source.line,
+                fix=f"set FUNNEL_CURRENCY={source.currency} if all sources are in it, else convert the amounts at the "
+                f"source and say `currency: {self._settings.currency}`.",
+            )
         snapshot = self._landing.newest(source.dataset, source.name)
         if fetch or snapshot is None or snapshot.fetched_at < self._end_of(max(days)):
             snapshot = land(source, self._landing, snapshot)

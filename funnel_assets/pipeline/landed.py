@@ -10,10 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from funnel_assets.arrow import pc
 from funnel_assets.config.source_model import Source
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, columns
-from funnel_assets.domain.parsing.base import EXTERNAL_ID, Parser, SourceContext
+from funnel_assets.domain.parsing.base import CURRENCY, EXTERNAL_ID, Parser, SourceContext
 from funnel_assets.domain.text import as_arrow, as_text
 from funnel_assets.errors import SourceBroken, SourceUnavailable
 from funnel_assets.sources.columns import (
@@ -142,7 +143,8 @@ def read_landed(source: Source, path: Path, origin: str, parser: Parser) -> RawT
         )
         picked = _picked(source, raw, parser)
         paths = {name: path for name, (path, _) in picked.items()}
-        return _with_ids(source, with_fields(only_rows(raw, source.only), paths))
+        chosen = with_fields(only_rows(raw, source.only), paths)
+        return _with_currency(source, _with_ids(source, chosen))
     except SourceBroken as error:
         raise error.located(dataset=source.dataset, source=source.name) from None
 
@@ -198,6 +200,8 @@ def matched_columns(source: Source, raw: RawTable, parser: Parser, before: Snaps
     frame = contract_table(kept.table, match).to_pandas().rename(columns={LINE: "line"})
     if source.external_id:
         frame[EXTERNAL_ID] = as_text(as_arrow(kept.table.table.column(EXTERNAL_ID)))
+    if source.currency_column:
+        frame[CURRENCY] = as_text(as_arrow(kept.table.table.column(CURRENCY)))
     for sheet, value in constants.items():
         frame[sheet] = value
     for name, ours in source.values.items():
@@ -241,17 +245,36 @@ def _sheets(parser: Parser) -> dict[str, str]:
 
 def _with_ids(source: Source, table: RawTable) -> RawTable:
     """Add the source's own ids of people, as a column that no drift policy sees: often it is another one's copy."""
-    if source.external_id is None:
+    return _with_column(table, source.external_id, "external_id", EXTERNAL_ID)
+
+
+def _with_currency(source: Source, table: RawTable) -> RawTable:
+    """Add the currency of each row; that none is in ours is a mistake of the settings or a change of the source."""
+    table = _with_column(table, source.currency_column, "currency", CURRENCY)
+    if source.currency_column is None or not table.table.num_rows:
         return table
-    ids = field(table, source.external_id)
-    if ids is None and not table.table.num_rows:
-        ids = pa.nulls(0, pa.large_string())
-    if ids is None:
+    cells = pc.utf8_upper(pc.utf8_trim_whitespace(table.table.column(CURRENCY)))
+    found = [code for code in pc.unique(cells).to_pylist() if code]
+    if found and source.currency not in found:
         raise SourceBroken(
-            f"The column {source.external_id!r}, which `external_id` names, isn't there.",
-            fix="restore it at the source, or correct `external_id` in sources.yaml.",
+            f"Every row is in {', '.join(found[:3])}, while FUNNEL_CURRENCY is {source.currency}.",
+            fix=f"set FUNNEL_CURRENCY={found[0]} if all sources are in it, else convert the amounts at the source.",
         )
-    return replace(table, table=table.table.append_column(EXTERNAL_ID, ids))
+    return table
+
+
+def _with_column(table: RawTable, path: str | None, key: str, name: str) -> RawTable:
+    if path is None:
+        return table
+    cells = field(table, path)
+    if cells is None and not table.table.num_rows:
+        cells = pa.nulls(0, pa.large_string())
+    if cells is None:
+        raise SourceBroken(
+            f"The column {path!r}, which `{key}` names, isn't there.",
+            fix=f"restore it at the source, or correct `{key}` in sources.yaml.",
+        )
+    return replace(table, table=table.table.append_column(name, cells.cast(pa.large_string())))
 
 
 def source_context(source: Source, file: str, day_timezone: str, tables: Tables) -> SourceContext:

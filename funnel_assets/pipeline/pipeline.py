@@ -130,7 +130,7 @@ class Pipeline:
             lake=self.lake,
             tables=self.tables(),
             start=self.settings.start_date,
-            contents=Contents(self.lake, self.settings.start_date),
+            contents=self._contents(),
             known=self._known,
         )
 
@@ -163,7 +163,10 @@ class Pipeline:
             return self.ingest.stale_days(dataset, days)
         tables = self.tables()
         config = {name: tables.fingerprint(name) for name in NODES[dataset].config}
-        return stale_days(self.lake, Contents(self.lake, self.settings.start_date), dataset, days, config)
+        return stale_days(self.lake, self._contents(), dataset, days, config)
+
+    def _contents(self) -> Contents:
+        return Contents(self.lake, self.settings.start_date, self.settings.currency)
 
     def all_days(self) -> list[dt.date]:
         """Every day that a dataset can have, up to yesterday."""

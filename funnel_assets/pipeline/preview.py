@@ -96,7 +96,7 @@ def preview_mapping(pipeline: Pipeline, file: Path) -> Preview:
     affected = [name for name in in_order(BUILDERS) if TABLE in NODES[name].config]
     before = {name: lake.read(name, days, require=False) for name in (*affected, "funnel_marts")}
     with open_engine(pipeline.settings.engine) as engine:
-        frames = _Anew(engine, lake, tables, days[0], days[-1], start)
+        frames = _Anew(engine, lake, tables, days[0], days[-1], start, currency=pipeline.settings.currency)
         frames.made = {}
         for name in (*affected, "funnel_marts"):
             written = pa.array(lake.days(name), pa.date32())

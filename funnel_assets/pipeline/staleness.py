@@ -9,6 +9,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.pipeline.graph import NODES, Input, Node
 from funnel_assets.storage.lake import Lake
 
@@ -16,11 +17,18 @@ MISSING = "missing"
 
 
 class Contents:
-    """Content hashes of every partition of the lake, read once; tells what a day's inputs are."""
+    """Content hashes of every partition of the lake, read once; tells what a day's inputs are.
 
-    def __init__(self, lake: Lake, start: dt.date) -> None:
+    Args:
+        lake: The lake.
+        start: First day of every dataset.
+        currency: Of all amounts.
+    """
+
+    def __init__(self, lake: Lake, start: dt.date, currency: str = DEFAULT_CURRENCY) -> None:
         self._lake = lake
         self._start = start
+        self.currency = currency
         self._contents: dict[str, dict[dt.date, str]] = {}
         self._chains: dict[str, list[tuple[dt.date, str]]] = {}
 
@@ -47,6 +55,9 @@ class Contents:
             config: Fingerprint per config table.
         """
         found = {"rules": str(node.rules_version)} | {f"config.{name}": config[name] for name in node.config}
+        # Only where it isn't the default, so that days of lakes without the setting stay.
+        if node.states_currency and self.currency != DEFAULT_CURRENCY:
+            found["currency"] = self.currency
         return found | {read.dataset: self.fingerprint(read, day) for read in node.inputs}
 
     def fingerprint(self, read: Input, day: dt.date) -> str:
@@ -59,7 +70,7 @@ class Contents:
 
     def with_contents(self, dataset: str, contents: Mapping[dt.date, str]) -> "Contents":
         """Return what one dataset's fingerprints were when it had these contents."""
-        past = Contents(self._lake, self._start)
+        past = Contents(self._lake, self._start, self.currency)
         past._contents[dataset] = dict(sorted(contents.items()))
         return past
 

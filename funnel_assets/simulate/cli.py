@@ -78,7 +78,8 @@ def _simulate_saas(
         built = build_saas(days, end_date, scale, seed, faults)
         written = write_saas(built, out, lambda done, total: bar.update(task, completed=done, total=total))
     screen.print(
-        f"{len(written)} files of the SaaS world, {built.start_date} to {built.end_date}, are in {out}"
+        f"{len(written)} files of the SaaS world, {built.start_date} to {built.end_date}, are in {out}; "
+        "its settings are in .env there (FUNNEL_TIMEZONE=UTC, FUNNEL_CURRENCY=USD)"
     )
     return written
 

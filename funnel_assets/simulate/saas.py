@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from funnel_assets.config.settings import START_DATE_FILE
+from funnel_assets.config.settings import DOTENV, START_DATE_FILE
 from funnel_assets.errors import UsageError
 from funnel_assets.simulate import saas_catalogue as c
 from funnel_assets.simulate.faults import Faults
@@ -39,6 +39,12 @@ from funnel_assets.simulate.saas_tables import SaasTables, event_table, session_
 from funnel_assets.simulate.saas_traffic import Traffic, TrafficMaker
 
 DEFAULT_DAYS = 365
+_SETTINGS = """\
+# This folder is a home: in it, `funnel backfill` and all else run on this world.
+FUNNEL_HOME=.
+FUNNEL_TIMEZONE=UTC
+FUNNEL_CURRENCY=USD
+"""
 
 Progress = Callable[[int, int], None]
 
@@ -118,8 +124,8 @@ def write_saas(world: SaasWorld, out: Path, progress: Progress | None = None) ->
     Args:
         world: A built world.
         out: Folder; ``parquet/``, ``exports/``, ``dumps/`` and ``answer_key/`` in it are replaced. It is a
-            ``FUNNEL_HOME`` as it stands: config/sources.yaml reads the exports; its days are those of
-            ``FUNNEL_TIMEZONE=UTC``.
+            ``FUNNEL_HOME`` as it stands: config/sources.yaml reads the exports, and its ``.env`` (left alone if there
+            is one) says that its days are those of UTC and its amounts dollars.
         progress: Called after each day with days done and days in all.
 
     Returns:
@@ -165,6 +171,8 @@ def write_saas(world: SaasWorld, out: Path, progress: Progress | None = None) ->
     )
     written.append(_write_text(out / "config" / "sources.yaml", sources))
     written.append(_write_text(out / START_DATE_FILE, f"{world.start_date}\n"))
+    if not (out / DOTENV).exists():  # one that is there may hold secrets
+        written.append(_write_text(out / DOTENV, _SETTINGS))
     about = json.dumps(world.about(), indent=2, sort_keys=True) + "\n"
     return [*written, _write_text(out / "answer_key" / "world.json", about)]
 

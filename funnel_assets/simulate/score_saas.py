@@ -84,6 +84,8 @@ def _sales(sides: Sides, leads: pd.DataFrame, sales: pd.DataFrame) -> None:
     sides.checks.exact("sales in all", len(sales), int(marts["sales"].sum()))
     for name in ("gross_revenue_paise", "net_revenue_paise"):
         sides.checks.exact(f"{name} in all", int(sales["amount_cents"].sum()), int(marts[name].sum()))
+    for name, made in (("sales", rows), ("mart", marts)):
+        sides.checks.exact(f"currency of the {name}", {"USD"}, set(made["currency"]))
     recent = sales["paid_at"] - sales["submitted_at"] < pd.Timedelta(days=90)
     known = sales[recent & sales["lead"].isin(leads["lead"])][["sale_id", "submitted_at"]]
     found = rows.loc[rows["origin_touch_at"].notna(), ["sale_id", "origin_touch_at"]]

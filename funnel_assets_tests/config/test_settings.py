@@ -21,6 +21,7 @@ def test_defaults(tmp_path: Path) -> None:
     settings = load(tmp_path)
     assert settings.home == (tmp_path / "data").resolve()
     assert settings.timezone == "Asia/Kolkata"
+    assert settings.currency == "INR"
     assert settings.engine == "duckdb"
     assert settings.lake == str(settings.home / "lake")
     assert (settings.postgres_url, settings.alert_webhook) == (None, None)
@@ -28,6 +29,13 @@ def test_defaults(tmp_path: Path) -> None:
     assert settings.inbox_zoom == settings.home / "inbox" / "zoom"
     folders = (settings.landing, settings.staged, settings.exports, settings.bench, settings.logs)
     assert [path.name for path in folders] == ["landing", "staged", "exports", "bench", "logs"]
+
+
+def test_currency(tmp_path: Path) -> None:
+    settings = load(tmp_path, {"FUNNEL_CURRENCY": "usd"})
+    assert (settings.currency, settings.environ["FUNNEL_CURRENCY"]) == ("USD", "USD")
+    with pytest.raises(ConfigError, match=r"FUNNEL_CURRENCY is .*three letters"):
+        load(tmp_path, {"FUNNEL_CURRENCY": "dollars"})
 
 
 def test_today_is_the_local_day(tmp_path: Path) -> None:

@@ -102,6 +102,13 @@ def test_everything_a_source_may_say(tmp_path: Path) -> None:
     )
 
 
+def test_a_source_is_in_the_currency_of_all_unless_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "sources.yaml").write_text(one(BASE + "currency: {column: plan.currency}"))
+    found = load_sources(tmp_path / "sources.yaml", {"FUNNEL_CURRENCY": "USD"}).get("mine")
+    assert (found.currency, found.currency_column) == ("USD", "plan.currency")
+    assert load(tmp_path, one(BASE)).get("mine").currency == "INR"
+
+
 @pytest.mark.parametrize("written", ["tab", '"\\t"', "'\\t'"])
 def test_ways_to_write_a_tab(tmp_path: Path, written: str) -> None:
     assert load(tmp_path, one(f"kind: csv\npath: a\ndelimiter: {written}")).get("mine").delimiter == "\t"
@@ -207,6 +214,9 @@ def test_get_suggests_a_name(tmp_path: Path) -> None:
         ),
         pytest.param(
             "kind: csv\npath: a.csv\ncurrency: rupees", 5, "isn't a code of three capitals", id="currency"
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\ncurrency: {columns: x}", 5, "did you mean column?", id="currency column"
         ),
         pytest.param(
             "kind: csv\npath: a.csv\nencoding: utf-88", 5, "encoding 'utf-88' isn't known", id="encoding"
@@ -471,6 +481,7 @@ def test_fingerprint_ignores_what_does_not_change_parsing(tmp_path: Path, keys: 
         BASE + "timezone: UTC",
         BASE + 'date_formats: "%d/%m/%Y"',
         BASE + "currency: USD",
+        BASE + "currency: {column: plan.currency}",
         BASE + "encoding: utf-16",
         BASE + "delimiter: ';'",
         BASE + "drift: freeze",

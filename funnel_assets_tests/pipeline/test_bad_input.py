@@ -196,6 +196,41 @@ def is_made_again(opened: Pipeline, dataset: str) -> None:
     assert lake(opened) == before, "the same dump gives the same days"
 
 
+def test_amounts_of_another_currency_are_never_added(
+    here: Place, opened: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, rows = here.settings.sources_file, dump(here, "spend")
+    sources, day = file.read_text(), opened.all_days()[-1]
+    name = "- name: spend_sheet\n"
+    was = opened.lake.read("spend", [day]).num_rows
+    try:
+        file.write_text(sources.replace(name, f"{name}    currency: USD\n"))
+        told = fails_alone(here, opened, "spend", caplog)
+        assert re.search(r"source spend_sheet, file sources.yaml, line \d+.*in USD, all else in INR", told), told
+        assert "set FUNNEL_CURRENCY=USD" in told
+        file.write_text(sources.replace(name, f"{name}    currency: {{column: Currency}}\n"))
+        codes = ["Currency", *("EUR" for _ in rows[1:])]
+        here.server.misbehave(SPEND, body_override=_beside(rows, codes))
+        told = fails_alone(here, opened, "spend", caplog)
+        assert "Every row is in EUR, while FUNNEL_CURRENCY is INR" in told
+        of_day = [at for at, row in enumerate(rows) if row[0].startswith(str(day))]
+        codes = ["Currency", *("EUR" if at == of_day[0] else "inr" for at in range(1, len(rows)))]
+        here.server.misbehave(SPEND, body_override=_beside(rows, codes))
+        assert not opened.make("spend", [day]).failed
+        assert opened.lake.read("spend", [day]).num_rows == was - 1
+        set_aside = opened.quarantine.rows(["spend"])
+        assert set_aside["reason"].tolist() == ["currency_other"]
+    finally:
+        file.write_text(sources)
+        here.server.behave()
+    assert not opened.make("spend", [day]).failed
+    assert opened.lake.read("spend", [day]).num_rows == was
+
+
+def _beside(rows: list[list[str]], cells: list[str]) -> str:
+    return text([[*row, cell] for row, cell in zip(rows, cells, strict=True)])
+
+
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 def test_broken_source_is_named_and_changes_nothing(
     here: Place, opened: Pipeline, caplog: pytest.LogCaptureFixture, fault: Fault

@@ -48,8 +48,7 @@ def made_saas(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     home = tmp_path_factory.mktemp("scored_saas")
     write_saas(build_saas(18, END, 0.03, 7, SAAS_FAULTS), home)
     write_defaults(home / "config")
-    given = {"FUNNEL_HOME": str(home), "FUNNEL_TIMEZONE": "UTC"}
-    pipeline = Pipeline(load_settings(given, dotenv=False))
+    pipeline = Pipeline(load_settings({}, directory=home))
     days = pipeline.all_days()[:18]
     shutil.copytree(home / "exports", home / "whole")
     _put(home / "dumps" / "before", home)

@@ -28,6 +28,9 @@ from funnel_assets.masking import mask_text
 EXTERNAL_ID = "the source's own id"
 """Column of a table under which stands what ``external_id`` of sources.yaml names; absent where it names nothing."""
 
+CURRENCY = "the row's currency"
+"""Column of a table under which stands what ``currency: {column: …}`` of sources.yaml names; absent without it."""
+
 LOAD, DUPLICATE, QUARANTINE = "load", "duplicate", "quarantine"
 
 
@@ -134,6 +137,7 @@ class Cells:
             for name, sheet in fields.items()
         }
         self._external = table.get(EXTERNAL_ID)
+        self.currency = tidy(table[CURRENCY]) if CURRENCY in table.columns else None
 
     def __getitem__(self, name: str) -> pa.Array:
         return self._cells[name]
@@ -154,9 +158,10 @@ class Cells:
         return found
 
     def hashes(self, salt: str = "") -> pa.Array:
-        """Return the hash of each row's content; rows of a source without ids have the hash they always had."""
-        ids = [] if self._external is None else [tidy(self._external)]
-        return row_hashes([*self._cells.values(), *ids], salt)
+        """Return the hash of each row's content; ids and currencies are part of it where a source has them."""
+        more = [] if self._external is None else [tidy(self._external)]
+        more += [] if self.currency is None else [self.currency]
+        return row_hashes([*self._cells.values(), *more], salt)
 
     def external_keys(self, context: "SourceContext") -> pd.Series:
         """Return the pseudonym of the source's own id of each row's person; missing where there is none."""
@@ -206,6 +211,28 @@ def shown(text: str) -> str:
     """Return a cell as it may be shown to people: masked, and not endless."""
     masked = mask_text(text)
     return masked if len(masked) <= 60 else masked[:57] + "..."
+
+
+def find_other_currency(findings: Findings, cells: Cells, context: SourceContext) -> None:
+    """Find rows whose amounts are in another currency than all others: they can't be added to them (SPEC 1)."""
+    if cells.currency is None:
+        return
+    findings.add(
+        as_bools(cells.currency.is_null()),
+        "currency_missing",
+        f"The row doesn't say its currency, so its amounts can't be told from others. It should be "
+        f"{context.currency}: fill it in at the source.",
+    )
+    same = pc.equal(pc.utf8_upper(cells.currency), context.currency).fill_null(True)
+    findings.add_cells(
+        ~as_bools(same),
+        "currency_other",
+        cells.currency,
+        lambda text: (
+            f'The row is in "{text}", all else in {context.currency} (FUNNEL_CURRENCY): amounts of two '
+            "currencies can't be added. Convert it at the source."
+        ),
+    )
 
 
 def find_undated(

@@ -21,6 +21,7 @@ from funnel_assets.domain.parsing.base import (
     SourceContext,
     as_ranks,
     build_index,
+    find_other_currency,
     find_undated,
     finish,
     repeats,
@@ -88,6 +89,7 @@ def _read(
         "sale_id_missing",
         f"The column \"{COLUMNS['sale_id']}\" is empty, so the sale can't be told from others. Ask the CRM's owner.",
     )
+    find_other_currency(unusable, cells, context)
     return read_fields(cells, COLUMNS, context, unusable)
 
 

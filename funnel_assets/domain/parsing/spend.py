@@ -16,6 +16,7 @@ from funnel_assets.domain.parsing.base import (
     Parser,
     SourceContext,
     build_index,
+    find_other_currency,
     find_undated,
     find_unreadable_number,
     finish,
@@ -49,6 +50,7 @@ def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext)
     """Read the cells of rows of an index."""
     cells = Cells(table, COLUMNS)
     findings = Findings(cells.size).carry(index)
+    find_other_currency(findings, cells, context)
     read, rounded = read_fields(cells, [name for name in COLUMNS if name != "date"], context, findings)
     findings.add(
         read["cost_paise"].isna().to_numpy(),
