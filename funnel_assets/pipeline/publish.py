@@ -22,7 +22,7 @@ from funnel_assets.pipeline.who import KnownLinks
 from funnel_assets.storage.engine import DuckDBEngine
 from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
 from funnel_assets.storage.quarantine import COLUMNS, Quarantine
-from funnel_assets.storage.views import INDEXES, refresh_statements, view_statements
+from funnel_assets.storage.views import INDEXES, people_statements, refresh_statements, view_statements
 from funnel_assets.storage.warehouse import ColumnDdl, Rows, TableDdl, Warehouse
 
 log = logging.getLogger(__name__)
@@ -202,6 +202,7 @@ def publish(
         replace_days={name: days for name, days in replace.items() if days} | dict.fromkeys(side),
         ddl=[*(table_ddl(contract) for contract in CONTRACTS.values()), *SIDE_TABLES],
         after=[*view_statements(timezone), *INDEXES],
+        around=people_statements(replace),
         refresh=refresh_statements(),
     )
     changed = {name: days for name, days in replace.items() if days}

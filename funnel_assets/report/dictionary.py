@@ -21,6 +21,7 @@ from funnel_assets.exports import Published, harmless
 from funnel_assets.pipeline.graph import NODES
 from funnel_assets.pipeline.publish import published_name
 from funnel_assets.storage.files import write_whole
+from funnel_assets.storage.views import CONTACT_SOURCES, CONTACT_STATE
 
 PAGE = "data_dictionary.html"
 TABLE = "data_dictionary.csv"
@@ -117,7 +118,7 @@ def relations(warehouse: Published) -> list[Relation]:
 
 def _reads(warehouse: Published) -> dict[str, set[str]]:
     """Return the tables that each view reads in the end, through helpers and other views."""
-    direct: dict[str, set[str]] = {}
+    direct = {CONTACT_STATE: set(CONTACT_SOURCES)}
     for row in warehouse.fetch(_READS):
         direct.setdefault(row["reader"], set()).add(row["read"])
 

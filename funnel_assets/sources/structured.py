@@ -8,7 +8,8 @@ import datetime as dt
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from funnel_assets.sources.encoding import to_utf8
 from funnel_assets.sources.tabular import LINE, Dialect, RaggedRow, RawTable, row_text, unique_names
 
 _TEXT = pa.large_string()
+_OBJECTS_AT_ONCE = 200
 
 
 # --- workbooks ------------------------------------------------------------------------------------
@@ -162,18 +164,7 @@ def read_json(data: bytes, *, encoding: str | None, lines: bool, file: str | Non
     text = decoded.data.decode("utf-8")
     ragged: list[RaggedRow] = []
     found = _line_objects(text, ragged, file) if lines else _list_objects(text, ragged, file)
-    columns: dict[str, list[str | None]] = {}
-    numbers: list[int] = []
-    for count, (line, item) in enumerate(found):
-        numbers.append(line)
-        for key, value in item.items():
-            column = columns.get(key)
-            if column is None:
-                column = columns[key] = []
-            column.extend([None] * (count - len(column)))
-            column.append(json_text(value))
-    for column in columns.values():
-        column.extend([None] * (len(numbers) - len(column)))
+    columns, numbers = _columns(found)
     header = tuple(key.strip() for key in columns)
     names = unique_names(header)
     arrays = [blank_to_null(pa.chunked_array([pa.array(column, _TEXT)])) for column in columns.values()]
@@ -190,6 +181,25 @@ def read_json(data: bytes, *, encoding: str | None, lines: bool, file: str | Non
     )
 
 
+def _columns(found: Iterable[tuple[int, dict[str, Any]]]) -> tuple[dict[str, list[str | None]], list[int]]:
+    """Return the values as text by key, and the line of each object; neighbours with the same keys go together."""
+    columns: dict[str, list[str | None]] = {}
+    numbers: list[int] = []
+    for keys, alike in groupby(found, key=lambda numbered: tuple(numbered[1])):
+        while block := list(islice(alike, _OBJECTS_AT_ONCE)):
+            count = len(numbers)
+            numbers.extend(line for line, _ in block)
+            rows = (item.values() for _, item in block)
+            for key, values in zip(keys, zip(*rows, strict=True), strict=True):
+                column = columns.setdefault(key, [])
+                column.extend([None] * (count - len(column)))
+                plain = set(map(type, values)) <= {str, type(None)}
+                column.extend(values if plain else map(json_text, values))
+    for column in columns.values():
+        column.extend([None] * (len(numbers) - len(column)))
+    return columns, numbers
+
+
 def json_text(value: Any) -> str | None:
     """Write a JSON value as text: numbers as typed, lists and objects as JSON."""
     if value is None or isinstance(value, str):
@@ -199,8 +209,11 @@ def json_text(value: Any) -> str | None:
     if isinstance(value, _Typed):
         return value.typed
     if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+        return _NESTED.encode(value)
     return str(value)
+
+
+_NESTED = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
 def decoder() -> json.JSONDecoder:

@@ -137,6 +137,7 @@ class Warehouse:
         replace_days: Mapping[str, Sequence[dt.date] | None],
         ddl: Sequence[TableDdl],
         after: Sequence[str] = (),
+        around: Sequence[str] = (),
         refresh: Sequence[str] = (),
     ) -> Published:
         """Replace days in any number of tables, all of them or none, in one transaction.
@@ -149,7 +150,9 @@ class Warehouse:
                 added, changed and dropped to match.
             after: ``CREATE OR REPLACE VIEW`` statements in the order of their dependence. They run only when their
                 text or a table's shape changed.
-            refresh: Statements that bring materialized views up to the tables; they run where ``after`` didn't.
+            around: Statements that run before the rows go, and again when the new ones have come.
+            refresh: Statements that then bring materialized views up to the tables. These and ``around`` run where
+                ``after`` doesn't.
 
         Raises:
             ContractViolation: Rows that don't fit their table, or lie outside the replaced days.
@@ -167,12 +170,14 @@ class Warehouse:
                 self._wait_for_turn(cursor)
                 layout = _Layout(cursor, self._schema, self._analyst)
                 made = layout.prepare(ddl, after)
+                if layout.unchanged:
+                    layout.run_all(around)
                 loads = [
                     self._load(cursor, by_name[name], rows, replace_days[name], new=name in made)
                     for name, rows in sorted(tables.items())
                 ]
                 if not layout.finish(ddl, after, made):
-                    layout.run_all(refresh)
+                    layout.run_all([*around, *refresh])
                 self._analyze(cursor, {n: c for n, (c, _) in zip(sorted(tables), loads, strict=True)}, made)
             rows_written = {name: rows for name, (rows, _) in zip(sorted(tables), loads, strict=True)}
             seconds = time.perf_counter() - started
@@ -384,7 +389,7 @@ class _Layout:
         self._cursor = cursor
         self._schema = schema
         self._analyst = analyst
-        self._unchanged = False
+        self.unchanged = False
         self._our_views: list[str] = []
 
     def prepare(self, ddl: Sequence[TableDdl], after: Sequence[str]) -> frozenset[str]:
@@ -398,8 +403,8 @@ class _Layout:
         signature, self._our_views = self._cursor.fetchone() or (None, [])
         present = self._relations("rvm")
         needed = {table.name for table in ddl} | set(_views_in(after))
-        self._unchanged = signature == self._signature(ddl, after) and needed <= present
-        if self._unchanged:
+        self.unchanged = signature == self._signature(ddl, after) and needed <= present
+        if self.unchanged:
             return frozenset()
         made = [table for table in ddl if table.name not in present]
         for table in made:
@@ -411,7 +416,7 @@ class _Layout:
 
     def finish(self, ddl: Sequence[TableDdl], after: Sequence[str], made: frozenset[str]) -> bool:
         """After the rows: keys and indexes (faster to build then), comments, views, grants. False: nothing to do."""
-        if self._unchanged:
+        if self.unchanged:
             return False
         for table in ddl:
             self._keys(table, new=table.name in made)
@@ -542,7 +547,6 @@ class _Layout:
 
     def _make_views(self, after: Sequence[str]) -> list[str]:
         views = _views_in(after)
-        self._drop_views([view for view in self._our_views if view not in views])
         self._cursor.execute("SAVEPOINT views")
         try:
             self.run_all(after)
@@ -553,6 +557,8 @@ class _Layout:
             self._drop_views(list(dict.fromkeys([*self._our_views, *views])))
             self.run_all(after)
         self._cursor.execute("RELEASE SAVEPOINT views")
+        # Last: until now others of ours may have been built on them.
+        self._drop_views([view for view in self._our_views if view not in views])
         return views
 
     def run_all(self, statements: Sequence[str]) -> None:
@@ -593,7 +599,7 @@ class _Layout:
         personal_anywhere = set().union(*tables.values()) if tables else set()
         self._run("GRANT USAGE ON SCHEMA {} TO {}", sql.Identifier(self._schema), role)
         self._run("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}", sql.Identifier(self._schema), role)
-        for relation in sorted(self._relations() - {"_layout"}):
+        for relation in sorted(name for name in self._relations() if not name.startswith("_")):
             columns = list(self._columns(self._schema, relation))
             hidden = tables.get(relation, personal_anywhere)
             shown = [sql.Identifier(column) for column in columns if column not in hidden]
@@ -641,8 +647,8 @@ class _Layout:
 
 
 def _views_in(statements: Sequence[str]) -> list[str]:
-    """Names of the views that the statements make, without schema and quotes."""
-    pattern = r'\bCREATE\s+(?:OR\s+REPLACE\s+|MATERIALIZED\s+)?VIEW\s+(?:"?\w+"?\.)?"?(\w+)"?'
+    """Names of the views (and tables) that the statements make, without schema and quotes."""
+    pattern = r'\bCREATE\s+(?:OR\s+REPLACE\s+|MATERIALIZED\s+)?(?:VIEW|TABLE)\s+(?:"?\w+"?\.)?"?(\w+)"?'
     return [name for statement in statements for name in re.findall(pattern, statement, re.IGNORECASE)]
 
 

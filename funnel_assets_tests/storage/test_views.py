@@ -17,7 +17,9 @@ from funnel_assets.storage.views import (
     INDEXES,
     MATERIALIZED_NAMES,
     VIEW_NAMES,
+    contact_state_query,
     drop_statements,
+    people_statements,
     refresh_statements,
     view_statements,
 )
@@ -217,7 +219,7 @@ def test_readers_keep_the_old_rows_and_do_not_wait_until_a_refresh_is_committed(
     db.add("scored_contacts", scored("p1", "2026-01-01", "Lead"))
     db.build()
     db.add("scored_contacts", scored("p1", "2026-01-02", "MQL", "Lead"))
-    db.run(*refresh_statements())
+    db.run(*people_statements({"scored_contacts": [day("2026-01-02")]}), *refresh_statements())
     with psycopg2.connect(db.url) as reader, reader.cursor() as cursor:
         cursor.execute("SET statement_timeout = '5s'")
         cursor.execute("SELECT current_stage FROM funnel.crm_contacts")
@@ -226,6 +228,30 @@ def test_readers_keep_the_old_rows_and_do_not_wait_until_a_refresh_is_committed(
     assert db.view("crm_contacts", "current_stage") == [("MQL",)]
     assert db.view("vw_funnel", "current_stage", "users") == [("MQL", 1)]
     assert db.view("vw_stage_transitions", "current_stage", "contacts") == [("Lead", 1), ("MQL", 1)]
+
+
+def test_a_publish_brings_up_the_people_it_concerns_and_no_others(db: Database) -> None:
+    """People who come, change, go from one table of several, and go altogether; each as if all were made anew."""
+    db.add("scored_contacts", *(scored(f"p{number}", "2026-01-01", "Lead") for number in range(4)))
+    db.add("dedup_leads", lead("p0", "2026-01-01"), lead("p2", "2026-01-02"), lead("p4", "2026-01-02"))
+    db.add("sales_enriched", {"person_id": "p3", "date": "2026-01-02", "is_paid": True, "net_amount_inr": 5})
+    db.build()
+    kept = db.rows("SELECT ctid, person_id FROM funnel._contact_state WHERE person_id IN ('p0', 'p1')")
+    second = [day("2026-01-02")]
+    around = people_statements(dict.fromkeys(("scored_contacts", "dedup_leads", "sales_enriched"), second))
+    db.run(*around)
+    db.run("DELETE FROM funnel.dedup_leads WHERE date = '2026-01-02'", "DELETE FROM funnel.sales_enriched")
+    db.add("scored_contacts", scored("p2", "2026-01-02", "MQL", "Lead"), scored("p5", "2026-01-02", "Lead"))
+    db.add("sales_enriched", {"person_id": "p6", "date": "2026-01-02", "is_paid": True, "net_amount_inr": 7})
+    db.run(*around, *refresh_statements())
+    everybody = f"({contact_state_query()})"
+    assert db.rows(f"TABLE funnel._contact_state EXCEPT ALL {everybody}") == []
+    assert db.rows(f"{everybody} EXCEPT ALL TABLE funnel._contact_state") == []
+    people = [("p0",), ("p1",), ("p2",), ("p3",), ("p5",), ("p6",)]
+    assert db.view("_contact_state", "person_id") == people
+    assert (
+        db.rows("SELECT ctid, person_id FROM funnel._contact_state WHERE person_id IN ('p0', 'p1')") == kept
+    )
 
 
 def test_the_time_zone_goes_into_the_clock_and_nothing_else() -> None:

@@ -1,7 +1,7 @@
 -- People and their purchases by channel, campaign and customer tier, added up once per publish.
 CREATE MATERIALIZED VIEW funnel.channel_facts AS
 SELECT
-    lead_source, lead_medium, lead_campaign, icp_tier,
+    lead_source, lead_medium, lead_campaign, coalesce(icp_tier, 'Unknown') AS icp_tier,
     count(first_touch_date) AS leads,
     count(*) FILTER (WHERE first_touch_date IS NOT NULL AND sales > 0) AS converted,
     count(*) FILTER (WHERE sales > 0) AS customers,
@@ -10,8 +10,9 @@ SELECT
     coalesce(sum(first_sale_date - first_touch_date) FILTER (WHERE first_sale_date >= first_touch_date), 0)
         AS wait_days,
     count(*) FILTER (WHERE first_sale_date >= first_touch_date) AS waited
-FROM funnel.contact_facts
-GROUP BY lead_source, lead_medium, lead_campaign, icp_tier;
+FROM funnel._contact_state
+LEFT JOIN funnel.profile_facts USING (person_id)
+GROUP BY 1, 2, 3, 4;
 
 CREATE UNIQUE INDEX channel_facts_key ON funnel.channel_facts (lead_source, lead_medium, lead_campaign, icp_tier);
 

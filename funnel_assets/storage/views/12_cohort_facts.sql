@@ -13,7 +13,7 @@ FROM (
         (date_part('year', first_attended_date) * 12 + date_part('month', first_attended_date) - 1)::int AS attended_month,
         (date_part('year', first_assigned_date) * 12 + date_part('month', first_assigned_date) - 1)::int AS assigned_month,
         (date_part('year', first_sale_date) * 12 + date_part('month', first_sale_date) - 1)::int AS sale_month
-    FROM funnel.contact_facts
+    FROM funnel._contact_state
     WHERE first_touch_date IS NOT NULL
 ) AS contact
 GROUP BY 1, 2, 3, 4;

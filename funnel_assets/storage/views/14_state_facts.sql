@@ -1,7 +1,7 @@
 -- Contacts by where they stand and where they came from, added up once per publish.
 CREATE MATERIALIZED VIEW funnel.state_facts AS
 SELECT lead_source, first_touch_channel, current_stage, count(*) AS users, sum(intent_score) AS intent_points
-FROM funnel.contact_facts
+FROM funnel._contact_state
 WHERE current_stage IS NOT NULL
 GROUP BY lead_source, first_touch_channel, current_stage;
 

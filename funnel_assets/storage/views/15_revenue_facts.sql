@@ -6,12 +6,12 @@ WITH sale AS (
             WHEN sold.origin_touch_at IS NULL THEN 'unknown'
             ELSE coalesce(nullif(lower(btrim(sold.origin_source)), ''), '(none)')
         END AS origin_source,
-        coalesce(contact.icp_tier, 'Unknown') AS icp_tier,
+        coalesce(profile.icp_tier, 'Unknown') AS icp_tier,
         sold.net_amount_inr, sold.total_amount_inr, sold.days_to_revenue,
         -- A sale on the day of the touch took a day: nothing is sold in no time.
         CASE WHEN sold.days_to_revenue IS NOT NULL THEN greatest(sold.days_to_revenue, 1) END AS cycle_days
     FROM funnel.sales_enriched AS sold
-    LEFT JOIN funnel.contact_facts AS contact USING (person_id)
+    LEFT JOIN funnel.profile_facts AS profile USING (person_id)
     WHERE sold.is_paid
 )
 SELECT

@@ -5,7 +5,7 @@ WITH way AS (
     SELECT
         date_trunc('month', first_touch_date::timestamp)::date AS cohort_month, lead_funnel AS funnel,
         first_touch_date, first_registered_date, first_attended_date, first_assigned_date, first_sale_date
-    FROM funnel.contact_facts
+    FROM funnel._contact_state
     WHERE first_touch_date IS NOT NULL
 ),
 step AS (

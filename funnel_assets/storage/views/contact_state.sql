@@ -1,0 +1,77 @@
+-- What is known about some people, one row each.
+WITH state AS (
+    SELECT DISTINCT ON (person_id)
+        person_id, date AS state_date, intent_score, intent_index, current_stage, previous_stage, stage_reason,
+        engagement_health, nurture_track, track_frequency, track_channels, next_playbook, sales_priority,
+        owner_department, override_applied, first_touch_channel, last_engaged_at
+    FROM funnel.scored_contacts
+    WHERE {whom}
+    ORDER BY person_id, date DESC
+),
+stage_began AS (
+    SELECT person_id, max(date) AS stage_since_date
+    FROM funnel.scored_contacts
+    WHERE current_stage IS DISTINCT FROM previous_stage AND {whom}
+    GROUP BY person_id
+),
+touch AS (
+    SELECT DISTINCT ON (person_id)
+        person_id, date AS first_touch_date, origin_touch_at AS first_touch_at, identified_by, city,
+        coalesce(nullif(lower(btrim(origin_source)), ''), '(none)') AS lead_source,
+        coalesce(nullif(lower(btrim(origin_medium)), ''), '(none)') AS lead_medium,
+        coalesce(nullif(lower(btrim(origin_campaign)), ''), '(none)') AS lead_campaign,
+        origin_funnel AS lead_funnel
+    FROM funnel.dedup_leads
+    WHERE {whom}
+    ORDER BY person_id, date
+),
+-- Running counts only grow, so the largest is the latest.
+engagement AS (
+    SELECT
+        person_id,
+        max(total_clicks) AS clicks, max(total_views) AS views, max(total_downloads) AS downloads,
+        max(total_demos_booked) AS demos_booked, max(total_follow_ups) AS follow_ups,
+        max(total_registrations) AS registrations, max(total_attendances) AS attendances,
+        max(total_minutes) AS minutes, max(total_form_submissions) AS form_submissions,
+        max(total_deals_closed) AS deals_closed,
+        max(last_engaged_at) AS last_engaged_at,
+        min(date) FILTER (WHERE registrations > 0) AS first_registered_date,
+        min(date) FILTER (WHERE attendances > 0) AS first_attended_date
+    FROM funnel.engagement_summary
+    WHERE {whom}
+    GROUP BY person_id
+),
+handover AS (
+    SELECT person_id, min(date) AS first_assigned_date
+    FROM funnel.assigned_leads
+    WHERE {whom}
+    GROUP BY person_id
+),
+bought AS (
+    SELECT
+        person_id, min(date) AS first_sale_date, count(*) AS sales,
+        sum(total_amount_inr) AS gross_revenue_inr, sum(net_amount_inr) AS net_revenue_inr
+    FROM funnel.sales_enriched
+    WHERE is_paid AND {whom}
+    GROUP BY person_id
+)
+SELECT
+    person_id, touch.identified_by, touch.city,
+    coalesce(touch.lead_source, 'unknown') AS lead_source,
+    coalesce(touch.lead_medium, 'unknown') AS lead_medium,
+    coalesce(touch.lead_campaign, 'unknown') AS lead_campaign,
+    touch.lead_funnel, touch.first_touch_date, touch.first_touch_at, state.first_touch_channel,
+    state.current_stage, state.previous_stage, state.stage_reason, stage_began.stage_since_date, state.state_date,
+    state.intent_score, state.intent_index, state.engagement_health, state.nurture_track, state.track_frequency,
+    state.track_channels, state.next_playbook, state.sales_priority, state.owner_department, state.override_applied,
+    greatest(state.last_engaged_at, engagement.last_engaged_at) AS last_activity_at,
+    engagement.clicks, engagement.views, engagement.downloads, engagement.demos_booked, engagement.follow_ups,
+    engagement.registrations, engagement.attendances, engagement.minutes, engagement.form_submissions,
+    engagement.deals_closed, engagement.first_registered_date, engagement.first_attended_date, handover.first_assigned_date,
+    bought.first_sale_date, coalesce(bought.sales, 0) AS sales, bought.gross_revenue_inr, bought.net_revenue_inr
+FROM state
+FULL JOIN touch USING (person_id)
+FULL JOIN bought USING (person_id)
+LEFT JOIN stage_began USING (person_id)
+LEFT JOIN engagement USING (person_id)
+LEFT JOIN handover USING (person_id)
