@@ -8,7 +8,7 @@ import datetime as dt
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any
 
@@ -26,7 +26,7 @@ from funnel_assets.sources.encoding import to_utf8
 from funnel_assets.sources.tabular import LINE, Dialect, RaggedRow, RawTable, row_text, unique_names
 
 _TEXT = pa.large_string()
-_OBJECTS_AT_ONCE = 200
+_OBJECTS_AT_ONCE = 1_000
 
 
 # --- workbooks ------------------------------------------------------------------------------------
@@ -164,10 +164,10 @@ def read_json(data: bytes, *, encoding: str | None, lines: bool, file: str | Non
     text = decoded.data.decode("utf-8")
     ragged: list[RaggedRow] = []
     found = _line_objects(text, ragged, file) if lines else _list_objects(text, ragged, file)
-    columns, numbers = _columns(found)
-    header = tuple(key.strip() for key in columns)
+    texts, numbers = _texts(found)
+    header = tuple(key.strip() for key in texts.column_names)
     names = unique_names(header)
-    arrays = [blank_to_null(pa.chunked_array([pa.array(column, _TEXT)])) for column in columns.values()]
+    arrays = [blank_to_null(column) for column in texts.columns]
     table = pa.table([*arrays, pa.array(numbers, pa.int64())], names=[*names, LINE])
     return RawTable(
         table=table,
@@ -181,23 +181,26 @@ def read_json(data: bytes, *, encoding: str | None, lines: bool, file: str | Non
     )
 
 
-def _columns(found: Iterable[tuple[int, dict[str, Any]]]) -> tuple[dict[str, list[str | None]], list[int]]:
-    """Return the values as text by key, and the line of each object; neighbours with the same keys go together."""
-    columns: dict[str, list[str | None]] = {}
-    numbers: list[int] = []
-    for keys, alike in groupby(found, key=lambda numbered: tuple(numbered[1])):
-        while block := list(islice(alike, _OBJECTS_AT_ONCE)):
-            count = len(numbers)
-            numbers.extend(line for line, _ in block)
-            rows = (item.values() for _, item in block)
+def _texts(found: Iterator[tuple[int, dict[str, Any]]]) -> tuple[pa.Table, list[int]]:
+    """Return the values as text, a column for each key, and the line of each object."""
+    pieces, numbers = [pa.table({})], list[int]()
+    while block := list(islice(found, _OBJECTS_AT_ONCE)):
+        numbers.extend(line for line, _ in block)
+        columns: dict[str, list[str | None]] = {}
+        count = 0
+        # Neighbours with the same keys go together: several times as fast as one by one.
+        for keys, alike in groupby((item for _, item in block), key=tuple):
+            rows = [item.values() for item in alike]
             for key, values in zip(keys, zip(*rows, strict=True), strict=True):
                 column = columns.setdefault(key, [])
                 column.extend([None] * (count - len(column)))
                 plain = set(map(type, values)) <= {str, type(None)}
                 column.extend(values if plain else map(json_text, values))
-    for column in columns.values():
-        column.extend([None] * (len(numbers) - len(column)))
-    return columns, numbers
+            count += len(rows)
+        for column in columns.values():
+            column.extend([None] * (count - len(column)))
+        pieces.append(pa.table({key: pa.array(column, _TEXT) for key, column in columns.items()}))
+    return pa.concat_tables(pieces, promote_options="default"), numbers
 
 
 def json_text(value: Any) -> str | None:
