@@ -170,7 +170,7 @@ def changes(
     if found.sources.empty and found.figures.empty:
         screen.print(f"Nothing that was there before {moment:%Y-%m-%d %H:%M} has changed since.")
         return
-    for table in tables.changes(found):
+    for table in tables.changes(found, currency=settings.currency):
         screen.print(table)
     told = (
         "The rows above account for every difference."
@@ -240,9 +240,9 @@ def export(
     server = launch.prepare(settings)
     opened = Pipeline(settings, server)
     folder = out or settings.exports
-    written = exports.write(opened.warehouse, folder)
+    written = exports.write(opened.warehouse, folder, settings.currency)
     listed = unmapped.write(opened.warehouse, opened.tables(), folder)
-    told = dictionary.write(opened.warehouse, folder)
+    told = dictionary.write(opened.warehouse, folder, settings.currency)
     screen.print(f"{len(written) + len(told) + (listed is not None)} files in {folder}")
 
 
@@ -260,7 +260,8 @@ def data_dictionary(
 
     settings = _settings()
     server = launch.prepare(settings)
-    for path in dictionary.write(Pipeline(settings, server).warehouse, out or settings.exports):
+    opened = Pipeline(settings, server)
+    for path in dictionary.write(opened.warehouse, out or settings.exports, settings.currency):
         screen.print(str(path), soft_wrap=True)
 
 
@@ -276,8 +277,9 @@ def preview_mapping(
     from funnel_assets.pipeline import preview
     from funnel_assets.pipeline.pipeline import Pipeline
 
-    found = preview.preview_mapping(Pipeline(_settings()), file)
-    for shown in tables.mapping_preview(found.before, found.after, found.moves):
+    settings = _settings()
+    found = preview.preview_mapping(Pipeline(settings), file)
+    for shown in tables.mapping_preview(found.before, found.after, found.moves, settings.currency):
         screen.print(shown)
     if found.waiting:
         screen.print(

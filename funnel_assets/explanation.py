@@ -565,8 +565,8 @@ class _Page:
             )
             self._heading(
                 f"Sale {row['date']}",
-                f"{row['sale_id']}, {counts}: net {_rupees(row['net_amount_paise'])} of "
-                f"{_rupees(row['total_amount_paise'])}",
+                f"{row['sale_id']}, {counts}: net {_money(row, 'net_amount_paise')} of "
+                f"{_money(row, 'total_amount_paise')}",
             )
             self._say(f"Final funnel: {row['final_funnel']}. {funnel_rule(row)}")
             self._say(_sale_origin(row))
@@ -683,8 +683,8 @@ def _attended(flag: str) -> str:
     return {"Yes": "attended", "No": "seen by Zoom, didn't attend", "0": "never seen by Zoom"}[flag]
 
 
-def _rupees(paise: int | None) -> str:
-    return figures.rupees(None if paise is None else figures.ratio(paise, 100))
+def _money(row: Row, name: str) -> str:
+    return figures.money(figures.ratio(row[name], 100), row["currency"])
 
 
 def _days(count: int) -> str:

@@ -26,6 +26,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import xlsxwriter
 
+from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.errors import FunnelError
 from funnel_assets.storage.views import VIEW_NAMES
@@ -104,7 +105,7 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_DANGEROUS) else text
 
 
-def write(warehouse: Published, out: Path) -> list[Path]:
+def write(warehouse: Published, out: Path, currency: str = DEFAULT_CURRENCY) -> list[Path]:
     """Write every view and the mart as CSV and Parquet, and the main ones as sheets of one workbook.
 
     Each file is whole before it takes the place of the one of last time, and all are of the same publish.
@@ -112,6 +113,7 @@ def write(warehouse: Published, out: Path) -> list[Path]:
     Args:
         warehouse: Where the rows are.
         out: Folder; made if it isn't there.
+        currency: Of all amounts; the workbook groups digits its way.
 
     Returns:
         The files written.
@@ -121,7 +123,7 @@ def write(warehouse: Published, out: Path) -> list[Path]:
     """
     try:
         with _temporary_folder(out) as folder:
-            of_one_publish(warehouse, lambda: _write_all(warehouse, folder))
+            of_one_publish(warehouse, lambda: _write_all(warehouse, folder, currency))
             return [part.replace(out / part.name) for part in sorted(folder.iterdir())]
     except OSError as problem:
         raise FunnelError(
@@ -164,11 +166,11 @@ def _publish_time(warehouse: Published) -> dt.datetime:
     return at
 
 
-def _write_all(warehouse: Published, folder: Path) -> None:
+def _write_all(warehouse: Published, folder: Path, currency: str) -> None:
     relations = [_relation(warehouse, name) for name in RELATIONS]
     for relation in relations:
         _write_pair(warehouse, relation, folder)
-    _write_workbook(relations, folder)
+    _write_workbook(relations, folder, currency)
 
 
 # --- what there is ---------------------------------------------------------------------------------------------
@@ -261,12 +263,12 @@ def _written(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(risky, pc.binary_join_element_wise("'", column, ""), column)
 
 
-def _write_workbook(relations: Sequence[Relation], folder: Path) -> None:
+def _write_workbook(relations: Sequence[Relation], folder: Path, currency: str) -> None:
     """Write the workbook from the Parquet files just written, so that both say the same."""
     chosen = {relation.name: relation for relation in relations}
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(folder / WORKBOOK, {**options, "remove_timezone": True}) as book:
-        styles = _Styles(book)
+        styles = _Styles(book, currency)
         about = book.add_worksheet("About")
         rows: dict[str, int] = {}
         for name in SHEETS:
@@ -280,18 +282,17 @@ def _write_workbook(relations: Sequence[Relation], folder: Path) -> None:
 class _Styles:
     """Formats of the workbook: how each type of cell looks."""
 
-    def __init__(self, book: Any) -> None:
+    def __init__(self, book: Any, currency: str) -> None:
         self.bold = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
         self.wrapped = book.add_format({"text_wrap": True, "valign": "top"})
         self._day = book.add_format({"num_format": "yyyy-mm-dd"})
         self._time = book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
         # Lakh and crore grouping, which Excel knows by no name of its own.
-        self._rupees = book.add_format(
-            {"num_format": "[>=10000000]##\\,##\\,##\\,##0.00;[>=100000]##\\,##\\,##0.00;#,##0.00"}
-        )
-        self._count = book.add_format(
-            {"num_format": "[>=10000000]##\\,##\\,##\\,##0;[>=100000]##\\,##\\,##0;#,##0"}
-        )
+        whole = "#,##0"
+        if currency == DEFAULT_CURRENCY:
+            whole = "[>=10000000]##\\,##\\,##\\,##0;[>=100000]##\\,##\\,##0;#,##0"
+        self._money = book.add_format({"num_format": ";".join(f"{part}.00" for part in whole.split(";"))})
+        self._count = book.add_format({"num_format": whole})
 
     def of(self, kind: pa.DataType) -> Any:
         """Format of a column of this type; None for the plain one."""
@@ -300,7 +301,7 @@ class _Styles:
         if pa.types.is_date(kind):
             return self._day
         if pa.types.is_decimal(kind):
-            return self._rupees
+            return self._money
         return self._count if pa.types.is_integer(kind) else None
 
 

@@ -133,9 +133,9 @@ def _show(pipeline: Pipeline, settings: Settings, screen: Console) -> None:
         "ORDER BY leads DESC NULLS LAST"
     )
     month = rows[0]["month"] if rows else settings.yesterday().replace(day=1)
-    table = tables.funnel(rows, month=month, until=settings.yesterday())
+    table = tables.funnel(rows, month=month, until=settings.yesterday(), currency=settings.currency)
     Console(file=screen.file, width=max(screen.width, TABLE_WIDTH)).print(table)
-    written = exports.write(pipeline.warehouse, settings.exports)
+    written = exports.write(pipeline.warehouse, settings.exports, settings.currency)
     screen.print(f"Report    {page.write(pipeline.warehouse, settings)}")
     screen.print(f"Exports   {settings.exports} ({len(written)} files)")
     screen.print('Database  psql "$(.venv/bin/funnel db-url)"')

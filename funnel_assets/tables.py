@@ -7,6 +7,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from funnel_assets import figures
+from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.masking import mask_text, redact_url
 from funnel_assets.pipeline.changes import Changes
 
@@ -69,13 +71,14 @@ REASONS = {
 Row = Mapping[str, Any]
 
 
-def funnel(rows: Sequence[Row], *, month: dt.date, until: dt.date) -> Table:
+def funnel(rows: Sequence[Row], *, month: dt.date, until: dt.date, currency: str = DEFAULT_CURRENCY) -> Table:
     """Return the funnel of a month so far, one line a funnel category, with a total.
 
     Args:
         rows: Rows of ``vw_funnel_mtd`` of one month, in the order to show.
         month: First day of the month.
         until: Last local day that should be in it; a note says so when the data ends before.
+        currency: Of all amounts.
 
     Unknown figures are a dash, none at all is a 0. CAC is spend per sale over the days on which both are known, so the
     total has one only where no day of the month lacks a part.
@@ -98,12 +101,16 @@ def funnel(rows: Sequence[Row], *, month: dt.date, until: dt.date) -> Table:
     total = _summed(rows, "Total")
     table.add_column("Funnel", footer="Total", overflow="fold")
     for name, title in (COUNTS | AMOUNTS).items():
-        table.add_column(title, footer=figures.grouped(total[name]), justify="right", no_wrap=True)
+        told = figures.grouped(total[name], currency=currency)
+        table.add_column(_titled_in(title, currency), footer=told, justify="right", no_wrap=True)
     for row in shown:
-        table.add_row(
-            Text(str(row["funnel"])), *(figures.grouped(row.get(name)) for name in COUNTS | AMOUNTS)
-        )
+        cells = (figures.grouped(row.get(name), currency=currency) for name in COUNTS | AMOUNTS)
+        table.add_row(Text(str(row["funnel"])), *cells)
     return table
+
+
+def _titled_in(title: str, currency: str) -> str:
+    return title.replace("₹", figures.sign(currency))
 
 
 def _summed(rows: Sequence[Row], name: str) -> dict[str, Any]:
@@ -150,6 +157,7 @@ def mapping_preview(
     before: Mapping[tuple[dt.date, str], Mapping[str, int | None]],
     after: Mapping[tuple[dt.date, str], Mapping[str, int | None]],
     moves: Sequence[Any],
+    currency: str = DEFAULT_CURRENCY,
 ) -> list[Table | Text]:
     """Return what another mapping moves: sources, then each month's funnels with figures before and after.
 
@@ -157,18 +165,20 @@ def mapping_preview(
         before: Figures of ``Preview.before``.
         after: Figures of ``Preview.after``.
         moves: ``Preview.moves``.
+        currency: Of all amounts.
     """
+    number = partial(figures.grouped, currency=currency)
     cells = [cell for cell in sorted(before.keys() | after.keys()) if before.get(cell) != after.get(cell)]
     if not cells and not moves:
         return [Text("No figure would move.")]
     sources = _titled("Sources that move", "Source", "From", "To")
     for title in ("Leads", "Handed over", "Sales", "Revenue ₹"):
-        sources.add_column(title, justify="right", no_wrap=True)
+        sources.add_column(_titled_in(title, currency), justify="right", no_wrap=True)
     for move in moves:
         counts = [move.counts.get(name, 0) for name in ("leads", "handovers", "sales")]
         revenue = Decimal(move.counts.get("net_revenue_paise", 0)) / 100
         sources.add_row(
-            Text(move.source), Text(move.before), Text(move.after), *map(figures.grouped, [*counts, revenue])
+            Text(move.source), Text(move.before), Text(move.after), *map(number, [*counts, revenue])
         )
     moved = _titled("Figures that move, before and after", "Month", "Funnel", "Figure")
     moved.add_column("Before", justify="right", no_wrap=True)
@@ -178,8 +188,8 @@ def mapping_preview(
             then, now = (side.get((month, funnel), {}).get(name) or 0 for side in (after, before))
             if then != now:
                 unit = 100 if name.endswith("_paise") else 1
-                shown = (figures.grouped(Decimal(value) / unit) for value in (now, then))
-                moved.add_row(f"{month:%Y-%m}", Text(funnel), title, *shown)
+                shown = (number(Decimal(value) / unit) for value in (now, then))
+                moved.add_row(f"{month:%Y-%m}", Text(funnel), _titled_in(title, currency), *shown)
     still = [
         title.removesuffix(" ₹").lower()
         for name, title in _PREVIEWED.items()
@@ -258,43 +268,44 @@ def _text(value: Any) -> str:
     return "" if value is None or pd.isna(value) else str(value)
 
 
-def changes(found: Changes, *, most: int = 20) -> list[Table]:
+def changes(found: Changes, *, most: int = 20, currency: str = DEFAULT_CURRENCY) -> list[Table]:
     """Return what changed since a moment as three tables: in the sources, in the numbers, and by whose rows."""
     return [
-        _changed_sources(found.sources, most),
-        _changed_figures(found.figures, most),
-        _changed_by(found.parts, most),
+        _changed_sources(found.sources, most, currency),
+        _changed_figures(found.figures, most, currency),
+        _changed_by(found.parts, most, currency),
     ]
 
 
-def _changed_sources(sources: pd.DataFrame, most: int) -> Table:
+def _changed_sources(sources: pd.DataFrame, most: int, currency: str) -> Table:
     table = _cut("What the sources changed", sources, most)
     for head in ("Dataset", "Day", "Added", "Removed", "Changed"):
         table.add_column(head, justify="left" if head in ("Dataset", "Day") else "right", no_wrap=True)
     per_day = sources.groupby(["dataset", "date"], as_index=False)[["added", "removed", "changed"]].sum()
     for row in per_day.head(most).to_dict("records"):
-        counts = (figures.grouped(row[name]) for name in ("added", "removed", "changed"))
+        counts = (figures.grouped(row[name], currency=currency) for name in ("added", "removed", "changed"))
         table.add_row(row["dataset"], str(row["date"]), *counts)
     return table
 
 
-def _changed_figures(changed: pd.DataFrame, most: int) -> Table:
+def _changed_figures(changed: pd.DataFrame, most: int, currency: str) -> Table:
     table = _cut("What that did to the numbers", changed, most)
     for head in ("Day", "Figure", "Before", "After", "Difference"):
         table.add_column(head, justify="left" if head in ("Day", "Figure") else "right", no_wrap=True)
     for row in changed.head(most).to_dict("records"):
-        shown = (_amount(row["figure"], row[name]) for name in ("before", "after", "difference"))
-        table.add_row(str(row["date"]), FIGURES[row["figure"]], *shown)
+        shown = (_amount(row["figure"], row[name], currency) for name in ("before", "after", "difference"))
+        table.add_row(str(row["date"]), _titled_in(FIGURES[row["figure"]], currency), *shown)
     return table
 
 
-def _changed_by(parts: pd.DataFrame, most: int) -> Table:
+def _changed_by(parts: pd.DataFrame, most: int, currency: str) -> Table:
     table = _cut("By whose rows", parts, most)
     for head in ("Day", "Figure", "Difference", "Person or campaign", "Changed rows"):
         table.add_column(head, justify="right" if head == "Difference" else "left", overflow="fold")
     for row in parts.head(most).to_dict("records"):
-        told = _amount(row["figure"], row["difference"])
-        table.add_row(str(row["date"]), FIGURES[row["figure"]], told, row["who"], row["rows"])
+        told = _amount(row["figure"], row["difference"], currency)
+        title = _titled_in(FIGURES[row["figure"]], currency)
+        table.add_row(str(row["date"]), title, told, row["who"], row["rows"])
     return table
 
 
@@ -303,5 +314,6 @@ def _cut(title: str, rows: pd.DataFrame, most: int) -> Table:
     return _titled(title, caption=more)
 
 
-def _amount(figure: str, value: int) -> str:
-    return figures.grouped(value / 100, 2) if figure.endswith("_paise") else figures.grouped(value)
+def _amount(figure: str, value: int, currency: str) -> str:
+    is_money = figure.endswith("_paise")
+    return figures.grouped(value / 100 if is_money else value, 2 if is_money else 0, currency)

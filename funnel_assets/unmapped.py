@@ -31,7 +31,7 @@ _FACTS = {
     "leads": "People whose first touch of a month came from it",
     "handovers": "Phones handed over to sales under it",
     "sales": "Paid sales that it started",
-    "net_revenue_inr": "Net amount of these sales, INR",
+    "net_revenue_inr": "Net amount of these sales",
     "first_seen": "First day",
     "last_seen": "Last day",
 }

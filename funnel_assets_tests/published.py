@@ -42,10 +42,10 @@ def mart_row(day: dt.date, funnel: str, **figures: Any) -> dict[str, Any]:
     return {"date": day, "funnel": funnel} | _MART | measures | figures
 
 
-def publish_rows(url: str, **tables: Rows) -> Warehouse:
+def publish_rows(url: str, currency: str = "INR", **tables: Rows) -> Warehouse:
     """Publish rows of any tables, all others empty, with every day of the mart recorded as published."""
     warehouse = Warehouse(url)
-    contracts = [table_ddl(contract) for contract in CONTRACTS.values()]
+    contracts = [table_ddl(contract, currency) for contract in CONTRACTS.values()]
     schemas = {
         name: published_table(arrow_schema(contract).empty_table()).schema
         for name, contract in CONTRACTS.items()
@@ -71,7 +71,7 @@ def publish_rows(url: str, **tables: Rows) -> Warehouse:
         },
         replace_days=dict.fromkeys(schemas),
         ddl=[*contracts, *SIDE_TABLES],
-        after=[*view_statements(), *INDEXES],
+        after=[*view_statements(currency=currency), *INDEXES],
     )
     return warehouse
 

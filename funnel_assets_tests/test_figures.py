@@ -37,11 +37,21 @@ def test_grouping_loses_no_digit(value: int) -> None:
 
 
 def test_money() -> None:
-    assert figures.rupees(Decimal("-1234567.4")) == "-₹12,34,567"
-    assert figures.short_rupees(78900) == "₹78,900"
-    assert figures.short_rupees(Decimal("456000")) == "₹4.56 L"
-    assert figures.short_rupees(Decimal("-12300000")) == "-₹1.23 Cr"
-    assert figures.short_rupees(None) == figures.rupees(None) == "-"
+    assert figures.money(Decimal("-1234567.4")) == "-₹12,34,567"
+    assert figures.short_money(78900) == "₹78,900"
+    assert figures.short_money(Decimal("456000")) == "₹4.56 L"
+    assert figures.short_money(Decimal("-12300000")) == "-₹1.23 Cr"
+    assert figures.short_money(None) == figures.money(None) == "-"
+
+
+def test_money_of_another_currency() -> None:
+    assert figures.grouped(Decimal("-12345678.5"), 2, "USD") == "-12,345,678.50"
+    assert figures.money(Decimal("-1234567.4"), "USD") == "-$1,234,567"
+    assert figures.money(1234567, "SEK") == "SEK 1,234,567"
+    assert figures.short_money(456000, "USD") == "$456,000"
+    assert figures.short_money(Decimal("-12300000"), "EUR") == "-€12.30 M"
+    assert figures.short_money(2_500_000_000, "USD") == "$2.50 B"
+    assert figures.short_money(None, "USD") == "-"
 
 
 def test_shares_and_sums_of_the_unknown() -> None:

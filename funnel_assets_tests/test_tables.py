@@ -51,6 +51,15 @@ def test_numbers_are_grouped_as_in_india_and_added_up() -> None:
     assert line(lines, "Total") == ["Total", "1,23,500", "0", "0", "0", "4", "1,23,45,680", "1,000", "250"]
 
 
+def test_dollars_are_grouped_as_in_the_west() -> None:
+    rows = [row("Trials", leads=123456, net_revenue_inr=Decimal("12345678.50"))]
+    lines = shown(tables.funnel(rows, month=MONTH, until=UNTIL, currency="USD"))
+    assert line(lines, "Trials")[1] == "123,456"
+    assert line(lines, "Trials")[6] == "12,345,679"
+    assert "Revenue $" in " ".join(lines)
+    assert "₹" not in " ".join(lines)
+
+
 def test_unknown_is_a_dash_and_none_a_zero() -> None:
     lines = shown(
         tables.funnel([row("Webinar", leads=5, sales=None, cac_inr=None)], month=MONTH, until=UNTIL)

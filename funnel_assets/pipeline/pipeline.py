@@ -137,9 +137,8 @@ class Pipeline:
     def publish(self) -> Published:
         """Bring Postgres up to the lake in one transaction; refuses when rows or money don't add up."""
         tables = self.tables()
-        done = publish(
-            self.lake, self.quarantine, self.warehouse, tables, self.settings.timezone, self._known
-        )
+        timezone, currency = self.settings.timezone, self.settings.currency
+        done = publish(self.lake, self.quarantine, self.warehouse, tables, timezone, currency, self._known)
         if done.days:
             self._list_unmapped(tables)
         return done

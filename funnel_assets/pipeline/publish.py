@@ -13,7 +13,9 @@ from functools import partial
 
 import pyarrow as pa
 
+from funnel_assets import figures
 from funnel_assets.arrow import pc
+from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, ColumnFacts, Contract, arrow_schema, columns
 from funnel_assets.errors import FunnelError
@@ -67,12 +69,12 @@ class Published:
 
 
 def published_name(name: str) -> str:
-    """Name of a contract column in Postgres: money is published in rupees, not paise."""
+    """Name of a contract column in Postgres: money is published in whole units, not hundredths."""
     return name.removesuffix(MINOR_UNITS) + MAJOR_UNITS if name.endswith(MINOR_UNITS) else name
 
 
-def table_ddl(contract: Contract) -> TableDdl:
-    """Return the published table of a contract."""
+def table_ddl(contract: Contract, currency: str = DEFAULT_CURRENCY) -> TableDdl:
+    """Return the published table of a contract; its comments say what amounts are in."""
     return TableDdl(
         name=contract.dataset,
         columns=tuple(
@@ -82,7 +84,7 @@ def table_ddl(contract: Contract) -> TableDdl:
                 if facts.name.endswith(MINOR_UNITS)
                 else _POSTGRES_TYPES[facts.arrow_type],
                 nullable=facts.nullable,
-                comment=_comment(facts),
+                comment=_comment(facts, figures.unit(currency)),
                 personal=facts.personal,
             )
             for facts in columns(contract)
@@ -93,8 +95,8 @@ def table_ddl(contract: Contract) -> TableDdl:
     )
 
 
-def _comment(facts: ColumnFacts) -> str:
-    text = facts.description.replace("in minor units", "in rupees").replace(", minor units", ", rupees")
+def _comment(facts: ColumnFacts, unit: str) -> str:
+    text = facts.description.replace("in minor units", f"in {unit}").replace(", minor units", f", {unit}")
     return f"{text} (column {facts.sheet!r} of the source)" if facts.sheet else text
 
 
@@ -128,7 +130,7 @@ _SIDE_MEANINGS = {
     "tier": "How well it fits: High, Mid or Low",
     "step": "Dataset that the figure comes from",
     "measure": "Figure that was added up",
-    "expected": "Total in the dataset it comes from; amounts in rupees",
+    "expected": "Total in the dataset it comes from; amounts as in all tables",
     "found": "Total in the mart, in the same unit",
     "difference": "found minus expected: 0 when nothing was lost",
 }
@@ -144,7 +146,7 @@ SIDE_TABLES = (
 
 
 def published_table(table: pa.Table) -> pa.Table:
-    """Return a lake table as it is published: paise become rupees with two decimals, exactly."""
+    """Return a lake table as it is published: hundredths become units with two decimals, exactly."""
     arrays, names = [], []
     for name in table.column_names:
         values = table[name]
@@ -164,6 +166,7 @@ def publish(
     warehouse: Warehouse,
     tables: Tables,
     timezone: str,
+    currency: str,
     known: KnownLinks | None = None,
 ) -> Published:
     """Bring Postgres up to the lake.
@@ -174,6 +177,7 @@ def publish(
         warehouse: Where to.
         tables: Config tables.
         timezone: Of local days and of the views' today.
+        currency: Of all amounts.
         known: Where who is who is kept.
 
     Raises:
@@ -200,8 +204,8 @@ def publish(
     warehouse.publish(
         rows | side,
         replace_days={name: days for name, days in replace.items() if days} | dict.fromkeys(side),
-        ddl=[*(table_ddl(contract) for contract in CONTRACTS.values()), *SIDE_TABLES],
-        after=[*view_statements(timezone), *INDEXES],
+        ddl=[*(table_ddl(contract, currency) for contract in CONTRACTS.values()), *SIDE_TABLES],
+        after=[*view_statements(timezone, currency), *INDEXES],
         around=people_statements(replace),
         refresh=refresh_statements(),
     )

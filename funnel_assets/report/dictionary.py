@@ -15,6 +15,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from funnel_assets import figures
+from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.errors import FunnelError
 from funnel_assets.exports import Published, harmless
@@ -26,8 +28,8 @@ from funnel_assets.storage.views import CONTACT_SOURCES, CONTACT_STATE
 PAGE = "data_dictionary.html"
 TABLE = "data_dictionary.csv"
 
+_MONEY = re.compile(r"_inr(_per_day)?$")
 _UNITS = (
-    (re.compile(r"_inr(_per_day)?$"), "rupees"),
     (re.compile(r"_pct$"), "percent"),
     (re.compile(r"minutes$"), "minutes"),
     (re.compile(r"(^|_)days(_|$)"), "days"),
@@ -98,7 +100,7 @@ class Relation:
         return any(column.source for column in self.columns)
 
 
-def relations(warehouse: Published) -> list[Relation]:
+def relations(warehouse: Published, currency: str = DEFAULT_CURRENCY) -> list[Relation]:
     """Return everything that is published, datasets first, then views, then the tables about the pipeline itself.
 
     Raises:
@@ -110,7 +112,7 @@ def relations(warehouse: Published) -> list[Relation]:
     found: dict[str, list[dict[str, Any]]] = {}
     for row in warehouse.fetch(_COLUMNS):
         found.setdefault(row["relation"], []).append(row)
-    told = [_relation(row, found[row["name"]], reads) for row in warehouse.fetch(_RELATIONS)]
+    told = [_relation(row, found[row["name"]], reads, currency) for row in warehouse.fetch(_RELATIONS)]
     places = {name: place for place, name in enumerate(CONTRACTS)}
     kinds = ("dataset", "view", "about the pipeline")
     return sorted(told, key=lambda one: (kinds.index(one.kind), places.get(one.name, 0), one.name))
@@ -128,7 +130,9 @@ def _reads(warehouse: Published) -> dict[str, set[str]]:
     return {name: ends(name) for name in direct}
 
 
-def _relation(row: dict[str, Any], found: list[dict[str, Any]], reads: dict[str, set[str]]) -> Relation:
+def _relation(
+    row: dict[str, Any], found: list[dict[str, Any]], reads: dict[str, set[str]], currency: str
+) -> Relation:
     name, meaning = str(row["name"]), str(row["meaning"])
     contract = CONTRACTS.get(name)
     facts = {published_name(fact.name): fact for fact in columns(contract)} if contract else {}
@@ -154,7 +158,7 @@ def _relation(row: dict[str, Any], found: list[dict[str, Any]], reads: dict[str,
             Column(
                 column["name"],
                 column["type"],
-                unit(column["name"], column["type"]),
+                unit(column["name"], column["type"], currency),
                 re.sub(r" \(column .* of the source\)$", "", column["meaning"]),
                 (fact.sheet or "") if (fact := facts.get(column["name"])) else "",
                 fact.personal if fact else column["name"] in personal,
@@ -164,17 +168,18 @@ def _relation(row: dict[str, Any], found: list[dict[str, Any]], reads: dict[str,
     )
 
 
-def unit(name: str, kind: str) -> str:
+def unit(name: str, kind: str, currency: str = DEFAULT_CURRENCY) -> str:
     """Return the unit of a column, empty for text."""
-    by_name = next((told for pattern, told in _UNITS if pattern.search(name)), None)
+    units = ((_MONEY, figures.unit(currency)), *_UNITS)
+    by_name = next((told for pattern, told in units if pattern.search(name)), None)
     if by_name and kind not in ("text", "boolean", "date", "timestamp with time zone"):
         return by_name
     return _UNITS_OF_TYPES.get(kind, "")
 
 
-def write(warehouse: Published, folder: Path) -> list[Path]:
+def write(warehouse: Published, folder: Path, currency: str = DEFAULT_CURRENCY) -> list[Path]:
     """Write ``data_dictionary.html`` and ``data_dictionary.csv`` into a folder, and return both."""
-    told = relations(warehouse)
+    told = relations(warehouse, currency)
     environment = Environment(
         loader=PackageLoader("funnel_assets.report", "."),
         autoescape=True,
@@ -183,7 +188,9 @@ def write(warehouse: Published, folder: Path) -> list[Path]:
         lstrip_blocks=True,
     )
     kinds = {"dataset": "Datasets", "view": "Views", "about the pipeline": "About the pipeline"}
-    html = environment.get_template("dictionary.html").render(relations=told, kinds=kinds)
+    html = environment.get_template("dictionary.html").render(
+        relations=told, kinds=kinds, unit=figures.unit(currency)
+    )
     write_whole(folder / PAGE, html.encode())
     write_whole(folder / TABLE, _csv(told))
     return [folder / PAGE, folder / TABLE]

@@ -8,6 +8,7 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from funnel_assets import figures
-from funnel_assets.config.settings import Settings
+from funnel_assets.config.settings import DEFAULT_CURRENCY, Settings
 from funnel_assets.exports import Published, of_one_publish
 from funnel_assets.report import charts
 from funnel_assets.report.month import DAYS_QUERY, Change, Month, days_of
@@ -96,46 +97,50 @@ def write(warehouse: Published, settings: Settings) -> Path:
     rows = of_one_publish(
         warehouse, lambda: {name: warehouse.fetch(query) for name, query in QUERIES.items()}
     )
+    now = settings.clock().astimezone(settings.zone)
+    html = render(rows, now=now, currency=settings.currency)
     path = settings.home / FILE
     part = path.with_name(f".{FILE}.{uuid.uuid4().hex}.tmp")
-    part.write_text(render(rows, now=settings.clock().astimezone(settings.zone)), encoding="utf-8")
+    part.write_text(html, encoding="utf-8")
     return part.replace(path)
 
 
-def render(rows: dict[str, Rows], *, now: dt.datetime) -> str:
+def render(rows: dict[str, Rows], *, now: dt.datetime, currency: str = DEFAULT_CURRENCY) -> str:
     """Return the page as HTML.
 
     Args:
         rows: Answers to ``QUERIES``, by name.
         now: When the page is written, in the time zone to show.
+        currency: Of all amounts.
     """
     loader = PackageLoader("funnel_assets.report", "")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {
-        "count": figures.grouped,
-        "rupees": figures.rupees,
+        "count": partial(figures.grouped, currency=currency),
+        "money": partial(figures.money, currency=currency),
         "day": figures.day,
         "percent": figures.percent,
         "ratio": lambda value: figures.UNKNOWN if value is None else f"{value:.2f}×",
         "months": lambda value: figures.UNKNOWN if value is None else f"{value:.1f} mo",
     }
-    return environment.get_template("page.html").render(content(rows, now))
+    return environment.get_template("page.html").render(content(rows, now, currency))
 
 
-def content(rows: dict[str, Rows], now: dt.datetime) -> dict[str, Any]:
+def content(rows: dict[str, Rows], now: dt.datetime, currency: str) -> dict[str, Any]:
     """Return everything the template shows."""
     month = Month(days_of(rows["days"]))
     return {
         "title": f"{month.last:%B %Y}",
         "span": figures.span(month.first, month.last),
         "before_span": figures.span(month.before_first, month.before_last),
-        "tiles": [_tile(name, month.change(name)) for name in HEADLINES],
-        "steps": _steps(month),
+        "tiles": [_tile(name, month.change(name), currency) for name in HEADLINES],
+        "steps": _steps(month, currency),
+        "currency": currency,
         "funnels": rows["funnels"],
         "total": _total(rows["funnels"], month),
-        "trends": [(title, _trend(month, name, title)) for name, title in TRENDS.items()],
+        "trends": [(title, _trend(month, name, title, currency)) for name, title in TRENDS.items()],
         **_channels(rows["channels"]),
-        "decisions": _decisions(rows["decisions"]),
+        "decisions": _decisions(rows["decisions"], currency),
         "checks": len(rows["decisions"]),
         "missing": [f"{figures.day(day)}: {lacks}" for day, lacks in month.missing()],
         "late": _late(rows["freshness"]),
@@ -150,20 +155,20 @@ def content(rows: dict[str, Rows], now: dt.datetime) -> dict[str, Any]:
     }
 
 
-def _decisions(rows: Rows) -> Rows:
+def _decisions(rows: Rows, currency: str) -> Rows:
     """Return what is triggered, one entry for all subjects of which the same is to be done."""
     found: dict[tuple[str, str, Any], dict[str, Any]] = {}
     for row in rows:
         if row["is_triggered"]:
             key = (row["trigger"], row["action"], row["threshold"])
             words = TRIGGERS.get(row["trigger"], row["trigger"].replace("_", " "))
-            measured = f"{row['observed_is']} (limit {_plain(row['threshold'])})"
+            measured = f"{row['observed_is']} (limit {_plain(row['threshold'], currency)})"
             new = {"words": words, "action": row["action"], "measured": measured, "subjects": []}
             # What is checked of a dataset stands behind its name, and in what was measured.
             subject = (
                 row["subject"].partition(": ")[0] if row["trigger"] == "quality_alert" else row["subject"]
             )
-            found.setdefault(key, new)["subjects"].append(f"{subject} {_plain(row['observed'])}")
+            found.setdefault(key, new)["subjects"].append(f"{subject} {_plain(row['observed'], currency)}")
     return list(found.values())
 
 
@@ -181,15 +186,16 @@ def _late(rows: Rows) -> list[str]:
     return [f"{', '.join(names)}: {state}." for state, names in alike.items()]
 
 
-def _plain(value: Decimal | None) -> str:
+def _plain(value: Decimal | None, currency: str) -> str:
     """A measured value as short as it can be said: ``45``, ``2.5``."""
-    return figures.grouped(value, 0 if value is None or value == value.to_integral_value() else 1)
+    decimals = 0 if value is None or value == value.to_integral_value() else 1
+    return figures.grouped(value, decimals, currency)
 
 
-def _tile(name: str, change: Change) -> Tile:
+def _tile(name: str, change: Change, currency: str) -> Tile:
     title, about = HEADLINES[name]
-    short = figures.short_rupees if name in MONEY else figures.grouped
-    exact = figures.rupees(change.now) if name in MONEY and change.now is not None else ""
+    short = partial(figures.short_money if name in MONEY else figures.grouped, currency=currency)
+    exact = figures.money(change.now, currency) if name in MONEY and change.now is not None else ""
     value = short(change.now)
     if change.percent is None:
         moved, tone = figures.UNKNOWN, 0
@@ -201,7 +207,7 @@ def _tile(name: str, change: Change) -> Tile:
     return Tile(title, about, value, exact if exact != value else "", moved, before, tone)
 
 
-def _steps(month: Month) -> list[dict[str, Any]]:
+def _steps(month: Month, currency: str) -> list[dict[str, Any]]:
     """Return the steps of the funnel with their picture and rates."""
     counts = {name: month.change(name).now for name in STEPS}
     largest = max((count for count in counts.values() if count is not None), default=None) or Decimal(1)
@@ -216,7 +222,12 @@ def _steps(month: Month) -> list[dict[str, Any]]:
             for base in bases
         ]
         steps.append(
-            {"title": title, "count": figures.grouped(counts[name]), "rates": rates, "picture": picture}
+            {
+                "title": title,
+                "count": figures.grouped(counts[name], currency=currency),
+                "rates": rates,
+                "picture": picture,
+            }
         )
     return steps
 
@@ -230,9 +241,9 @@ def _total(funnels: Rows, month: Month) -> dict[str, Any]:
     }
 
 
-def _trend(month: Month, name: str, title: str) -> Markup:
+def _trend(month: Month, name: str, title: str, currency: str) -> Markup:
     daily = month.daily(name)
-    words = figures.short_rupees if name in MONEY else figures.grouped
+    words = partial(figures.short_money if name in MONEY else figures.grouped, currency=currency)
     bars = [
         charts.Bar(
             value, f"{figures.day(day)}: {'unknown' if value is None else words(value)}", day >= month.first

@@ -206,7 +206,9 @@ def test_amounts_of_another_currency_are_never_added(
     try:
         file.write_text(sources.replace(name, f"{name}    currency: USD\n"))
         told = fails_alone(here, opened, "spend", caplog)
-        assert re.search(r"source spend_sheet, file sources.yaml, line \d+.*in USD, all else in INR", told), told
+        assert re.search(r"source spend_sheet, file sources.yaml, line \d+.*in USD, all else in INR", told), (
+            told
+        )
         assert "set FUNNEL_CURRENCY=USD" in told
         file.write_text(sources.replace(name, f"{name}    currency: {{column: Currency}}\n"))
         codes = ["Currency", *("EUR" for _ in rows[1:])]

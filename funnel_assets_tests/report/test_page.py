@@ -12,7 +12,7 @@ import pytest
 
 from funnel_assets.config.settings import Settings, load_settings
 from funnel_assets.errors import FunnelError
-from funnel_assets.report import charts, page
+from funnel_assets.report import charts, dictionary, page
 from funnel_assets.report.month import PARTS, Day, Month, span
 from funnel_assets.storage.warehouse import Warehouse
 from funnel_assets_tests.published import mart_row, publish_rows
@@ -97,6 +97,26 @@ def test_headlines_compare_with_the_same_days_of_the_month_before(written: str) 
     assert "Revenue net ₹1.23 Cr - was ₹0" in text
     assert "Spend on ads ₹99,000 ▲ 1000.0 % was ₹9,000" in text
     assert "CAC spend per sale ₹5,500 ▲ 450.0 % was ₹1,000" in text
+
+
+def test_dollars_are_called_dollars_everywhere(database_url: str, tmp_path: Path) -> None:
+    rows = [mart_row(MARCH, "Trials", leads=123456, sales=2, net_revenue_inr=Decimal("12345678"))]
+    warehouse = publish_rows(database_url, "USD", funnel_marts=[row | {"currency": "USD"} for row in rows])
+    told = load_settings(
+        {"FUNNEL_HOME": str(tmp_path), "FUNNEL_CURRENCY": "USD"}, dotenv=False, clock=lambda: NOW
+    )
+    text = Reader(page.write(warehouse, told).read_text(encoding="utf-8")).text
+    assert "Leads new this month 123,456" in text
+    assert "Revenue net $12.35 M" in text
+    assert "$12,345,678" in text
+    assert "Amounts in USD." in text
+    assert "₹" not in text
+    columns = {one.name: one.columns for one in dictionary.relations(warehouse, told.currency)}
+    money = [column for found in columns.values() for column in found if column.name.endswith("_inr")]
+    assert {column.unit for column in money} == {"USD"}
+    meant = " ".join(column.meaning for found in columns.values() for column in found)
+    assert "Cost of ads, USD" in meant
+    assert not re.search(r"\bINR\b|[Rr]upees", meant)
 
 
 def test_more_cost_per_sale_is_bad_news_and_more_leads_good(written: str) -> None:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
+from funnel_assets.config.settings import DEFAULT_CURRENCY
+
 VIEW_NAMES = (
     "crm_contacts",
     "vw_funnel",
@@ -65,17 +67,23 @@ INDEXES = (
 DEFAULT_TIMEZONE = "Asia/Kolkata"
 
 
-def view_statements(timezone: str = DEFAULT_TIMEZONE) -> list[str]:
+def view_statements(timezone: str = DEFAULT_TIMEZONE, currency: str = DEFAULT_CURRENCY) -> list[str]:
     """Return the statements that make all views anew: first what takes the old ones away, then one per file.
 
     Args:
         timezone: Decides when a day is over (``FUNNEL_TIMEZONE``); ``vw_freshness`` asks the clock.
+        currency: Of all amounts (``FUNNEL_CURRENCY``), for the comments.
 
     A view that someone else built on top of ours makes the first statement fail, rather than be dropped with it.
     """
     if not re.fullmatch(r"[A-Za-z0-9_+/-]+", timezone):
         raise ValueError(f"not the name of a time zone: {timezone!r}")
-    made = (sql.replace(DEFAULT_TIMEZONE, timezone) for sql in _files())
+    if not re.fullmatch(r"[A-Z]{3}", currency):
+        raise ValueError(f"not the code of a currency: {currency!r}")
+    made = (
+        re.sub(rf"\b{DEFAULT_CURRENCY}\b", currency, sql.replace(DEFAULT_TIMEZONE, timezone))
+        for sql in _files()
+    )
     return [*drop_statements(), *_make_contact_state(), *made]
 
 
