@@ -84,6 +84,9 @@ def _sales(sides: Sides, leads: pd.DataFrame, sales: pd.DataFrame) -> None:
     sides.checks.exact("sales in all", len(sales), int(marts["sales"].sum()))
     for name in ("gross_revenue_paise", "net_revenue_paise"):
         sides.checks.exact(f"{name} in all", int(sales["amount_cents"].sum()), int(marts[name].sum()))
+    unnamed = rows[rows["email_key"].isna()]
+    sides.checks.exact("sales without e-mail", int(sales["lead"].isna().sum()), len(unnamed))
+    sides.checks.none("sales that stand alone", int(unnamed["external_key"].isna().sum()))
     for name, made in (("sales", rows), ("mart", marts)):
         sides.checks.exact(f"currency of the {name}", {"USD"}, set(made["currency"]))
     recent = sales["paid_at"] - sales["submitted_at"] < pd.Timedelta(days=90)
