@@ -56,6 +56,7 @@ REASONS = {
     "dates_mixed": "Two ways of writing dates",
     "host_or_panelist": "Host or panelist",
     "no_event_date": "No date of the event",
+    "no_time": "Date without a time",
     "not_a_report": "Not a Zoom report",
     "not_an_object": "Not a record",
     "phone_unusable": "Phone can't be used",

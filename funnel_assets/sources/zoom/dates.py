@@ -413,6 +413,13 @@ def _zone(name: str, zones: dict[str, int]) -> int:
     return zones.setdefault(name, len(zones) + 1) if name else 0
 
 
+def without_time(cells: Cells, labels: Labels) -> np.ndarray:
+    """Which distinct texts would be dates if they had a time; midnight would be a guess (``03/22/2025``)."""
+    unread = zip(cells.texts, cells.family.tolist(), strict=True)
+    found = [family < 0 and _one(f"{text} 00:00", labels, None, {})[1] == 1 for text, family in unread]
+    return np.array(found, dtype=bool)
+
+
 def readings(cells: Cells, order: str) -> np.ndarray:
     """Local microseconds since 1970 of the distinct texts under one order; int64 minimum where impossible."""
     if order not in cells.local:

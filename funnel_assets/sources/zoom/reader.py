@@ -28,6 +28,7 @@ from funnel_assets.sources.zoom.dates import (
     same_day_of_every_month,
     take_apart,
     to_utc,
+    without_time,
 )
 from funnel_assets.sources.zoom.errors import ReportRefused
 from funnel_assets.sources.zoom.fit import (
@@ -70,6 +71,7 @@ _DETAILS = {
     "weekday_contradicts": "{said} Correct the date under {column}, drop the file again.",
     "minutes_unclear": "{said} Write plain minutes, drop the file again.",
     "date_style": "The date under {column} is written unlike the others of its column. Export again.",
+    "no_time": "The date under {column} has no time: did a spreadsheet cut it off? Export again, drop it unopened.",
     "broken_quote": "A quotation mark opens here and never closes. Correct the line, or export again.",
     "broken_line": "The row ends too early and the next line looks like its rest. Join the two, drop the file again.",
     "unknown_section": "The heading above this row is unknown. Add it to the labels table, then replay.",
@@ -139,7 +141,7 @@ def _read(
     name_id, file_day = _from_name(file)
     minutes = minutes_of(_duration(facts[0]) or "", labels)
     order = _order(blocks, fact_cells, minutes, _Clues(file_day, landed_at, date_order))
-    read = _read_blocks(blocks, order, timezone, kind)
+    read = _read_blocks(blocks, order, timezone, kind, labels)
     if kind == "participants":
         _mark_meeting_staff(read, _first(facts, "host_email"), _first(facts, "host_name"), labels)
     sessions = _sessions(facts, fact_cells, order, timezone, labels)
@@ -343,12 +345,12 @@ class _Rows:
     is_timing_unusable: np.ndarray
 
 
-def _read_blocks(blocks: list[People], order: str, timezone: str, kind: Kind) -> list[_Rows]:
+def _read_blocks(blocks: list[People], order: str, timezone: str, kind: Kind, labels: Labels) -> list[_Rows]:
     """Dates read and every row compared with itself; rows that don't fit are marked on their block."""
     for people in blocks:
         if people.block.section is None and kind == "attendee" and len(blocks) > 1:
             people.block.section = UNKNOWN_SECTION
-    read = [_read_block(people, order, timezone, kind) for people in blocks]
+    read = [_read_block(people, order, timezone, kind, labels) for people in blocks]
     if any(people.block.section == "teams_activity" for people in blocks):
         for rows in read:
             if rows.people.block.section == "teams_people":
@@ -405,7 +407,7 @@ def _shown(block: Block, name: str) -> str:
     return name
 
 
-def _read_block(people: People, order: str, timezone: str, kind: Kind) -> _Rows:
+def _read_block(people: People, order: str, timezone: str, kind: Kind, labels: Labels) -> _Rows:
     count = len(people.block.rows)
     shown = {name: _shown(people.block, name) for name in people.times}
     follows = check_styles({shown[name]: cells for name, cells in people.times.items()})
@@ -417,6 +419,9 @@ def _read_block(people: People, order: str, timezone: str, kind: Kind) -> _Rows:
         if unread.any():
             matched = np.append(cells.family, 0)[cells.codes] >= 0
             people.refuse(unread & matched, "date_style", shown[name])
+            people.refuse(
+                unread & np.append(without_time(cells, labels), False)[cells.codes], "no_time", shown[name]
+            )
             people.refuse(unread, "misaligned", shown[name])
     if people.clock is not None:
         _decide_clock(people, people.clock, times)

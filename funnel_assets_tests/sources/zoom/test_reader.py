@@ -160,6 +160,7 @@ def test_a_short_file_is_read_as_a_long_one(seed: int, monkeypatch: pytest.Monke
     short = read_or_refusal(data)
     for module in (dates, fit):
         monkeypatch.setattr(module, "_FEW", 0)
+    monkeypatch.setattr("funnel_assets.sources.zoom.text._LARGE", 0)
     long = read_or_refusal(data)
     if isinstance(short, str) or isinstance(long, str):
         assert short == long
@@ -241,6 +242,8 @@ def test_doubled_quotes_and_commas_in_custom_questions() -> None:
         ),
         (ASHA.replace("20:00:00", "2:00:00"), "times_contradict"),
         (ASHA.replace('"Mar 22, 2025 20:00:00"', "22.03.2025 20:00"), "date_style"),
+        (ASHA.replace('"Mar 22, 2025 19:05:00"', "03/22/2025"), "no_time"),
+        (ASHA.replace('"Mar 15, 2025 11:23:29"', '"Mar 15, 2025"'), "no_time"),
         (ASHA.removesuffix(",55,Yes,India"), "missing_field"),
         (ASHA.replace("Asha Rao", '"Asha" Rao'), "broken_quote"),
     ],
