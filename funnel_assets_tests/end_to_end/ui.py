@@ -1,6 +1,7 @@
 """A running ``make ui`` and the API that its pages use."""
 
 import contextlib
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -98,6 +99,29 @@ class Ui:
             s={"name": name, **_SELECTOR},
         )["instigationStateOrError"]
         return found.get("ticks", [])
+
+    def told(self, name: str) -> str:
+        """What the log of each tick of a sensor says, as its page shows it."""
+        found = self.ask(
+            """query($s: InstigationSelector!) { instigationStateOrError(instigationSelector: $s) {
+                 ... on InstigationState { ticks(limit: 10) { logEvents { events { message } } } } } }""",
+            s={"name": name, **_SELECTOR},
+        )["instigationStateOrError"]
+        return "\n".join(
+            event["message"] for tick in found.get("ticks", []) for event in tick["logEvents"]["events"]
+        )
+
+    def notes(self, dataset: str, day: dt.date) -> str:
+        """Texts on the newest materialization of a day, as the dataset's page shows them."""
+        found = self.ask(
+            """query($key: AssetKeyInput!, $days: [String!]) { assetOrError(assetKey: $key) { ... on Asset {
+                 assetMaterializations(partitions: $days, limit: 1) { metadataEntries {
+                   ... on MarkdownMetadataEntry { mdStr } ... on TextMetadataEntry { text } } } } } }""",
+            key={"path": [dataset]},
+            days=[str(day)],
+        )["assetOrError"]["assetMaterializations"]
+        entries = [entry for made in found for entry in made["metadataEntries"]]
+        return "\n".join(entry.get("mdStr") or entry.get("text") or "" for entry in entries)
 
     def wait(self, what: str, done: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
         """Wait until something holds; what was logged is in the message if it doesn't."""

@@ -13,7 +13,7 @@ REASONS = {
     "weekday_contradicts": "export the report again and drop it without opening it in a spreadsheet first.",
     "no_event_date": "export the report with its meeting details, or keep the file name that Zoom gave it.",
     "several_events": "export one report for each event.",
-    "encoding": "export the report again; this file's text can't be read.",
+    "encoding": "export the report again and drop it unopened, or save it as UTF-8; this file's text can't be read.",
 }
 
 

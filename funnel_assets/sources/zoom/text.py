@@ -92,7 +92,9 @@ def _decode_bytes(data: bytes) -> str:
             if head_is_utf8 or len(data) - error.start > 1:
                 raise ReportRefused("The file ends inside a character.", reason="truncated") from error
         if _looks_utf8(data):
-            raise ReportRefused("The file's UTF-8 text is damaged.", reason="encoding") from error
+            raise ReportRefused(
+                "The file's UTF-8 text is damaged, or it was saved in another encoding.", reason="encoding"
+            ) from error
     return data.decode("cp1252", errors="replace")
 
 
