@@ -210,6 +210,7 @@ def happen(
         row[column] = there[-1 - value % min(len(there), 40)][column] if value % 9 else ""
 
 
+@pytest.mark.timeout(300 + 120 * HISTORIES)
 @settings(
     max_examples=HISTORIES,
     deadline=None,
