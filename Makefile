@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev
 
-.PHONY: run test ui bench lint types lock screenshots clean
+.PHONY: run test test-long ui bench lint types lock screenshots clean
 
 # The lock file pins every package by hash; the project itself is then installed without asking for more.
 $(VENV)/.installed: requirements.lock pyproject.toml
@@ -21,7 +21,10 @@ run: $(VENV)/.installed
 	@$(BIN)/funnel demo
 
 test: $(VENV)/.installed
-	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -q
+	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -q -m "not long"
+
+test-long: $(VENV)/.installed
+	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -q -m long
 
 ui: $(VENV)/.installed
 	@$(BIN)/funnel ui

@@ -28,7 +28,10 @@ SPARK = pytest.mark.skipif(not HAS_SPARK, reason="needs Java and the spark extra
 DATED = tuple(name for name in DERIVED if name in CONTRACTS)
 
 
-@pytest.fixture(scope="module", params=["duckdb", pytest.param("spark", marks=[SPARK, pytest.mark.spark])])
+@pytest.fixture(
+    scope="module",
+    params=["duckdb", pytest.param("spark", marks=[SPARK, pytest.mark.spark, pytest.mark.long])],
+)
 def engine(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Return an engine that must answer as pandas does."""
     if request.param == "duckdb":

@@ -15,6 +15,8 @@ from funnel_assets_tests.orchestration import harness
 from funnel_assets_tests.orchestration.test_sensors import tick
 from funnel_assets_tests.world import TOKEN, Place, place
 
+pytestmark = pytest.mark.long
+
 WRONG_TOKEN = "wrong-but-still-a-secret"
 OVERRIDDEN = ("919812355501", "overridden@example.com")
 EMAIL = re.compile(r"[\w.+-]+@[\w.-]+\.\w+")

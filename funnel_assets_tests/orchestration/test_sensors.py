@@ -270,6 +270,7 @@ def test_older_file_and_deleted_file_are_not_missed(inbox: Inbox, instance: dg.D
     assert opened.lake.read(DATASET, [NEXT]).num_rows == 2
 
 
+@pytest.mark.long
 def test_a_thousand_files_at_once_are_all_taken_some_runs_a_tick(
     inbox: Inbox, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -519,6 +519,7 @@ def check_whole(opened: Pipeline) -> int:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300 + 60 * KILLS)
 def test_process_killed_at_random_moments_leaves_no_half_day_and_a_rerun_equals(
     here: Place, opened: Pipeline, tmp_path: Path

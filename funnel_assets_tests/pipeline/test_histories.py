@@ -34,6 +34,8 @@ from funnel_assets.storage.postgres import ensure_server
 from funnel_assets_tests.orchestration import harness
 from funnel_assets_tests.world import Place, place, yesterday
 
+pytestmark = pytest.mark.long
+
 HISTORIES = int(os.environ.get("FUNNEL_HISTORIES", "1"))
 DAYS = 5
 PATHS = {

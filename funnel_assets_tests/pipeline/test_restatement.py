@@ -68,6 +68,7 @@ def rebuilt(
     return contents(again)
 
 
+@pytest.mark.long
 def test_range_equals_day_by_day_in_any_order(tmp_path: Path) -> None:
     # On another engine, too: it must not matter either.
     with place(days=3, scale=0.06) as here, harness.secrets_in_environment(here):
@@ -108,6 +109,7 @@ def write_link_rows(here: Place, opened: Pipeline) -> list[dict[str, Any]]:
     return [first, second, third]
 
 
+@pytest.mark.long
 def test_late_edits_restate_exactly_what_a_rebuild_gives(here: Place, tmp_path: Path) -> None:
     opened = pipeline(here)
     days = opened.all_days()

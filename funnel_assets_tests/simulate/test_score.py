@@ -21,6 +21,8 @@ from funnel_assets.simulate.faults import Faults
 from funnel_assets.simulate.saas import build_saas, write_saas
 from funnel_assets.simulate.score import Sides, score_world
 
+pytestmark = pytest.mark.long
+
 # Has a bootcamp, and a month's end in the middle.
 START, DAYS = dt.date(2026, 5, 30), 16
 END = dt.date(2026, 6, 30)

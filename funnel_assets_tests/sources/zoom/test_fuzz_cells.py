@@ -8,6 +8,8 @@ import pytest
 from funnel_assets_tests.sources.zoom.fuzz import check_structure
 from funnel_assets_tests.sources.zoom.generator import CELLS
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("name", CELLS)
 def test_damaged_cells_never_give_a_wrong_row(name: str) -> None:

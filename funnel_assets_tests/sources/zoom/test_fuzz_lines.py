@@ -5,6 +5,8 @@ import pytest
 from funnel_assets_tests.sources.zoom.fuzz import check_noise, check_structure
 from funnel_assets_tests.sources.zoom.generator import LINES, NOISE
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("name", LINES)
 def test_damaged_lines_never_give_a_wrong_row(name: str) -> None:

@@ -5,6 +5,8 @@ import pytest
 from funnel_assets_tests.sources.zoom.fuzz import ROUND_TRIPS, found, read
 from funnel_assets_tests.sources.zoom.generator import make_case
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("part", range(4))
 def test_a_file_made_from_a_truth_reads_as_that_truth(part: int) -> None:
