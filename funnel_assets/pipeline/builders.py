@@ -33,7 +33,7 @@ _SIGHTED = {
 
 def _links(frames: Frames, reader: str) -> Links:
     """All that says who is who up to the range's last day."""
-    return frames.links(tuple(_SIGHTED), lambda: _worked_out(frames, reader))
+    return frames.links(tuple(_SIGHTED), lambda until: _worked_out(until, reader))
 
 
 def _worked_out(frames: Frames, reader: str) -> Links:

@@ -1,12 +1,15 @@
 """How the made datasets are made: inputs from the lake, one call into the domain, days written.
 
-A range is one computation. Should it fail as a whole, it is halved until the days that can't be made stand alone.
+A range is one computation, or a few where it holds many rows. Should one fail, it is halved until the days that can't
+be made stand alone.
 """
 
 import datetime as dt
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import narwhals as nw
@@ -28,6 +31,9 @@ from funnel_assets.storage.lake import Lake
 
 log = logging.getLogger(__name__)
 
+ROWS_AT_ONCE = 500_000
+"""Rows of inputs whose own days are computed at once; look-back and identity come on top."""
+
 
 @dataclass
 class Frames:
@@ -45,6 +51,8 @@ class Frames:
         contents: What is in the lake, and
         known: where who is who is kept for the next dataset; both or none.
         currency: Of all amounts.
+        links_until: Up to which day who is who is worked out, where that is later than ``last``: what is learnt later
+            changes nothing earlier, so the pieces of a long range share one answer.
     """
 
     engine: Engine
@@ -58,6 +66,7 @@ class Frames:
     contents: Contents | None = None
     known: KnownLinks | None = None
     currency: str = DEFAULT_CURRENCY
+    links_until: dt.date | None = None
 
     def _days(self, window: Window) -> list[dt.date]:
         """Those days of the windows of all days to make that can exist."""
@@ -98,12 +107,14 @@ class Frames:
             .to_native()
         )
 
-    def links(self, datasets: Sequence[str], work_out: Callable[[], Links]) -> Links:
-        """Who is who up to the last day, by all days of these datasets: worked out anew only when one changed."""
+    def links(self, datasets: Sequence[str], work_out: Callable[["Frames"], Links]) -> Links:
+        """Who is who, by all days of these datasets up to the last: worked out anew only when one changed."""
         if self.known is None or self.contents is None or self.people is not None:
-            return work_out()
-        of = tuple(self.contents.fingerprint(Input(name, history), self.last) for name in datasets)
-        return self.known.get((*of, self.tables.fingerprint("identity_links")), self.engine, work_out)
+            return work_out(self)
+        until = self if self.links_until is None else replace(self, last=self.links_until)
+        of = tuple(self.contents.fingerprint(Input(name, history), until.last) for name in datasets)
+        key = (*of, self.tables.fingerprint("identity_links"))
+        return self.known.get(key, self.engine, lambda: work_out(until))
 
     def config(self, name: str) -> Any:
         """Frame over a config table."""
@@ -147,8 +158,9 @@ def make_days(
     stale = {day: facts for day, facts in written.items() if day not in outcome.done}
     rows = link_rows(tables.rows("identity_links")) if "identity_links" in node.config else ()
     restate_people(lake, contents, node, stale, wanted, compute, outcome, rows)
-    for first, last in consecutive([day for day in ready if day not in outcome.done]):
-        for part_first, part_last, result in _halving(first, last, compute):
+    todo = [day for day in ready if day not in outcome.done]
+    for first, last in _pieces(node, todo, lake):
+        for part_first, part_last, result in _halving(first, last, partial(compute, links_until=todo[-1])):
             part = days_between(part_first, part_last)
             if isinstance(result, FunnelError):
                 outcome.failed[part_first] = result.located(dataset=dataset, day=part_first)
@@ -163,6 +175,21 @@ def make_days(
             )
     contents.forget(dataset)
     return outcome
+
+
+def _pieces(node: Node, days: Sequence[dt.date], lake: Lake) -> Iterator[tuple[dt.date, dt.date]]:
+    """Cut days into consecutive ranges of so many rows that one fits in the engine's memory."""
+    rows: Counter[dt.date] = Counter()
+    for read in node.inputs:
+        rows.update({day: facts.rows for day, facts in lake.all_facts(read.dataset, days).items()})
+    for first, last in consecutive(days):
+        since, held = first, 0
+        for day in days_between(first, last):
+            if held and held + rows[day] > ROWS_AT_ONCE:
+                yield since, day - dt.timedelta(days=1)
+                since, held = day, 0
+            held += rows[day]
+        yield since, last
 
 
 def _ready(node: Node, days: Sequence[dt.date], outcome: Outcome, contents: Contents) -> list[dt.date]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from funnel_assets.config.settings import load_settings
+from funnel_assets.pipeline import compute
 from funnel_assets.pipeline.graph import NODES, in_order
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets_tests.orchestration import harness
@@ -81,6 +82,25 @@ def test_range_equals_day_by_day_in_any_order(tmp_path: Path) -> None:
         assert contents(single) != contents(opened), "there is something to restate"
         single.restate(days)
         assert contents(single) == contents(opened)
+
+
+def test_a_range_in_pieces_equals_the_range_at_once(
+    made_here: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, in_pieces = pipeline(made_here), pipeline(made_here, FUNNEL_LAKE=str(tmp_path / "lake"))
+    shutil.copytree(made_here.home / "lake", tmp_path / "lake")
+    derived = [name for name in in_order() if not NODES[name].is_source]
+    for name in derived:
+        shutil.rmtree(tmp_path / "lake" / name)
+    monkeypatch.setattr(compute, "ROWS_AT_ONCE", 1)
+    ranges: list[tuple[dt.date, dt.date]] = []
+    tried = compute._tried
+    monkeypatch.setattr(compute, "_tried", lambda *range_: ranges.append(range_[:2]) or tried(*range_))
+    for name in derived:
+        outcome = in_pieces.make(name, in_pieces.all_days(), fetch=False)
+        assert not outcome.failed, outcome.error()
+    assert {first for first, _ in ranges} >= set(in_pieces.all_days())
+    assert contents(in_pieces) == contents(at_once)
 
 
 def test_same_dump_again_changes_no_byte(made_here: Place) -> None:
