@@ -175,6 +175,7 @@ def _links(read: Read, day: dt.date) -> pd.DataFrame:
 
 def _first_letters(names: pd.Series) -> pd.Series:
     plain = names.astype("str").str.lower().str.replace("^[^a-z]+", "", regex=True).where(names.notna(), "")
+    plain = plain.str.replace("^[^ ,]+ *, *", "", regex=True)
     plain = plain.str.replace(r"^(?:mr|mrs|ms|miss|dr|prof|shri|smt)[. ]+", "", regex=True)
     letters = plain.str.replace("[^a-z].*$", "", regex=True).str[:3]
     return letters.where(letters != "")

@@ -14,7 +14,7 @@ from funnel_assets.domain.frames import LOOK_BACK_DAYS, look_back_start, month_s
 from funnel_assets.domain.identity import NAME_LETTERS, SHARED_PHONE_EMAILS
 from funnel_assets.domain.mapping import MISCELLANEOUS
 
-FIRST_NAME = "'^[^a-z]*(?:(?:mr|mrs|ms|miss|dr|prof|shri|smt)[. ]+)?([a-z]*)'"
+FIRST_NAME = "'^[^a-z]*(?:[^ ,]+ *, *)?(?:(?:mr|mrs|ms|miss|dr|prof|shri|smt)[. ]+)?([a-z]*)'"
 SIGHTINGS = """
 SELECT email_key, phone_key, date, min(phone) AS phone, max(seen_at) AS seen_at,
        min(called) AS called

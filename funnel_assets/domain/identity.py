@@ -136,9 +136,10 @@ def _sightings(records: Frame, seen_at: str, name: str | None) -> Frame:
 def first_letters(name: str) -> nw.Expr:
     """Return the first letters of a first name, in lower case, titles left out; null where there are none.
 
-    Only Latin letters: what another script writes isn't compared.
+    ``Rao, Asha`` is Asha, as ``Asha Rao`` is. Only Latin letters: what another script writes isn't compared.
     """
     plain = nw.col(name).str.to_lowercase().str.replace_all("^[^a-z]+", "")
+    plain = plain.str.replace_all("^[^ ,]+ *, *", "")
     plain = plain.str.replace_all(r"^(mr|mrs|ms|miss|dr|prof|shri|smt)[. ]+", "")
     letters = plain.str.replace_all("[^a-z].*$", "").str.slice(0, NAME_LETTERS)
     return nw.when(letters != "").then(letters)

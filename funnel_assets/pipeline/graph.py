@@ -95,7 +95,7 @@ NODES: dict[str, Node] = {
                 Input("engagement_events", history),
             ),
             ("funnel_mapping", "identity_links"),
-            rules_version=2,
+            rules_version=3,
         ),
         Node(
             "engagement_summary",
@@ -105,7 +105,7 @@ NODES: dict[str, Node] = {
                 Input("engagement_events", history, required=True),
             ),
             ("identity_links",),
-            rules_version=2,
+            rules_version=3,
         ),
         Node(
             "scored_contacts",
@@ -121,6 +121,7 @@ NODES: dict[str, Node] = {
                 Input("engagement_events", history),
             ),
             ("funnel_mapping", "identity_links"),
+            rules_version=2,
         ),
         Node(
             "sales_enriched",
@@ -131,7 +132,7 @@ NODES: dict[str, Node] = {
                 Input("engagement_events", history),
             ),
             ("funnel_mapping", "manual_mapping", "manual_funnels", "identity_links"),
-            rules_version=3,
+            rules_version=4,
         ),
         Node(
             "sale_credit",
@@ -142,7 +143,7 @@ NODES: dict[str, Node] = {
                 Input("engagement_events", history),
             ),
             ("funnel_mapping", "identity_links"),
-            rules_version=2,
+            rules_version=3,
         ),
         Node(
             "funnel_marts",
@@ -156,7 +157,7 @@ NODES: dict[str, Node] = {
                 Input("sales_enriched", same_day),
             ),
             ("funnel_mapping", "manual_funnels", "identity_links"),
-            rules_version=3,
+            rules_version=4,
             states_currency=True,
         ),
     )
