@@ -94,19 +94,7 @@ def sale_credit(
     A sale without a known touch keeps its whole revenue in one row a model, with ``touch_number`` 0 and no source, so
     that each model adds up to all paid sales. A missing amount stays missing.
     """
-    sold = pinned(
-        between(nw.from_native(sales_enriched), first, last)
-        .filter(nw.col("is_paid"))
-        .select(
-            "sale_id",
-            nw.col("date").alias("sale_date"),
-            "person_id",
-            "currency",
-            nw.col("total_amount_paise").alias("gross_revenue_paise"),
-            nw.col("net_amount_paise").alias("net_revenue_paise"),
-        ),
-        materialize,
-    )
+    sold = pinned(_paid(between(nw.from_native(sales_enriched), first, last)), materialize)
     touched = all_touches(
         nw.from_native(raw_leads),
         nw.from_native(zoom_attendance),
@@ -120,22 +108,25 @@ def sale_credit(
         mapped(led, nw.from_native(mapping), source="source", day="date", into="funnel"), materialize
     )
     weighed = pinned(told.with_columns(**weights()).drop("_age"), materialize)
-    every = nw.concat(
-        [
-            weighed.filter(nw.col(model) > 0)
-            .with_columns(nw.lit(model).alias("model"), nw.col(model).alias("_weight"))
-            .drop(*MODELS)
-            for model in MODELS
-        ],
-        how="vertical",
-    )
-    credited = _divided(every, materialize)
+    credited = _divided(_by_model(weighed), materialize)
     share = nw.col("_weight").cast(nw.Float64) / nw.col("_total").cast(nw.Float64)
     named = credited.with_columns(share.alias("share")).rename({"date": "touch_date"})
     return shaped(named.rename({"sale_date": "date"}), "sale_credit")
 
 
 _TOUCH = ("touch_id", "date", "touched_at", "source", "medium", "campaign")
+
+
+def _paid(sales: Frame) -> Frame:
+    """Return the sales that were paid, with the amounts to divide."""
+    return sales.filter(nw.col("is_paid")).select(
+        "sale_id",
+        nw.col("date").alias("sale_date"),
+        "person_id",
+        "currency",
+        nw.col("total_amount_paise").alias("gross_revenue_paise"),
+        nw.col("net_amount_paise").alias("net_revenue_paise"),
+    )
 
 
 def _touches_of(sold: Frame, touched: Frame) -> Frame:
@@ -156,6 +147,19 @@ def _touches_of(sold: Frame, touched: Frame) -> Frame:
         nw.col("touches").fill_null(0),
         (nw.col("_last_day") - nw.col("_day")).fill_null(0).alias("_age"),
     ).drop("_day", "_last_day")
+
+
+def _by_model(weighed: Frame) -> Frame:
+    """Return a row for each model that gives the touch any weight, with that weight."""
+    return nw.concat(
+        [
+            weighed.filter(nw.col(model) > 0)
+            .with_columns(nw.lit(model).alias("model"), nw.col(model).alias("_weight"))
+            .drop(*MODELS)
+            for model in MODELS
+        ],
+        how="vertical",
+    )
 
 
 def _divided(every: Frame, materialize: Materialize) -> Frame:

@@ -542,8 +542,31 @@ def _catalogue(world: SaasFolder, checks: Checklist) -> None:
 
 
 def _subscriptions(world: SaasFolder, checks: Checklist) -> None:
-    frame, leads, plans = world.subscriptions, world.leads, world.table("parquet/plans")
+    frame = world.subscriptions
     checks.none("subscriptions: ids used twice", int(frame["id"].duplicated().sum()))
+    _subscribed_plans(world, frame, checks)
+    trial = frame["trial_path"].notna()
+    _subscribed_trials(world.leads, frame, trial, checks)
+    anonymous = int(frame["lead_id"].isna().sum())
+    _near(
+        checks,
+        "subscriptions: anonymous",
+        c.ANONYMOUS_A_YEAR * world.scale * world.days / c.DAYS_A_YEAR,
+        anonymous,
+        1,
+    )
+    paid = frame["paid_at"].notna()
+    old = trial & (frame["created"] < world.end - 17 * _DAY)
+    checks.rate("subscriptions: decided trials that pay", 33.95, int((old & paid).sum()), int(old.sum()), 0.3)
+    _subscription_endings(world, frame, trial, paid, checks)
+    checks.none(
+        "subscriptions: period that ends before it starts",
+        int((frame["current_period_end"] <= frame["current_period_start"]).sum()),
+    )
+
+
+def _subscribed_plans(world: SaasFolder, frame: pd.DataFrame, checks: Checklist) -> None:
+    plans = world.table("parquet/plans")
     joined = _beside(frame, plans.set_index("id")[["amount", "product", "interval"]], "plan_id", "_p")
     checks.none("subscriptions: of unknown plans", int(joined["amount"].isna().sum()))
     checks.none(
@@ -558,7 +581,9 @@ def _subscriptions(world: SaasFolder, checks: Checklist) -> None:
         "subscriptions: another interval than the plan's",
         int((joined["interval"] != joined["plan_interval"]).sum()),
     )
-    trial = frame["trial_path"].notna()
+
+
+def _subscribed_trials(leads: pd.DataFrame, frame: pd.DataFrame, trial: pd.Series, checks: Checklist) -> None:
     length = frame["trial_end"] - frame["trial_start"]
     checks.none("subscriptions: trials that aren't 14 days", int((length[trial] != 14 * _DAY).sum()))
     checks.none(
@@ -567,17 +592,17 @@ def _subscriptions(world: SaasFolder, checks: Checklist) -> None:
     trials = leads[leads["form_type"] == "trial_signup"]
     checks.exact("subscriptions: every trial has one", len(trials), int(trial.sum()))
     checks.none("subscriptions: of unknown leads", int((~frame["lead_id"].dropna().isin(leads["id"])).sum()))
-    anonymous = int(frame["lead_id"].isna().sum())
-    _near(
-        checks,
-        "subscriptions: anonymous",
-        c.ANONYMOUS_A_YEAR * world.scale * world.days / c.DAYS_A_YEAR,
-        anonymous,
-        1,
+    own = leads.set_index("id")["add_time"]
+    started = frame.loc[trial, "lead_id"].map(own)
+    checks.none(
+        "subscriptions: trial that starts at another time than the lead",
+        int((started != frame.loc[trial, "created"]).sum()),
     )
-    paid = frame["paid_at"].notna()
-    old = trial & (frame["created"] < world.end - 17 * _DAY)
-    checks.rate("subscriptions: decided trials that pay", 33.95, int((old & paid).sum()), int(old.sum()), 0.3)
+
+
+def _subscription_endings(
+    world: SaasFolder, frame: pd.DataFrame, trial: pd.Series, paid: pd.Series, checks: Checklist
+) -> None:
     status = frame["status"]
     checks.none("subscriptions: active without paying", int((~paid & (status == "active")).sum()))
     checks.none("subscriptions: trialing after paying", int((paid & (status == "trialing")).sum()))
@@ -593,16 +618,6 @@ def _subscriptions(world: SaasFolder, checks: Checklist) -> None:
     )
     late = trial & ~paid & (frame["trial_end"] < world.end - 3 * _DAY)
     checks.none("subscriptions: trials that never end", int((status[late] == "trialing").sum()))
-    checks.none(
-        "subscriptions: period that ends before it starts",
-        int((frame["current_period_end"] <= frame["current_period_start"]).sum()),
-    )
-    own = leads.set_index("id")["add_time"]
-    started = frame.loc[trial, "lead_id"].map(own)
-    checks.none(
-        "subscriptions: trial that starts at another time than the lead",
-        int((started != frame.loc[trial, "created"]).sum()),
-    )
 
 
 def _revenue(world: SaasFolder, checks: Checklist) -> None:

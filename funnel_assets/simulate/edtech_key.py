@@ -40,6 +40,17 @@ from funnel_assets.simulate.writers import LOST_FROM, PHONE_ISSUES, PHONE_STYLES
 from funnel_assets.simulate.zoom_files import ZoomShelf, dialled_in
 
 _MISTYPED, _NO_MAIL = 5, 6
+_RAW_LEAD = (
+    "name",
+    "email",
+    "phone",
+    "city",
+    "question_1",
+    "utm_source",
+    "utm_medium",
+    "utm_camp",
+    "created",
+)
 KINDS = ("sheet", "zoom_only", "crm_only", "staff")
 
 
@@ -60,9 +71,11 @@ def _pick(values: tuple[str, ...] | list[str], index: Ints) -> pa.Array:
     return pa.array(list(values), pa.string()).take(pa.array(index, mask=index < 0))
 
 
-def _lines(size: int, rows: Ints, first: int = 2) -> pa.Array:
+def _lines(size: int, *files: Ints, first: int = 2) -> pa.Array:
+    """The line of each row in the file that holds it; a file's rows are given in its order."""
     line = np.zeros(size, dtype=np.int64)
-    line[rows] = np.arange(first, first + len(rows))
+    for rows in files:
+        line[rows] = np.arange(first, first + len(rows))
     return pa.array(line, mask=line == 0)
 
 
@@ -107,34 +120,14 @@ class AnswerKey:
         style = np.where(fixed & (person >= 0), 0, text.phone_style)
         there = ((leads["visible_at"] <= now) & (leads["deleted_at"] > now)).to_numpy()
         undated = (leads["kind"] == "undated").to_numpy()
-        lines = np.zeros(size, dtype=np.int64)
-        for sheet in (0, 1):
-            rows = self._exports.lead_rows(sheet, now)
-            lines[rows] = np.arange(2, len(rows) + 2)
         foreign = self._foreign(person)
         at = leads["at"].to_numpy()
-        raw = dict(
-            zip(
-                (
-                    "name",
-                    "email",
-                    "phone",
-                    "city",
-                    "question_1",
-                    "utm_source",
-                    "utm_medium",
-                    "utm_camp",
-                    "created",
-                ),
-                self._exports.lead_cells(np.arange(size), now),
-                strict=True,
-            )
-        )
+        raw = zip(_RAW_LEAD, self._exports.lead_cells(np.arange(size), now), strict=True)
         return pa.table(
             {
                 "row": pa.array(np.arange(size)),
                 "sheet": _pick(("leads", "landing_leads"), leads["sheet"].to_numpy()),
-                "line": pa.array(lines, mask=lines == 0),
+                "line": _lines(size, *(self._exports.lead_rows(sheet, now) for sheet in (0, 1))),
                 "person": pa.array(person, mask=person < 0),
                 "at": utc(np.where(undated, 0, at)),
                 "date": local_date(np.where(undated, 0, at)),
@@ -156,7 +149,7 @@ class AnswerKey:
                 "expected_fate": _pick(
                     ("absent", "quarantine", "loaded"), np.where(there, np.where(undated, 1, 2), 0)
                 ),
-                **{f"raw_{name}": column for name, column in raw.items()},
+                **{f"raw_{name}": column for name, column in raw},
             }
         )
 

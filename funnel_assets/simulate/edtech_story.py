@@ -507,6 +507,47 @@ def _sales(
 ) -> pd.DataFrame:
     """Grain: one sale; at most one a person. Money in paise; instalments fall due every 30 days."""
     draw = Draws(seed, "sales")
+    rows, at = _buyers(calendar, draw, assignments, attendance)
+    programme = cast.programmes()[rows["person"].to_numpy()]
+    size = len(rows)
+    terms = _terms(draw, programme)
+    refund = draw.chance(size, share(5))
+    cancel = draw.chance(size, share(3)) & ~refund
+    stop_after = np.where(draw.chance(size, share(9)), draw.below(size, 5), 99)
+    frame = pd.DataFrame(
+        {
+            "person": rows["person"].to_numpy(),
+            "assignment": rows["index"].to_numpy(),
+            "at": at,
+            "programme": programme,
+            **terms,
+            "stop_after": stop_after,
+            "refund_at": np.where(refund, at + draw.between(size, 2 * DAY, 25 * DAY), FOREVER),
+            "cancel_at": np.where(cancel, at + draw.between(size, 3600, 6 * DAY), FOREVER),
+            "source": rows["source"].to_numpy(),
+            "employee": rows["employee"].to_numpy(),
+            "gateway": draw.below(size, 4),
+            "partner": draw.chance(size, share(7)),
+            "manual": draw.below(size, 100),
+        }
+    )
+    assigned_at = rows["at"].to_numpy()
+    frame["funnel"] = crm_source_funnel(calendar, frame["source"].to_numpy(), assigned_at)
+    late = draw.chance(size, share(1))
+    frame["visible_at"] = at + np.where(late, draw.between(size, DAY, 3 * DAY), draw.below(size, 600))
+    edited = draw.chance(size, share(3))
+    frame["edited_at"] = np.where(edited, frame["visible_at"] + draw.between(size, DAY, 12 * DAY), FOREVER)
+    frame["source_then"] = draw.below(size, len(CAMPAIGNS) - 1)
+    frame["funnel_then"] = crm_source_funnel(calendar, frame["source_then"].to_numpy(), assigned_at)
+    gone = draw.chance(size, share(0.4))
+    frame["deleted_at"] = np.where(gone, frame["visible_at"] + draw.between(size, DAY, 20 * DAY), FOREVER)
+    return frame.reset_index(drop=True)
+
+
+def _buyers(
+    calendar: Calendar, draw: Draws, assignments: pd.DataFrame, attendance: pd.DataFrame
+) -> tuple[pd.DataFrame, Ints]:
+    """The first assignment of everyone who buys, and when they do; who came to an event buys far more often."""
     first = assignments.drop_duplicates("person").reset_index()
     came = attendance.loc[
         attendance["attended"].astype(bool) & (attendance["role"] == "attendee"), "person"
@@ -521,8 +562,12 @@ def _sales(
     inside = at < calendar.end_second
     rows, at = rows[inside], at[inside]
     order = np.argsort(at, kind="stable")
-    rows, at, size = rows.iloc[order], at[order], len(order)
-    programme = cast.programmes()[rows["person"].to_numpy()]
+    return rows.iloc[order], at[order]
+
+
+def _terms(draw: Draws, programme: Ints) -> dict[str, Ints]:
+    """What is bought and how it is to be paid, in paise."""
+    size = len(programme)
     course = np.array(PRICES_PAISE)[programme] * draw.between(size, 70, 100) // 100 // 100 * 100
     ebook = np.where(draw.chance(size, share(18)), 99_900, 0)
     book = np.where(draw.chance(size, share(30)), 249_900, 0)
@@ -531,44 +576,16 @@ def _sales(
     token = np.where(draw.chance(size, share(55)), draw.between(size, 1, 10) * 50_000, 0)
     emi = np.where(emis > 0, total * 70 // 100 // np.maximum(emis, 1) // 100 * 100, 0)
     down = total - emi * emis
-    token = np.minimum(token, down)
-    refund = draw.chance(size, share(5))
-    cancel = draw.chance(size, share(3)) & ~refund
-    stop_after = np.where(draw.chance(size, share(9)), draw.below(size, 5), 99)
-    frame = pd.DataFrame(
-        {
-            "person": rows["person"].to_numpy(),
-            "assignment": rows["index"].to_numpy(),
-            "at": at,
-            "programme": programme,
-            "course_paise": course,
-            "ebook_paise": ebook,
-            "book_paise": book,
-            "total_paise": total,
-            "emis": emis,
-            "emi_paise": emi,
-            "down_paise": down,
-            "token_paise": token,
-            "stop_after": stop_after,
-            "refund_at": np.where(refund, at + draw.between(size, 2 * DAY, 25 * DAY), FOREVER),
-            "cancel_at": np.where(cancel, at + draw.between(size, 3600, 6 * DAY), FOREVER),
-            "source": rows["source"].to_numpy(),
-            "employee": rows["employee"].to_numpy(),
-            "gateway": draw.below(size, 4),
-            "partner": draw.chance(size, share(7)),
-            "manual": draw.below(size, 100),
-        }
-    )
-    frame["funnel"] = crm_source_funnel(calendar, frame["source"].to_numpy(), rows["at"].to_numpy())
-    late = draw.chance(size, share(1))
-    frame["visible_at"] = at + np.where(late, draw.between(size, DAY, 3 * DAY), draw.below(size, 600))
-    edited = draw.chance(size, share(3))
-    frame["edited_at"] = np.where(edited, frame["visible_at"] + draw.between(size, DAY, 12 * DAY), FOREVER)
-    frame["source_then"] = draw.below(size, len(CAMPAIGNS) - 1)
-    frame["funnel_then"] = crm_source_funnel(calendar, frame["source_then"].to_numpy(), rows["at"].to_numpy())
-    gone = draw.chance(size, share(0.4))
-    frame["deleted_at"] = np.where(gone, frame["visible_at"] + draw.between(size, DAY, 20 * DAY), FOREVER)
-    return frame.reset_index(drop=True)
+    return {
+        "course_paise": course,
+        "ebook_paise": ebook,
+        "book_paise": book,
+        "total_paise": total,
+        "emis": emis,
+        "emi_paise": emi,
+        "down_paise": down,
+        "token_paise": np.minimum(token, down),
+    }
 
 
 # --- engagement --------------------------------------------------------------------------------------

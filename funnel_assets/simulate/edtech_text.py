@@ -254,6 +254,26 @@ def spend_state(spend: pd.DataFrame, now: int) -> pd.DataFrame:
     )
 
 
+def _activity_metadata(draw: Draws, kind: Ints) -> Text:
+    """What an event of each type tells beside who and when, as JSON."""
+    page = pa.array(_PAGES).take(pa.array(draw.below(len(kind), len(_PAGES))))
+    return choose(
+        kind,
+        glue('{"page": "', page, '"}'),
+        glue('{"link": "', page, '", "position": ', numbers(draw.below(len(kind), 5)), "}"),
+        '{"asset": "syllabus.pdf"}',
+        '{"slot": "evening"}',
+        '{"outcome": "attended"}',
+        '{"form": "callback"}',
+        '{"stage": "won"}',
+    )
+
+
+def _json_text(text: Text, there: np.ndarray) -> Text:
+    """A JSON string, or null where nothing was given; for text without anything to escape."""
+    return pc.if_else(pa.array(there), glue('"', text, '"'), "null")
+
+
 class Exports:
     """All exports of one story but Zoom's; ``now`` is always a wall-clock second in Asia/Kolkata."""
 
@@ -616,38 +636,19 @@ class Exports:
         in_utc = glue(stamps(at - IST_SECONDS, "%Y-%m-%dT%H:%M:%S"), "Z")
         has_company = draw.chance(size, share(60))
         company = self.writers.company[person]
-        page = pa.array(_PAGES).take(pa.array(draw.below(size, len(_PAGES))))
-        metadata = choose(
-            kind,
-            glue('{"page": "', page, '"}'),
-            glue('{"link": "', page, '", "position": ', numbers(draw.below(size, 5)), "}"),
-            '{"asset": "syllabus.pdf"}',
-            '{"slot": "evening"}',
-            '{"outcome": "attended"}',
-            '{"form": "callback"}',
-            '{"stage": "won"}',
-        )
-        quote = '"'
+        metadata = _activity_metadata(draw, kind)
         reach = frame["reach"].to_numpy()
         line = glue(
             '{"event_id": "',
             self.event_ids(everything),
             '", "email": ',
-            pc.if_else(pa.array(reach == 2), "null", glue(quote, mail, quote)),
+            _json_text(mail, reach != 2),
             ', "phone": ',
-            pc.if_else(pa.array(reach == 1), "null", glue(quote, phone, quote)),
+            _json_text(phone, reach != 1),
             ', "company": ',
-            pc.if_else(
-                pa.array(has_company),
-                glue(quote, pa.array(words.COMPANIES).take(pa.array(company)), quote),
-                "null",
-            ),
+            _json_text(pa.array(words.COMPANIES).take(pa.array(company)), has_company),
             ', "industry": ',
-            pc.if_else(
-                pa.array(has_company),
-                glue(quote, pa.array(words.INDUSTRIES).take(pa.array(company)), quote),
-                "null",
-            ),
+            _json_text(pa.array(words.INDUSTRIES).take(pa.array(company)), has_company),
             ', "event_type": "',
             pa.array(ACTIVITY_TYPES).take(pa.array(kind)),
             '", "channel": "',

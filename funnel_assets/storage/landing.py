@@ -166,32 +166,21 @@ class Landing:
         part = self.temporary(dataset, source)
         try:
             sha256, size = _take(content, part, move=move)
-            with self._locked(dataset, source):
-                target = self._object(dataset, source, sha256, ext)
-                folder = self._records(dataset, source)
-                names = self._record_names(folder)
-                same = self._still_there(folder, names, sha256)
-                if same is not None:
-                    target = self.root / same.path
-                elif not target.exists() or target.stat().st_size != size:
-                    _commit(part, target)
-                earlier = self._before(folder, names, fetched_at)
-                snapshot = Snapshot(
-                    dataset=dataset,
-                    source=source,
-                    origin=origin,
-                    fetched_at=fetched_at.astimezone(dt.UTC),
-                    bytes=size,
-                    sha256=sha256,
-                    path=target.relative_to(self.root).as_posix(),
-                    unchanged=earlier is not None and earlier.sha256 == sha256,
-                    rows=rows if rows is not None or same is None else same.rows,
-                    header=tuple(header) if header is not None else (same.header if same else None),
-                    etag=etag,
-                    last_modified=last_modified,
-                    extra=extra if extra is not None or same is None else same.extra,
-                )
-                self._write_record(snapshot)
+            fetched = Snapshot(
+                dataset=dataset,
+                source=source,
+                origin=origin,
+                fetched_at=fetched_at.astimezone(dt.UTC),
+                bytes=size,
+                sha256=sha256,
+                path=self._object(dataset, source, sha256, ext).relative_to(self.root).as_posix(),
+                rows=rows,
+                header=None if header is None else tuple(header),
+                etag=etag,
+                last_modified=last_modified,
+                extra=extra,
+            )
+            return self._keep(part, fetched)
         except OSError as problem:
             raise FunnelError(
                 f"The landing can't keep this file ({problem.strerror or type(problem).__name__}).",
@@ -201,6 +190,32 @@ class Landing:
             ) from problem
         finally:
             part.unlink(missing_ok=True)
+
+    def _keep(self, part: Path, fetched: Snapshot) -> Snapshot:
+        """Give the bytes their place, unless an earlier fetch did, and record the fetch.
+
+        Where the same bytes are there, what their reader knew of them holds for this fetch too.
+        """
+        with self._locked(fetched.dataset, fetched.source):
+            folder = self._records(fetched.dataset, fetched.source)
+            names = self._record_names(folder)
+            same = self._still_there(folder, names, fetched.sha256)
+            if same is not None:
+                fetched = replace(
+                    fetched,
+                    path=same.path,
+                    rows=same.rows if fetched.rows is None else fetched.rows,
+                    header=same.header if fetched.header is None else fetched.header,
+                    extra=same.extra if fetched.extra is None else fetched.extra,
+                )
+            else:
+                target = self.root / fetched.path
+                if not target.exists() or target.stat().st_size != fetched.bytes:
+                    _commit(part, target)
+            earlier = self._before(folder, names, fetched.fetched_at)
+            unchanged = earlier is not None and earlier.sha256 == fetched.sha256
+            snapshot = replace(fetched, unchanged=unchanged)
+            self._write_record(snapshot)
         return snapshot
 
     def again(self, snapshot: Snapshot, fetched_at: dt.datetime) -> Snapshot:
