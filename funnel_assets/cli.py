@@ -214,7 +214,7 @@ def ui(
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, stop)
     with showcase.sample_sources(settings, screen):
-        process = launch.start_ui(settings, port=port)
+        process = launch.start_ui(port=port)
         screen.print(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C stops it)")
         try:
             code = process.wait()

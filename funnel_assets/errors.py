@@ -7,7 +7,9 @@ Every message names what is known of dataset, day, source, file and line, and en
 Types separate what a retry may mend from what it can't (SPEC 3, CONVENTIONS).
 """
 
+import copy
 import datetime as dt
+from typing import Self
 
 
 class FunnelError(Exception):
@@ -65,17 +67,15 @@ class FunnelError(Exception):
         day: dt.date | str | None = None,
         source: str | None = None,
         file: str | None = None,
-    ) -> "FunnelError":
+    ) -> Self:
         """Return the same error with places filled in that were not known where it was raised."""
-        return type(self)(
-            self.message,
-            dataset=self.dataset or dataset,
-            day=self.day or day,
-            source=self.source or source,
-            file=self.file or file,
-            line=self.line,
-            fix=self.fix,
-        )
+        found = copy.copy(self)
+        found.dataset = self.dataset or dataset
+        found.day = self.day or (None if day is None else str(day))
+        found.source = self.source or source
+        found.file = self.file or file
+        found.args = (found._text(),)
+        return found
 
 
 class SourceUnavailable(FunnelError):

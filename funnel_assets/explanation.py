@@ -627,12 +627,6 @@ def touch_marks(touched: Sequence[Row], leads: Sequence[Row] = ()) -> dict[str, 
     return marks
 
 
-def _brought_by(touch: Row) -> str:
-    """Source, medium and campaign; of a Zoom record without the campaign, which is the event's name, told elsewhere."""
-    names = ("source", "medium") if touch["medium"] == "zoom" else ("source", "medium", "campaign")
-    return " / ".join(str(touch[name]) for name in names if touch[name])
-
-
 def _month(day: dt.date) -> str:
     return f"{calendar.month_abbr[day.month]} {day.year}"
 

@@ -134,7 +134,7 @@ def _tell_failures(instance: dg.DagsterInstance, run_id: str) -> None:
         log.error("%s", told or f"{event.step_key}: {cause.message.strip() if cause else 'failed'}")
 
 
-def start_ui(settings: Settings, *, port: int = UI_PORT, host: str = "127.0.0.1") -> subprocess.Popen[bytes]:
+def start_ui(*, port: int = UI_PORT, host: str = "127.0.0.1") -> subprocess.Popen[bytes]:
     """Start Dagster's webserver and daemon as one child process group; ending it ends both."""
     program = Path(sys.executable).with_name("dagster")
     return subprocess.Popen(

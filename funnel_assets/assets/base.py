@@ -8,7 +8,7 @@ output is still yielded so that later steps run on the good days, and the step t
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
@@ -247,8 +247,3 @@ def _checks(pipeline: Pipeline, outcome: Outcome) -> Iterator[dg.AssetCheckResul
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(unusual[:5]) or "As many rows as usual.",
     )
-
-
-def asset_keys(datasets: Sequence[str]) -> dg.AssetSelection:
-    """Return a selection of these datasets' assets."""
-    return dg.AssetSelection.assets(*datasets)

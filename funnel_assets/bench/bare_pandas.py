@@ -78,7 +78,7 @@ class Read:
 def mart_of_day(dumps: Path, config: Path, inbox: Path, day: dt.date) -> pd.DataFrame:
     """Return the mart's rows of one day: the dimensions and the figures of contract ``funnel_marts``."""
     read = _read(dumps, config, inbox, day)
-    links = _links(read, day)
+    links = _links(read)
     touches = _touches(read, links, day)
     heads = _firsts(touches[touches["date"] >= day.replace(day=1)])
     parts = [
@@ -159,7 +159,7 @@ def _zoom(inbox: Path, tables: dict[str, pd.DataFrame], banned: frozenset[str], 
 # --- people ------------------------------------------------------------------------------------------------
 
 
-def _links(read: Read, day: dt.date) -> pd.DataFrame:
+def _links(read: Read) -> pd.DataFrame:
     sighted = [
         frame[["email_key", "phone_key", "date"]].assign(
             seen_at=frame[at], first_name=_first_letters(frame[name]) if name else None

@@ -405,13 +405,8 @@ def known_phones(records: Frame, links: Links) -> Frame:
     )
 
 
-def shared_phones(links: "Native | Links") -> Native:
-    """Return the phones used with many e-mails: phone_key, shared_from (the local day it became so)."""
-    return shared(opened(links)).to_native()
-
-
 def shared(links: Links) -> Frame:
-    """Do the work of :func:`shared_phones` on Narwhals frames."""
+    """Return the phones used with many e-mails: phone_key, shared_from (the local day it became so)."""
     pairs = links.sightings.group_by("phone_key", "email_key").agg(nw.col("date").min().alias("shared_from"))
     in_order = numbered(pairs, "phone_key", ["shared_from", "email_key"], "nth")
     return in_order.filter(nw.col("nth") == SHARED_PHONE_EMAILS).select("phone_key", "shared_from")

@@ -108,15 +108,3 @@ def numbered(hashes: pa.Array) -> pa.Array:
     """Return ``hash-ordinal`` for each row: unique, and the same set of ids in whatever order the rows stand."""
     numbers = pa.array(ordinals(hashes)).cast(pa.large_string())
     return pc.binary_join_element_wise(hashes, numbers, pa.scalar("-", pa.large_string()))
-
-
-def content_ids(frame: pd.DataFrame, *, ordinal: bool = True, salt: str = "") -> pd.Series:
-    """Return an identity for each row of a frame of text, made of its content.
-
-    Args:
-        frame: Columns of text; every one counts.
-        ordinal: Whether identical rows are told apart by a number (``…-1``, ``…-2``).
-        salt: Text that keeps equal rows of different origin apart.
-    """
-    hashes = row_hashes([as_arrow(frame[name]) for name in frame.columns], salt)
-    return as_text(numbered(hashes) if ordinal else hashes, frame.index)

@@ -6,15 +6,15 @@ file.
 
 import narwhals as nw
 
-from funnel_assets.domain.frames import Frame, Native, first_by, given, last_by, matched
+from funnel_assets.domain.frames import Frame, first_by, given, last_by, matched
 
 MISCELLANEOUS = "Other Sources (Miscellaneous)"
 """The funnel of every source that nobody has mapped yet; the sheet's own words."""
 
 
-def map_funnel(
-    records: Native, mapping: Native, *, source: str, day: str, into: str, keep_missing: bool = False
-) -> Native:
+def mapped(
+    records: Frame, mapping: Frame, *, source: str, day: str, into: str, keep_missing: bool = False
+) -> Frame:
     """Return the records with the funnel of their source added.
 
     Args:
@@ -27,20 +27,8 @@ def map_funnel(
 
     Sources match trimmed and without case, as the sheet's VLOOKUP does. ``deprecated`` rows still map: history keeps
     its funnel. Unknown and missing sources are Miscellaneous. Should two rows be valid at once, the one that became
-    valid last wins, then the funnel that sorts last.
-    """
-    frame = nw.from_native(records)
-    return mapped(
-        frame, nw.from_native(mapping), source=source, day=day, into=into, keep_missing=keep_missing
-    ).to_native()
-
-
-def mapped(
-    records: Frame, mapping: Frame, *, source: str, day: str, into: str, keep_missing: bool = False
-) -> Frame:
-    """Do the work of :func:`map_funnel` on Narwhals frames.
-
-    Texts are trimmed and folded once per distinct source and day, not once per record.
+    valid last wins, then the funnel that sorts last. Texts are trimmed and folded once per distinct source and day, not
+    once per record.
     """
     rules = mapping.filter(~nw.col("source").is_null(), ~nw.col("funnel").is_null()).select(
         matched("source").alias("_key"), nw.col("funnel").alias(into), "valid_from", "valid_to"

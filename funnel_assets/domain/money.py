@@ -4,11 +4,9 @@ Belongs here: reading numbers from text exactly. Does not belong here: which col
 
 Money is in integer minor units (paise for INR). Ad platforms divide micros and write more than two decimals
 (``7307.374``). Refusing such rows would throw away most real spend, so the amount is rounded half to even, and it is
-said: the cell is marked ``is_rounded``, and `rounding_error` gives the exact sum of what rounding added. Anything that
-isn't plainly a number is ``unreadable`` and never becomes zero or null.
+said: the cell is marked ``is_rounded``, and the day's notes count it. Anything that isn't plainly a
+number is ``unreadable`` and never becomes zero or null.
 """
-
-from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -24,8 +22,6 @@ from funnel_assets.domain.text import (
     tidy,
     without_missing_words,
 )
-
-NUMBER_STATUSES = ("ok", "missing", "unreadable")
 
 _CURRENCY_MARKS = {"INR": r"(?:₹|rs\.?|inr\.?|rupees?)", "USD": r"(?:us\$|\$|usd)", "EUR": r"(?:€|eur)"}
 _GROUPED = r"[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}"
@@ -47,8 +43,8 @@ def parse_money(values: pd.Series, *, currency: str = "INR", in_minor_units: boo
         in_minor_units: The source writes whole cents or paise, as Stripe does: ``2900`` is 29.00.
 
     Returns:
-        On the index of ``values``: ``minor`` (Int64, missing unless ok), ``status`` (one of ``NUMBER_STATUSES``),
-        ``is_rounded`` (more than two decimals that weren't zero).
+        On the index of ``values``: ``minor`` (Int64, missing unless ok), ``status`` (``ok``, ``missing`` or
+        ``unreadable``), ``is_rounded`` (more than two decimals that weren't zero).
     """
     texts, places = distinct(without_missing_words(tidy(values)))
     minor, readable, rounded = _read_distinct(_bare_amounts(texts, currency))
@@ -63,7 +59,8 @@ def parse_integers(values: pd.Series) -> pd.DataFrame:
     """Read a column of whole numbers: ``1,204`` and ``12.00`` are; ``12.5`` and ``1e3`` aren't.
 
     Returns:
-        On the index of ``values``: ``number`` (Int64, missing unless ok) and ``status`` (one of ``NUMBER_STATUSES``).
+        On the index of ``values``: ``number`` (Int64, missing unless ok) and ``status`` (``ok``, ``missing`` or
+        ``unreadable``).
     """
     texts, places = distinct(without_missing_words(tidy(values)))
     minor, readable, rounded = _read_distinct(pc.replace_substring_regex(texts, _MINUS_SIGNS, "-"))
@@ -71,16 +68,6 @@ def parse_integers(values: pd.Series) -> pd.DataFrame:
     whole = readable & ~rounded & (hundredths % 100 == 0)
     frame = _spread(pa.array(hundredths // 100), whole, rounded, places, values.index)
     return frame.rename(columns={"minor": "number"})[["number", "status"]]
-
-
-def rounding_error(values: pd.Series, parsed: pd.DataFrame, *, currency: str = "INR") -> Decimal:
-    """Return exactly how much, in minor units, rounding added to a column read by `parse_money` with this result."""
-    rounded = parsed["is_rounded"].to_numpy()
-    if not rounded.any():
-        return Decimal(0)
-    bare = _bare_amounts(tidy(values[rounded]), currency)
-    written = sum((Decimal(text.replace(",", "")) * 100 for text in bare.to_pylist()), Decimal(0))
-    return Decimal(int(parsed.loc[rounded, "minor"].sum())) - written
 
 
 def _bare_amounts(texts: pa.Array, currency: str) -> pa.Array:

@@ -30,19 +30,6 @@ from funnel_assets.simulate.edtech_text import (
 )
 
 _DAY = 86_400_000_000
-KEY_TABLES = (
-    "people",
-    "leads",
-    "events",
-    "attendance",
-    "zoom_files",
-    "assignments",
-    "sales",
-    "spend",
-    "engagement",
-    "daily_funnel",
-    "faults",
-)
 
 
 class EdtechFolder:

@@ -144,7 +144,7 @@ def tell(calendar: Calendar, scale: float, seed: int, faults: Faults) -> Story:
     assignments = _assignments(calendar, seed, cast, leads, events, attendance)
     sales = _sales(calendar, seed, cast, assignments, attendance)
     activity = _activity(calendar, seed, leads, assignments, sales)
-    people = _people(seed, cast, leads)
+    people = _people(seed, cast)
     spend = _spend(calendar, seed, leads)
     story = Story(calendar, seed, people, leads, events, attendance, assignments, activity, sales, spend)
     _plant(story, faults)
@@ -641,7 +641,7 @@ def _activity(
 # --- people and spend --------------------------------------------------------------------------------
 
 
-def _people(seed: int, cast: _Cast, leads: pd.DataFrame) -> pd.DataFrame:
+def _people(seed: int, cast: _Cast) -> pd.DataFrame:
     """Grain: one true person. ``kin`` is the person whose phone they give (their own number mostly)."""
     draw = Draws(seed, "people")
     size = cast.size

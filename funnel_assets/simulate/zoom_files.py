@@ -19,7 +19,7 @@ import pyarrow as pa
 from funnel_assets.simulate import words
 from funnel_assets.simulate.csvtext import pc
 from funnel_assets.simulate.csvtext import words as look_up
-from funnel_assets.simulate.edtech_story import DAY, Story, ZoomEvent, union_seconds
+from funnel_assets.simulate.edtech_story import DAY, Story, ZoomEvent
 from funnel_assets.simulate.faults import Faults, chosen, cut
 from funnel_assets.simulate.rand import Draws, Ints, share
 from funnel_assets.simulate.writers import ZOOM_STYLES, Writers, phone_styles, phones, two_addresses
@@ -614,8 +614,3 @@ def _cell(value: str, delimiter: str) -> str:
     if delimiter in value or '"' in value or "\n" in value or "\r" in value:
         return '"' + value.replace('"', '""') + '"'
     return value
-
-
-def reported_minutes(frame: pd.DataFrame) -> np.ndarray:
-    """True minutes of each attendance row: the union of its intervals in started minutes."""
-    return -(-union_seconds(frame) // 60)

@@ -279,11 +279,6 @@ class Profile:
         """Read what `to_json` wrote."""
         return cls(tuple(ColumnProfile(**column) for column in value["columns"]), value["rows"])
 
-    @classmethod
-    def of_header(cls, header: Sequence[str]) -> "Profile":
-        """Make a profile where only the names are known: type changes can't be seen against it."""
-        return cls(tuple(ColumnProfile(name, "empty", 0) for name in header), 0)
-
 
 @dataclass(frozen=True)
 class TypeChange:

@@ -163,45 +163,15 @@ def again_when_connection_lost(work: Callable[[], _T]) -> _T:
     return work()
 
 
-class PooledRunStorage(PostgresRunStorage):
-    """``dagster-postgres``'s run storage over a shared pool."""
+class _Pooled:
+    """What the three storages share: connections from one pool instead of a new one each time."""
+
+    postgres_url: str
+    _engine: Engine
 
     def __init__(self, postgres_url: str, engine: Engine) -> None:
-        super().__init__(postgres_url)
+        super().__init__(postgres_url)  # type: ignore[call-arg] - of the storage that this is mixed into
         self._engine = engine
-
-    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
-        """Bound how long a page's query may take; the pool is ours already."""
-        self._engine = pooled_engine(self.postgres_url, statement_timeout_ms=statement_timeout)
-
-    def dispose(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
-
-
-class PooledScheduleStorage(PostgresScheduleStorage):
-    """``dagster-postgres``'s schedule storage over a shared pool."""
-
-    def __init__(self, postgres_url: str, engine: Engine) -> None:
-        super().__init__(postgres_url)
-        self._engine = engine
-
-    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
-        """Bound how long a page's query may take; the pool is ours already."""
-        self._engine = pooled_engine(self.postgres_url, statement_timeout_ms=statement_timeout)
-
-    def dispose(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
-
-
-class PooledEventLogStorage(PostgresEventLogStorage):
-    """``dagster-postgres``'s event log over a shared pool; one event or a thousand is one transaction."""
-
-    def __init__(self, postgres_url: str, engine: Engine) -> None:
-        super().__init__(postgres_url)
-        self._engine = engine
-        self._tags_table_exists = False
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
         """Bound how long a page's query may take; the pool is ours already."""
@@ -209,8 +179,22 @@ class PooledEventLogStorage(PostgresEventLogStorage):
 
     def dispose(self) -> None:
         """Stop watching and close the connections."""
-        super().dispose()
+        super().dispose()  # type: ignore[misc] - likewise
         self._engine.dispose()
+
+
+class PooledRunStorage(_Pooled, PostgresRunStorage):
+    """``dagster-postgres``'s run storage over a shared pool."""
+
+
+class PooledScheduleStorage(_Pooled, PostgresScheduleStorage):
+    """``dagster-postgres``'s schedule storage over a shared pool."""
+
+
+class PooledEventLogStorage(_Pooled, PostgresEventLogStorage):
+    """``dagster-postgres``'s event log over a shared pool; one event or a thousand is one transaction."""
+
+    _tags_table_exists = False
 
     def has_table(self, table_name: str) -> bool:
         """As the parent; asked within each write, so a yes about the tags table is remembered."""

@@ -271,23 +271,6 @@ class Landing:
                 return snapshot
         return None
 
-    def newest_after(self, dataset: str, source: str, moment: dt.datetime) -> Snapshot | None:
-        """Return the latest fetch if it was made at or after `moment`, else None.
-
-        A day is never computed from a snapshot taken before it ended (SPEC 3): ask with the end of the day.
-        """
-        snapshot = self.newest(dataset, source)
-        return snapshot if snapshot is not None and snapshot.fetched_at >= moment else None
-
-    def by_sha(self, dataset: str, source: str, sha256: str) -> Snapshot | None:
-        """Return the latest fetch that brought these bytes, or None."""
-        for path in reversed(self._record_files(dataset, source)):
-            if path.stem.endswith(f"-{sha256[:8]}"):
-                snapshot = self._read_record(path)
-                if snapshot is not None and snapshot.sha256 == sha256:
-                    return snapshot
-        return None
-
     # A thousand Zoom reports are dropped at once: keeping one must not read the records of all the others.
 
     def _still_there(self, folder: Path, names: Sequence[str], sha256: str) -> Snapshot | None:

@@ -8,7 +8,13 @@ import pandas as pd
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from funnel_assets.domain.keys import content_ids, email_key, email_keys, phone_key, phone_keys
+from funnel_assets.domain.keys import email_key, email_keys, numbered, phone_key, phone_keys, row_hashes
+from funnel_assets.domain.text import as_arrow, as_text
+
+
+def content_ids(frame: pd.DataFrame, *, ordinal: bool = True, salt: str = "") -> pd.Series:
+    hashes = row_hashes([as_arrow(frame[name]) for name in frame.columns], salt)
+    return as_text(numbered(hashes) if ordinal else hashes, frame.index)
 
 
 def test_pseudonyms_are_the_start_of_sha256() -> None:

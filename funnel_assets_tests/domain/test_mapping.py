@@ -7,7 +7,7 @@ import narwhals as nw
 import pyarrow as pa
 import pytest
 
-from funnel_assets.domain.mapping import MISCELLANEOUS, map_funnel, spelled
+from funnel_assets.domain.mapping import MISCELLANEOUS, mapped, spelled
 from funnel_assets_tests.domain.engines import DuckEngine, PandasEngine
 from funnel_assets_tests.domain.worlds import MAPPING_SCHEMA, manual_funnels_table, mapping_table
 
@@ -35,7 +35,8 @@ def funnels(
             ),
         }
     )
-    found = map_funnel(**frames, source="source", day="date", into="funnel", **options)
+    records, mapping = (nw.from_native(frames[name]) for name in ("records", "mapping"))
+    found = mapped(records, mapping, source="source", day="date", into="funnel", **options).to_native()
     return engine.table(found).sort_by("number")["funnel"].to_pylist()
 
 

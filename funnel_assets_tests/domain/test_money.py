@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from funnel_assets.domain.money import parse_integers, parse_money, rounding_error
+from funnel_assets.domain.money import parse_integers, parse_money
 
 
 def read(text: str | None, currency: str = "INR") -> tuple[int | None, str, bool]:
@@ -117,11 +117,6 @@ def test_more_decimals_are_rounded_half_to_even_and_said(text: str, paise: int) 
 
 def test_decimals_that_are_zero_are_not_rounding() -> None:
     assert read("7307.3700000") == (7307_37, "ok", False)
-
-
-def test_rounding_error_is_exact() -> None:
-    cells = pd.Series(["7307.374", "(1,200.005)", "5", None, "x"], dtype="str")
-    assert rounding_error(cells, parse_money(cells)) == Decimal("-0.4") + Decimal("0.5")
 
 
 def test_another_currency_is_read_by_its_own_sign_only() -> None:

@@ -248,7 +248,7 @@ class Events:
                 number, self._names(members, "panelist"), self._names(members, "host"), self.conductors
             ),
             "starts_at": self._start(members, day),
-            "lasted": self._lasted(members, day),
+            "lasted": self._lasted(members),
         }
 
     def _names(self, members: list[Source], section: str) -> list[str]:
@@ -303,7 +303,7 @@ class Events:
         )
         return min(known) if known else None
 
-    def _lasted(self, members: list[Source], day: dt.date) -> float:
+    def _lasted(self, members: list[Source]) -> float:
         """Minutes the event lasted on a day; infinite where no report says so for that day alone."""
         total = 0.0
         for member in members:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from funnel_assets.domain.dates import parse_day
 from funnel_assets.domain.keys import numbered
+from funnel_assets.domain.mapping import MISCELLANEOUS
 from funnel_assets.domain.parsing.base import (
     Cells,
     Cleaned,
@@ -28,7 +29,6 @@ from funnel_assets.domain.text import as_arrow, as_text, constant
 DATASET = "spend"
 COLUMNS = sheet_columns(DATASET)
 REQUIRED = (COLUMNS["date"], COLUMNS["cost_paise"])
-MISCELLANEOUS = "Other Sources (Miscellaneous)"
 _COUNTED = ("impressions", "clicks")
 
 

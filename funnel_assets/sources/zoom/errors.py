@@ -49,23 +49,3 @@ class ReportRefused(SourceBroken):
             line=line,
             fix=fix or REASONS.get(reason),
         )
-
-    def located(
-        self,
-        *,
-        dataset: str | None = None,
-        day: dt.date | str | None = None,
-        source: str | None = None,
-        file: str | None = None,
-    ) -> "ReportRefused":
-        """Return the same error with places filled in that were not known where it was raised."""
-        return type(self)(
-            self.message,
-            reason=self.reason,
-            dataset=self.dataset or dataset,
-            day=self.day or day,
-            source=self.source or source,
-            file=self.file or file,
-            line=self.line,
-            fix=self.fix,
-        )

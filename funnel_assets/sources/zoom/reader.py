@@ -136,7 +136,7 @@ def _read(
     _check_not_cut(records, layout)
     blocks = [fit(block, labels, timezone) for block in layout.blocks]
     kind = _kind(layout, blocks)
-    facts = _facts(layout, blocks)
+    facts = _facts(layout)
     fact_cells = _fact_cells(facts, layout.zones, labels, timezone)
     name_id, file_day = _from_name(file)
     minutes = minutes_of(_duration(facts[0]) or "", labels)
@@ -218,7 +218,7 @@ def _kind(layout: Layout, blocks: list[People]) -> Kind:
     return "attendee" if any("attended" in people.block.names for people in main) else "participants"
 
 
-def _facts(layout: Layout, blocks: list[People]) -> list[dict[str, str]]:
+def _facts(layout: Layout) -> list[dict[str, str]]:
     """Event facts, one mapping a sitting; single ``label, value`` lines count for the first."""
     facts = [dict(row) for row in layout.facts] or [{}]
     facts[0] = {**layout.single_facts, **facts[0]}
