@@ -8,18 +8,21 @@ before. So people are scored twice: as they are (a share that must reach what th
 tell (exactly).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
 
 from funnel_assets.domain.identity import identify, identity_links
 from funnel_assets.simulate.score import Sides
+from funnel_assets.simulate.zoom_files import LAYOUTS
 from funnel_assets.storage.engine import PandasEngine
 
 _LEAD = ("created_at", "name", "city", "question_1", "utm_source", "utm_medium", "utm_campaign")
 _RAW = ("at", "raw_name", "raw_city", "raw_question_1", "raw_utm_source", "raw_utm_medium", "raw_utm_camp")
 _SHEETS = {"leads": "leads_sheet", "landing_leads": "landing_pages_sheet"}
+WITHOUT_STAFF = {"blank_lines"}
+UNPAID = ("Refunded", "Cancelled")
 _STAGES = {
     "mql_at": ("MQL", "SQL", "Opportunity", "Customer"),
     "sql_at": ("SQL", "Opportunity", "Customer"),
@@ -129,11 +132,22 @@ def _guests(sides: Sides, people: pd.DataFrame) -> pd.DataFrame:
     ``guest`` names them together, ``is_shared`` says that it names several.
     """
     key = sides.key("attendance")
-    key = key[key["role"] == "attendee"].reset_index(drop=True)
+    # A report without sections of its staff lists them as attendees, and nothing tells them apart.
+    untold = (key["role"] == "listed_panelist") & key["event"].isin(_webinars(sides, WITHOUT_STAFF))
+    key = key[(key["role"] == "attendee") | untold].reset_index(drop=True)
     phone = people["phone"].loc[key["person"]].reset_index(drop=True)
     key["guest"] = phone.where(key["has_phone"], key["person"].astype(str))
     key["is_shared"] = key.duplicated(["event", "guest"], keep=False)
     return key
+
+
+def _webinars(sides: Sides, layouts: Collection[str]) -> pd.Series:
+    """Return the numbers of the events of which an Attendee Report of these layouts came whole."""
+    files = sides.key("zoom_files")
+    whole = files["in_inbox"] & ~files["cut"]
+    return files.loc[
+        whole & (files["kind"] == "attendee") & files["layout"].isin(layouts), "events"
+    ].explode()
 
 
 def _whole(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -261,6 +275,13 @@ def _stages(sides: Sides, records: pd.DataFrame, people: pd.DataFrame, one_phone
     ids = records.groupby("person")["pid"].agg(["first", "nunique"])
     ids = ids[(ids["nunique"] == 1) & one_phone.loc[ids.index] & ~ids.index.isin(hidden)]["first"]
     moments = people.set_index("person").loc[ids.index, list(_STAGES)]
+    # A sale that was taken back or deleted since makes nobody a customer; a deal that was told as closed does.
+    sales, told = sides.key("sales"), sides.key("engagement")
+    paid = sales[sales["line"].notna() & ~sales["status"].isin(UNPAID)].groupby("person")["at"].min()
+    closed = (
+        told[(told["event_type"] == "deal_closed") & told["position"].notna()].groupby("person")["at"].min()
+    )
+    moments["customer_at"] = pd.concat([paid, closed], axis=1).min(axis=1).reindex(ids.index)
     for place, stages in enumerate(_STAGES.values()):
         reached = rows[rows["current_stage"].isin(stages)].groupby("person_id")["date"].min()
         truth = moments.iloc[:, place:].min(axis=1).dt.tz_convert("Asia/Kolkata").dt.date
@@ -324,7 +345,7 @@ def _money(sides: Sides) -> None:
         rows[["sale_id", "final_funnel"]],
     )
     marts = sides.made("funnel_marts")
-    paid = key[~key["status"].isin(["Refunded", "Cancelled"])]
+    paid = key[~key["status"].isin(UNPAID)]
     true_sales = paid.groupby(["date", "final_funnel"]).agg(
         sales=("sale_id", "size"), gross=("gross_paise", "sum"), net=("net_paise", "sum")
     )
@@ -372,9 +393,8 @@ def _quarantine(sides: Sides) -> None:
     cut = files.loc[files["cut"] & files["in_inbox"], ["file"]]
     sides.equal("quarantine: exactly the cut reports", cut, zoom.loc[zoom["line"].isna(), ["file"]])
     # A meeting's participant list shows staff without a role, each once.
-    webinars = files.loc[files["kind"] == "attendee", "events"].explode()
-    crew = attendance[(attendance["role"] == "listed_panelist") & attendance["event"].isin(webinars)]
-    crew = crew[crew["reported"]]
+    told = _webinars(sides, set(LAYOUTS) - WITHOUT_STAFF)
+    crew = attendance[(attendance["role"] == "listed_panelist") & attendance["event"].isin(told)]
     set_aside = zoom[zoom["line"].notna()]
     sides.checks.exact("quarantine: staff listed as attendees", len(crew), len(set_aside))
     other = set(set_aside["reason"]) - {"host_or_panelist"}

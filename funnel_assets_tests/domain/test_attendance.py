@@ -196,6 +196,24 @@ def test_two_registrants_of_one_name_are_not_guessed_between() -> None:
     assert gus["attendance_type"].tolist() == ["walk_in", "no_show", "no_show"]
 
 
+@pytest.mark.parametrize(
+    ("join", "minutes", "people"),
+    [
+        ("19:20:00", 40, [("attended", 25), ("walk_in", 40)]),
+        ("19:40:00", 20, [("attended", 45)]),
+    ],
+)
+def test_a_name_seen_while_its_owner_was_there_is_a_namesake_and_later_a_rejoin(
+    join: str, minutes: int, people: list[tuple[str, int]]
+) -> None:
+    own = visit("Gus Pal", "gus@example.com", "19:05:00", "19:30:00", 25)
+    other = visit("Gus Pal", "", join, "20:00:00", minutes, registered=False)
+    result = resolve([read(attendee_report([own, other]), "a.csv"), read(REGISTERED, "r.csv")])
+    gus = result.rows[result.rows["user_name"] == "Gus Pal"]
+    found = zip(gus["attendance_type"], gus["time_in_session_minutes"].astype(int), strict=True)
+    assert sorted(found) == people
+
+
 def test_two_addresses_with_one_phone_are_one_person() -> None:
     twins = REGISTERED + 'Gus,Pal,gus2@example.com,"03/14/2025 10:00:00 AM",approved,Pune,9812300007,Web\n'
     result = resolve([read(twins, "r.csv")])

@@ -201,9 +201,10 @@ def _spellings(group: pd.DataFrame) -> pd.Series:
 def _match_names(long: pd.DataFrame) -> None:
     """Give rows with neither e-mail nor phone to the one person with their full name, or to a person of their own.
 
-    A name of one word ("Rahul", "iPhone") proves nothing: such rows unite only with each other, and only where their
-    times don't overlap, as with someone who dropped out and came back. Two different e-mails are never united by a
-    name: namesakes are common.
+    Who was there under an e-mail or phone at that very time is a namesake: nobody is in two places. A name of one
+    word ("Rahul", "iPhone") proves nothing: such rows unite only with each other, and only where their times don't
+    overlap, as with someone who dropped out and came back. Two different e-mails are never united by a name:
+    namesakes are common.
     """
     unknown = long["person"].isna()
     for _, group in long[long["event"].isin(long.loc[unknown, "event"].unique())].groupby("event"):
@@ -217,8 +218,9 @@ def _match_names(long: pd.DataFrame) -> None:
         for index in group.index[nameless]:
             names = spelled[index]
             found = {p for name in names if " " in name for p in owners.get(name, ())}
-            if len(found) == 1:
-                long.at[index, "person"] = found.pop()
+            owner = found.pop() if len(found) == 1 else None
+            if owner is not None and not _beside(group.loc[index], group[group["person"] == owner]):
+                long.at[index, "person"] = owner
             elif names and (" " in names[0] or names[0] not in overlapping):
                 long.at[index, "person"] = f"n:{names[0]}"
             elif names:
@@ -226,6 +228,12 @@ def _match_names(long: pd.DataFrame) -> None:
                     f"{long.at[index, 'join_time']} {long.at[index, 'leave_time']} {long.at[index, 'line']}"
                 )
                 long.at[index, "person"] = f"r:{names[0]}:{visit}"
+
+
+def _beside(row: pd.Series, others: pd.DataFrame) -> bool:
+    """Return whether a row's visit was at the same time as one of somebody's visits; a missing time proves nothing."""
+    at_once = (others["join_time"] < row["leave_time"]) & (others["leave_time"] > row["join_time"])
+    return bool(at_once.any())
 
 
 def _overlapping_names(rows: pd.DataFrame, spelled: Mapping[Hashable, tuple[str, ...]]) -> set[str]:
