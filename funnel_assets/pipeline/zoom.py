@@ -13,6 +13,7 @@ import logging
 import math
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -462,23 +463,46 @@ class ZoomIngest:
         wanted: dict[dt.date, dict[str, str]],
         tables: Tables,
     ) -> None:
-        result = self._join(kept, set(todo), tables)
-        rows = result.rows.assign(
-            phone_key=phone_keys(result.rows["phone"]), email_key=email_keys(result.rows["email"])
-        )
-        counts = self._counted(result, todo)
-        for source in kept:
-            for day, bad in self._bad_rows(result, kept[source], todo):
-                # Rows set aside by what they say count on each of their days already; a row nobody could read has none.
-                unread = int((~bad["reason"].isin(SET_ASIDE)).sum())
-                counts[day]["quarantined"] += unread
-                counts[day]["rows_in"] += unread
-                self._quarantine.replace(DATASET, source.name, str(day), bad)
-        write_days(self._lake, outcome, conform(rows, CONTRACTS[DATASET]), todo, inputs=wanted, counts=counts)
-        if len(result.totals):
-            outcome.notes["totals the reports state"] = _markdown(
-                result.totals[result.totals["difference"] != 0]
+        totals = []
+        for days in self._pieces(kept, todo):
+            result = self._join(kept, set(days), tables)
+            rows = result.rows.assign(
+                phone_key=phone_keys(result.rows["phone"]), email_key=email_keys(result.rows["email"])
             )
+            counts = self._counted(result, days)
+            for source in kept:
+                for day, bad in self._bad_rows(result, kept[source], todo, days):
+                    # Rows set aside by what they say count on each of their days already; a row nobody could read has
+                    # none.
+                    unread = int((~bad["reason"].isin(SET_ASIDE)).sum())
+                    counts[day]["quarantined"] += unread
+                    counts[day]["rows_in"] += unread
+                    self._quarantine.replace(DATASET, source.name, str(day), bad)
+            write_days(
+                self._lake, outcome, conform(rows, CONTRACTS[DATASET]), days, inputs=wanted, counts=counts
+            )
+            totals.append(result.totals)
+        stated = pd.concat(totals).drop_duplicates()
+        if len(stated):
+            outcome.notes["totals the reports state"] = _markdown(stated[stated["difference"] != 0])
+
+    def _pieces(
+        self, kept: Mapping[Source, Sequence[KeptFile]], days: Sequence[dt.date]
+    ) -> Iterator[list[dt.date]]:
+        """Cut days into groups whose reports fit in memory together."""
+        sizes: Counter[dt.date] = Counter()
+        for source, found in kept.items():
+            snapshots = {one.sha256: one for one in self._landing.snapshots(DATASET, source.name)}
+            for file in found:
+                size = self._landing.path(snapshots[file.sha256]).stat().st_size
+                sizes.update(dict.fromkeys(map(dt.date.fromisoformat, file.days), size))
+        piece: list[dt.date] = []
+        for day in sorted(days):
+            if piece and sum(sizes[one] for one in piece) + sizes[day] > BYTES_AT_ONCE:
+                yield piece
+                piece = []
+            piece.append(day)
+        yield piece
 
     @staticmethod
     def _counted(result: AttendanceResult, todo: Sequence[dt.date]) -> dict[dt.date, dict[str, int]]:
@@ -489,13 +513,17 @@ class ZoomIngest:
         return {day: of_day.get(day, dict(nothing)) for day in todo}
 
     def _bad_rows(
-        self, result: AttendanceResult, kept: Sequence[KeptFile], todo: Sequence[dt.date]
+        self,
+        result: AttendanceResult,
+        kept: Sequence[KeptFile],
+        todo: Sequence[dt.date],
+        these: Sequence[dt.date],
     ) -> Iterator[tuple[dt.date, pd.DataFrame]]:
-        """Quarantined rows per day; a row stands under the first of its file's days that is made."""
+        """Quarantined rows of these days; a row stands under the first of its file's days that is made."""
         first = {file.file: next((day for day in sorted(todo) if file.concerns(day)), None) for file in kept}
         bad = result.quarantined
         days = bad["file"].map(first)
-        for day in todo:
+        for day in these:
             yield day, bad[days == day]
 
     def _join(
@@ -519,6 +547,8 @@ class ZoomIngest:
 
 
 CONFIG = ("categories", "conductors", "placeholders")
+BYTES_AT_ONCE = 8_000_000
+"""Of reports whose days are made together: their rows take some fifty times as much memory."""
 
 
 class _JustRead:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from funnel_assets.config.settings import load_settings
-from funnel_assets.pipeline import compute
+from funnel_assets.pipeline import compute, zoom
 from funnel_assets.pipeline.graph import NODES, in_order
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets_tests.orchestration import harness
@@ -89,10 +89,12 @@ def test_a_range_in_pieces_equals_the_range_at_once(
 ) -> None:
     at_once, in_pieces = pipeline(made_here), pipeline(made_here, FUNNEL_LAKE=str(tmp_path / "lake"))
     shutil.copytree(made_here.home / "lake", tmp_path / "lake")
-    derived = [name for name in in_order() if not NODES[name].is_source]
+    derived = ["zoom_attendance", *(name for name in in_order() if not NODES[name].is_source)]
     for name in derived:
         shutil.rmtree(tmp_path / "lake" / name)
     monkeypatch.setattr(compute, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(zoom, "BYTES_AT_ONCE", 1)
+    set_aside = in_pieces.quarantine.rows(["zoom_attendance"])
     ranges: list[tuple[dt.date, dt.date]] = []
     tried = compute._tried
     monkeypatch.setattr(compute, "_tried", lambda *range_: ranges.append(range_[:2]) or tried(*range_))
@@ -101,6 +103,7 @@ def test_a_range_in_pieces_equals_the_range_at_once(
         assert not outcome.failed, outcome.error()
     assert {first for first, _ in ranges} >= set(in_pieces.all_days())
     assert contents(in_pieces) == contents(at_once)
+    assert in_pieces.quarantine.rows(["zoom_attendance"]).equals(set_aside)
 
 
 def test_same_dump_again_changes_no_byte(made_here: Place) -> None:
