@@ -53,7 +53,17 @@ COMPLETE_SECONDS = 120.0
 MOST_MEGABYTES = 50.0
 # Quarantined files and kinds of rows listed in a note; all of them are in `funnel quarantine list`.
 _MOST_LISTED = 20
-_UNFINISHED_NAMES = (".crdownload", ".part", ".partial", ".tmp", ".download", "~")
+_UNFINISHED_NAMES = (
+    ".crdownload",
+    ".part",
+    ".partial",
+    ".filepart",
+    ".tmp",
+    ".temp",
+    ".swp",
+    ".download",
+    "~",
+)
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,14 @@ def test_names_people_give_files(inbox: Inbox, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["attendees.csv.crdownload", ".attendees.csv", "~$attendees.csv", "attendees.csv.part"]
+    "name",
+    [
+        "attendees.csv.crdownload",
+        ".attendees.csv",
+        "~$attendees.csv",
+        "attendees.csv.part",
+        "attendees.csv.filepart",
+    ],
 )
 def test_unfinished_downloads_are_left_alone(inbox: Inbox, name: str) -> None:
     inbox.drop(name, report())
