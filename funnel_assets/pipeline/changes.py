@@ -12,7 +12,7 @@ import narwhals as nw
 import pandas as pd
 import pyarrow as pa
 
-from funnel_assets.arrow import pc
+from funnel_assets.arrow import on_days, pc
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.identity import KEYS
 from funnel_assets.domain.marts import ADDS, MEASURES, added
@@ -149,7 +149,7 @@ def _parts(
 
 def _off(rows: pa.Table, days: set[dt.date]) -> pa.Table:
     """Return the rows of other days."""
-    return rows.filter(pc.invert(pc.is_in(rows["date"], value_set=pa.array(sorted(days), pa.date32()))))
+    return rows.filter(pc.invert(on_days(rows, days)))
 
 
 def _changed_rows(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from funnel_assets.arrow import pc
+from funnel_assets.arrow import on_days
 from funnel_assets.contracts.base import CONTRACTS, Violation, conform, violations
 from funnel_assets.errors import ContractViolation, FunnelError
 from funnel_assets.pipeline.journal import Journal
@@ -89,8 +89,7 @@ def write_days(
     """
     contract = CONTRACTS[outcome.dataset]
     table = conform(rows, contract).sort_by([(name, "ascending") for name in ("date", *_rest(contract.key))])
-    wanted = pc.is_in(table["date"], value_set=pa.array(sorted(days), pa.date32()))
-    table = table.filter(wanted)
+    table = table.filter(on_days(table, days))
     dates = np.asarray(table["date"].to_numpy(), dtype="datetime64[D]")
     outcome.failed |= _bad_days(outcome.dataset, violations(table, contract), dates)
     with Journal(lake).recording(outcome.dataset) as recording:

@@ -6,7 +6,7 @@ failure kept back, is made good by the next one.
 
 import datetime as dt
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -14,7 +14,7 @@ from functools import partial
 import pyarrow as pa
 
 from funnel_assets import figures
-from funnel_assets.arrow import pc
+from funnel_assets.arrow import on_days, pc
 from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, ColumnFacts, Contract, arrow_schema, columns
@@ -248,18 +248,14 @@ def _compared(lake: Lake, marts: Mapping[dt.date, PartitionFacts], replace: Sequ
     """Compare the mart with what it comes from, and return the days to show; days to publish must add up."""
     shown, new = sorted(marts)[-RECONCILED_DAYS:], set(replace)
     compared = reconciliation.marts_table(lake, sorted({*shown, *(new & set(marts))}))
-    broken = reconciliation.broken_rows(compared.filter(_on(compared, new)))
+    broken = reconciliation.broken_rows(compared.filter(on_days(compared, new)))
     if broken:
         raise FunnelError(
             f"not published: {'; '.join(broken[:5])}. What was published before stays.",
             dataset="funnel_marts",
             fix="backfill these days with everything they are made from; if it happens again, report it.",
         )
-    return compared.filter(_on(compared, shown))
-
-
-def _on(table: pa.Table, days: Iterable[dt.date]) -> pa.ChunkedArray:
-    return pc.is_in(table["date"], value_set=pa.array(sorted(days), pa.date32()))
+    return compared.filter(on_days(compared, shown))
 
 
 def _day_batches(lake: Lake, dataset: str, days: Sequence[dt.date]) -> pa.RecordBatchReader:

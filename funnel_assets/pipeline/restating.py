@@ -11,12 +11,12 @@ together.
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from funnel_assets.arrow import pc
+from funnel_assets.arrow import on_days, pc
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.identity import KEYS
 from funnel_assets.domain.link_rows import LinkRow
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 NOBODY = ""
 """Stands among people's keys for all records that have neither phone, e-mail nor an id of their source."""
+
+DAYS_AT_ONCE = 60
+"""Whole days held in memory while some people's rows are put in their places."""
 
 MOST_REWRITES = 200
 MOST_PEOPLE = 0.3
@@ -92,17 +95,23 @@ def restate_people(
     if people is None:
         return
     days = sorted(since.days)
-    rows, found = None, set[dt.date]()
+    pieces: Iterable[tuple[pa.Table, set[dt.date]]] = ()
     try:
         if node.dataset in _NAMED_IN:
-            found = _days_concerned(lake, node, since, people)
-            rows = compute(min(found), max(found), wanted=sorted(found)) if found else None
+            if concerned := _days_concerned(lake, node, since, people):
+                rows = compute(min(concerned), max(concerned), wanted=sorted(concerned))
+                pieces = [(rows, concerned)]
         elif len(people):
             rows = compute(days[0], days[-1], people=people)
-            rows, found = _spliced(lake, node.dataset, rows, people, days)
+            pieces = _spliced(lake, node.dataset, rows, people, days)
     except Exception:  # computing the days whole tells which of them can't be made, and why
         log.exception("%s: the change could not be computed alone.", node.dataset)
         return
+    found = set[dt.date]()
+    for rows, on in pieces:
+        missing = {day: contents.missing(node, day) for day in on}
+        write_days(lake, outcome, rows, sorted(on), inputs=wanted, missing=missing)
+        found |= on
     log.info(
         "%s: %d stale day(s), %d of them with a change in %d rewrite(s) of its inputs, %d key(s) of people",
         node.dataset,
@@ -111,9 +120,6 @@ def restate_people(
         sum(map(len, since.rewrites.values())),
         len(people),
     )
-    if rows is not None:
-        missing = {day: contents.missing(node, day) for day in found}
-        write_days(lake, outcome, rows, sorted(found), inputs=wanted, missing=missing)
     for day in days:
         if day not in found:
             facts = stale[day]
@@ -251,16 +257,23 @@ def _days_concerned(lake: Lake, node: Node, since: Since, people: pa.Array) -> s
 
 def _spliced(
     lake: Lake, dataset: str, rows: pa.Table, people: pa.Array, days: Sequence[dt.date]
-) -> tuple[pa.Table, set[dt.date]]:
-    """Return whole days in which some people's rows are replaced, and which days these are."""
+) -> Iterator[tuple[pa.Table, set[dt.date]]]:
+    """Give whole days in which some people's rows are other ones now, with these days; some days at a time."""
+    order = [(name, "ascending") for name in dict.fromkeys(("date", *CONTRACTS[dataset].key))]
     names = arrow_schema(CONTRACTS[dataset]).names
-    new_on = set(pc.unique(rows["date"]).to_pylist())
-    ids = lake.read(dataset, days, columns=["date", "person_id"], require=False)
-    old_on = set(pc.unique(ids.filter(_of(ids["person_id"], people))["date"]).to_pylist())
-    concerned = (new_on | old_on) & set(days)
-    before = lake.read(dataset, sorted(concerned), require=False)
-    others = before.filter(pc.invert(_of(before["person_id"], people)))
-    return pa.concat_tables([others, rows.select(names).cast(others.schema)]), concerned
+    for start in range(0, len(days), DAYS_AT_ONCE):
+        some = days[start : start + DAYS_AT_ONCE]
+        before = lake.read(dataset, some, require=False).select(names)
+        is_theirs = _of(before["person_id"], people)
+        now = rows.filter(on_days(rows, some)).select(names).cast(before.schema)
+        old = before.filter(is_theirs).sort_by(order)
+        new = now.sort_by(order)
+        changed = {
+            day for day in some if not new.filter(on_days(new, [day])).equals(old.filter(on_days(old, [day])))
+        }
+        if changed:
+            others = before.filter(pc.and_(on_days(before, changed), pc.invert(is_theirs)))
+            yield pa.concat_tables([others, now.filter(on_days(now, changed))]), changed
 
 
 def _of(person_ids: pa.ChunkedArray, people: pa.Array) -> pa.ChunkedArray:
