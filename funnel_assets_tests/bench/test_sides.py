@@ -19,6 +19,8 @@ from funnel_assets.simulate.edtech import DATASETS, FILES
 from funnel_assets.sources.zoom.reader import read_report
 from funnel_assets_tests.world import Place, place
 
+pytestmark = pytest.mark.long
+
 DAYS = 14
 
 

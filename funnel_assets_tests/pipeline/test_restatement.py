@@ -84,6 +84,7 @@ def test_range_equals_day_by_day_in_any_order(tmp_path: Path) -> None:
         assert contents(single) == contents(opened)
 
 
+@pytest.mark.long
 def test_a_range_in_pieces_equals_the_range_at_once(
     made_here: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
