@@ -21,7 +21,7 @@ from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.identity import KEYS, Links
 from funnel_assets.domain.link_rows import link_rows
 from funnel_assets.errors import FunnelError, MissingPartitions
-from funnel_assets.pipeline.graph import NODES, Input, Node, Window, days_between, history
+from funnel_assets.pipeline.graph import NODES, Input, Node, Window, cut, days_between, history
 from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.pipeline.restating import NOBODY, restate_people
 from funnel_assets.pipeline.staleness import Contents
@@ -183,13 +183,8 @@ def _pieces(node: Node, days: Sequence[dt.date], lake: Lake) -> Iterator[tuple[d
     for read in node.inputs:
         rows.update({day: facts.rows for day, facts in lake.all_facts(read.dataset, days).items()})
     for first, last in consecutive(days):
-        since, held = first, 0
-        for day in days_between(first, last):
-            if held and held + rows[day] > ROWS_AT_ONCE:
-                yield since, day - dt.timedelta(days=1)
-                since, held = day, 0
-            held += rows[day]
-        yield since, last
+        for piece in cut(days_between(first, last), rows, ROWS_AT_ONCE):
+            yield piece[0], piece[-1]
 
 
 def _ready(node: Node, days: Sequence[dt.date], outcome: Outcome, contents: Contents) -> list[dt.date]:

@@ -5,7 +5,7 @@ Dagster's dependencies, the order of work, and what a change makes stale are all
 
 import calendar
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
@@ -190,3 +190,17 @@ def readers(datasets: Iterable[str]) -> set[str]:
 def days_between(first: dt.date, last: dt.date) -> list[dt.date]:
     """Every day from ``first`` to ``last``, both included."""
     return [first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+def cut(days: Iterable[dt.date], weights: Mapping[dt.date, int], most: int) -> Iterator[list[dt.date]]:
+    """Cut days into groups, in their order, each of which weighs no more than ``most`` or is one day."""
+    piece: list[dt.date] = []
+    held = 0
+    for day in days:
+        if piece and held + weights.get(day, 0) > most:
+            yield piece
+            piece, held = [], 0
+        piece.append(day)
+        held += weights.get(day, 0)
+    if piece:
+        yield piece

@@ -30,6 +30,7 @@ from funnel_assets.domain.attendance import SET_ASIDE, AttendanceResult, attenda
 from funnel_assets.domain.keys import email_keys, phone_keys
 from funnel_assets.domain.phone import normalize_phones
 from funnel_assets.errors import FunnelError
+from funnel_assets.pipeline.graph import cut
 from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.sources.zoom.errors import ReportRefused
 from funnel_assets.sources.zoom.reader import read_report
@@ -506,13 +507,7 @@ class ZoomIngest:
             for file in found:
                 size = self._landing.path(snapshots[file.sha256]).stat().st_size
                 sizes.update(dict.fromkeys(map(dt.date.fromisoformat, file.days), size))
-        piece: list[dt.date] = []
-        for day in sorted(days):
-            if piece and sum(sizes[one] for one in piece) + sizes[day] > BYTES_AT_ONCE:
-                yield piece
-                piece = []
-            piece.append(day)
-        yield piece
+        return cut(sorted(days), sizes, BYTES_AT_ONCE)
 
     @staticmethod
     def _counted(result: AttendanceResult, todo: Sequence[dt.date]) -> dict[dt.date, dict[str, int]]:

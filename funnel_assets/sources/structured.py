@@ -165,9 +165,9 @@ def read_json(data: bytes, *, encoding: str | None, lines: bool, file: str | Non
     ragged: list[RaggedRow] = []
     found = _line_objects(text, ragged, file) if lines else _list_objects(text, ragged, file)
     texts, numbers = _texts(found)
-    header = tuple(key.strip() for key in texts.column_names)
+    header = tuple(key.strip() for key in texts)
     names = unique_names(header)
-    arrays = [blank_to_null(column) for column in texts.columns]
+    arrays = [blank_to_null(pa.chunked_array(chunks)) for chunks in texts.values()]
     table = pa.table([*arrays, pa.array(numbers, pa.int64())], names=[*names, LINE])
     return RawTable(
         table=table,
@@ -181,11 +181,11 @@ def read_json(data: bytes, *, encoding: str | None, lines: bool, file: str | Non
     )
 
 
-def _texts(found: Iterator[tuple[int, dict[str, Any]]]) -> tuple[pa.Table, list[int]]:
-    """Return the values as text, a column for each key, and the line of each object."""
-    pieces, numbers = [pa.table({})], list[int]()
+def _texts(found: Iterator[tuple[int, dict[str, Any]]]) -> tuple[dict[str, list[pa.Array]], list[int]]:
+    """Return the values as text, in pieces by key, and the line of each object."""
+    chunks: dict[str, list[pa.Array]] = {}
+    numbers: list[int] = []
     while block := list(islice(found, _OBJECTS_AT_ONCE)):
-        numbers.extend(line for line, _ in block)
         columns: dict[str, list[str | None]] = {}
         count = 0
         # Neighbours with the same keys go together: several times as fast as one by one.
@@ -199,8 +199,12 @@ def _texts(found: Iterator[tuple[int, dict[str, Any]]]) -> tuple[pa.Table, list[
             count += len(rows)
         for column in columns.values():
             column.extend([None] * (count - len(column)))
-        pieces.append(pa.table({key: pa.array(column, _TEXT) for key, column in columns.items()}))
-    return pa.concat_tables(pieces, promote_options="default"), numbers
+        for key in columns:
+            chunks.setdefault(key, [pa.nulls(len(numbers), _TEXT)])
+        for key, pieces in chunks.items():
+            pieces.append(pa.array(columns[key], _TEXT) if key in columns else pa.nulls(count, _TEXT))
+        numbers.extend(line for line, _ in block)
+    return chunks, numbers
 
 
 def json_text(value: Any) -> str | None:

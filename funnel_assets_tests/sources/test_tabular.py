@@ -362,6 +362,16 @@ EVENTS = """[
 ]"""
 
 
+def test_json_objects_without_fields_and_late_fields_keep_their_rows() -> None:
+    table = read("[" + "{},\n" * 2500 + '{"a": 1},\n{"b": "x"}]', kind="json")
+    assert table.rows_in == table.table.num_rows == 2502
+    assert table.header == ("a", "b")
+    assert [row for row in table.table.select(["a", "b"]).to_pylist() if any(row.values())] == [
+        {"a": "1", "b": None},
+        {"a": None, "b": "x"},
+    ]
+
+
 def test_json_values_become_exact_text_with_the_line_of_their_object() -> None:
     table = read(EVENTS, kind="json")
     assert table.columns == ("event_id", "amount", "big", "metadata", "ok")
