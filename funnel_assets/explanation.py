@@ -28,9 +28,10 @@ from funnel_assets.domain.attribution import touches
 from funnel_assets.domain.external_id import normalize_external_ids
 from funnel_assets.domain.frames import LOOK_BACK_DAYS, month_start
 from funnel_assets.domain.identity import KEYS, Links, identify, identity_links, opened, shared_people
-from funnel_assets.domain.keys import external_keys
+from funnel_assets.domain.keys import ALONE_MARK, external_keys
 from funnel_assets.domain.link_rows import LinkRow, apart_table, groups, link_rows, people_table, person_key
 from funnel_assets.masking import mask_email, mask_phone, mask_text
+from funnel_assets.pipeline.naming import unknown
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.provenance import Place, configured_sources, places
 from funnel_assets.storage.engine import DuckDBEngine, PandasEngine
@@ -63,6 +64,7 @@ class Story:
         others: Ids under which other records of the same phone, e-mails or ids stand and which of these they share,
             with how many.
         decided: Rows of identity_links.csv that name them, with the file and the line they stand on.
+        nobody: Keys of these rows that no record has.
         places: Where each record came from, by record id.
     """
 
@@ -75,6 +77,7 @@ class Story:
     shared_from: dt.date | None
     others: Mapping[tuple[str, str], int]
     decided: list[Row]
+    nobody: set[str]
     places: dict[str, Place] = field(default_factory=dict)
 
     @property
@@ -146,6 +149,11 @@ def tell(pipeline: Pipeline, named: str, until: dt.date) -> Story:
     )
     keys = phones | _values(mine, "email_key") | _values(mine, "external_key")
     joined = groups(rows)
+    concerned = [
+        (row, {a, b})
+        for row, (_, a, b) in zip(decided, rows, strict=True)
+        if keys & {a, b, joined.get(a, a), joined.get(b, b)}
+    ]
     story = Story(
         person_id=person_id,
         until=until,
@@ -166,11 +174,8 @@ def tell(pipeline: Pipeline, named: str, until: dt.date) -> Story:
             None,
         ),
         others=_others(owners, person_id, keys),
-        decided=[
-            row
-            for row, (_, a, b) in zip(decided, rows, strict=True)
-            if keys & {a, b, joined.get(a, a), joined.get(b, b)}
-        ],
+        decided=[row for row, _ in concerned],
+        nobody=unknown(pipeline.lake, set().union(*(pair for _, pair in concerned)), until),
     )
     sources = mine | {"crm_assignments": made["crm_assignments"], "crm_sales": made["sales_enriched"]}
     story.places = places(pipeline, {name: found for name, found in sources.items() if found})
@@ -260,7 +265,7 @@ def _related(
 
 
 def _with_any(read: Callable[[str, nw.Expr], pa.Table], keys: set[str]) -> dict[str, pa.Table]:
-    alone = [key[1:] for key in keys if key.startswith("a")]
+    alone = [key[len(ALONE_MARK) :] for key in keys if key.startswith(ALONE_MARK)]
     wanted = sorted(keys)
     return {
         name: read(
@@ -449,6 +454,9 @@ class _Page:
                 f"{row['file']}, line {row['line']}: {row['action']} {pair}, "
                 f"by {self._free(row['author'])}: {self._free(row['reason'])}"
             )
+            for side in ("person_a", "person_b"):
+                if person_key(row[side]) in story.nobody:
+                    self._say(f"{row['file']}, line {row['line']}: {self._key(row[side])} is in no record so far.")
         if how["alone"]:
             self._say(
                 "The record has no usable phone, no e-mail and no id in its source, so it stands alone."

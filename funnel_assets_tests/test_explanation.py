@@ -311,6 +311,25 @@ def test_a_row_that_parts_two_people_is_told(pipeline: Pipeline, decided: Callab
     assert line_with(kept, f"1 record of the same phone under {email_key(EMAIL)}")
 
 
+def test_a_link_row_that_names_nobody_is_told(pipeline: Pipeline, decided: Callable[[str], object]) -> None:
+    decided(
+        "must_link,98123 00001,98123 99999,mistyped,gita\n"
+        f"cannot_link,nobody@example.com,{PERSON},mistyped,gita\n"
+        "must_link,only@example.com,98123-00001,the CRM alone knows her,gita\n"
+    )
+    told_of = [line.strip() for line in str(told(pipeline, PHONE)).splitlines() if "in no record" in line]
+    assert sorted(told_of) == [
+        "identity_links.csv, line 2: *********99 is in no record so far.",
+        "identity_links.csv, line 3: n***@***.com is in no record so far.",
+    ]
+    outcome = pipeline.make("dedup_leads", [LAST])
+    assert outcome.done
+    assert outcome.notes["names nobody"] == (
+        "- identity_links.csv, line 2: person_b is in no record so far\n"
+        "- identity_links.csv, line 3: person_a is in no record so far"
+    )
+
+
 def test_a_buyer_whom_only_the_crm_knows_is_told(pipeline: Pipeline) -> None:
     text = told(pipeline, "only@example.com")
     assert line_with(text, "only the CRM knows this person")

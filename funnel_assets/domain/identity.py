@@ -43,6 +43,7 @@ from funnel_assets.domain.frames import (
     pinned,
     unchanged,
 )
+from funnel_assets.domain.keys import ALONE_MARK
 
 KEYS = ("phone_key", "email_key", "external_key")
 """Columns by which a record names its person, the first that it has first."""
@@ -313,7 +314,7 @@ def with_own_phone(records: Frame, links: Links) -> Frame:
 
 def named(records: Frame, known: Frame, links: Links, record_id: str) -> Frame:
     """Add the person to records with own_phone_key, given the phones known for their e-mails (:func:`known_phones`)."""
-    alone = nw.concat_str([nw.lit("a"), nw.col(record_id).cast(nw.String)])
+    alone = nw.concat_str([nw.lit(ALONE_MARK), nw.col(record_id).cast(nw.String)])
     names: list[Any] = [nw.col("own_phone_key"), nw.col("known_phone_key"), nw.col("email_key")]
     how = (
         nw.when(~nw.col("own_phone_key").is_null())

@@ -13,6 +13,8 @@ import pyarrow as pa
 from funnel_assets.domain.text import Ints, as_arrow, as_text, distinct, holds_byte, pc
 
 PHONE_MARK, EMAIL_MARK, EXTERNAL_MARK = "p", "e", "x"
+ALONE_MARK = "a"
+"""Before the id of a record that stands alone."""
 _KEY_DIGITS = 16
 _SEPARATOR = "\x1f"
 _ESCAPE = "\x1b"

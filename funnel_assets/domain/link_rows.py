@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from funnel_assets.domain.email import normalize_email
-from funnel_assets.domain.keys import EMAIL_MARK, EXTERNAL_MARK, PHONE_MARK, email_key, phone_key
+from funnel_assets.domain.keys import ALONE_MARK, EMAIL_MARK, EXTERNAL_MARK, PHONE_MARK, email_key, phone_key
 from funnel_assets.domain.phone import normalize_phone
 
 MUST_LINK, CANNOT_LINK = "must_link", "cannot_link"
@@ -40,7 +40,7 @@ def person_key(named: str) -> str:
     if "@" in named:
         return email_key(normalize_email(named) or named.lower())
     if is_key(named.lower()):
-        return named if named.startswith("a") else named.lower()
+        return named if named.startswith(ALONE_MARK) else named.lower()
     phone = normalize_phone(named).phone
     return phone_key(phone) if phone else named
 

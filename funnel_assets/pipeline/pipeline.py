@@ -22,6 +22,7 @@ from funnel_assets.pipeline.compute import make_days
 from funnel_assets.pipeline.graph import NODES, days_between, in_order
 from funnel_assets.pipeline.ingest import Ingest
 from funnel_assets.pipeline.journal import KEEP_DAYS, Journal
+from funnel_assets.pipeline.naming import names_nobody
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.owed import owed_days
 from funnel_assets.pipeline.publish import Published, publish
@@ -122,17 +123,23 @@ class Pipeline:
             return self.zoom.make_days(days)
         if NODES[dataset].is_source:
             return self.ingest.make_days(dataset, days, fetch=fetch)
-        return make_days(
+        tables = self.tables()
+        outcome = make_days(
             dataset,
             days,
             builder=BUILDERS[dataset],
             engine=lambda: open_engine(self.settings.engine),
             lake=self.lake,
-            tables=self.tables(),
+            tables=tables,
             start=self.settings.start_date,
             contents=self._contents(),
             known=self._known,
         )
+        nobody = list(names_nobody(self.lake, tables, dataset))
+        if nobody:
+            log.warning("%s: %s", dataset, "; ".join(nobody))
+            outcome.notes["names nobody"] = "\n".join(f"- {line}" for line in nobody)
+        return outcome
 
     def publish(self) -> Published:
         """Bring Postgres up to the lake in one transaction; refuses when rows or money don't add up."""
