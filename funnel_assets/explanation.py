@@ -456,7 +456,9 @@ class _Page:
             )
             for side in ("person_a", "person_b"):
                 if person_key(row[side]) in story.nobody:
-                    self._say(f"{row['file']}, line {row['line']}: {self._key(row[side])} is in no record so far.")
+                    self._say(
+                        f"{row['file']}, line {row['line']}: {self._key(row[side])} is in no record so far."
+                    )
         if how["alone"]:
             self._say(
                 "The record has no usable phone, no e-mail and no id in its source, so it stands alone."

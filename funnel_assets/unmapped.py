@@ -40,7 +40,7 @@ _LIST = TableSpec(
     "Sources without a funnel; rows whose funnel is left empty are ignored.",
     (
         Column("source", "Source as the sheet, Zoom or the CRM names it"),
-        Column("funnel", "Fill in: the funnel it counts to", required=False),
+        Column("funnel", "Fill in: the funnel it counts to", required=False, vocabulary="funnel"),
         Column("valid_from", "First day on which this holds; empty: always", kind="date", required=False),
         Column("valid_to", "Last day on which this holds; empty: until now", kind="date", required=False),
         *(Column(name, description, required=False) for name, description in _FACTS.items()),

@@ -181,6 +181,8 @@ def _text(text: str, column: Column) -> str:
             near = suggestion(text, column.allowed)
             raise BadCell(f"{quoted(text)} isn't allowed{near}; allowed: {', '.join(column.allowed)}")
         return spelled[text.lower()]
+    if column.vocabulary:
+        return " ".join(text.split())
     if not column.identifier:
         return text
     text = text.removeprefix("'")

@@ -52,7 +52,8 @@ class Column:
         minimum: Smallest allowed integer.
         aliases: Other names for it in the header.
         refers_to: ``(table, column)`` that must hold the value; the frame has the spelling used there.
-        vocabulary: Values that differ only in case are a mistake, in all columns of the same vocabulary.
+        vocabulary: Names: several blanks are read as one, and names that differ only in case are a mistake, in all
+            columns of the same vocabulary.
         identifier: An id or phone: what a spreadsheet has turned into ``9.19E+11`` is a mistake.
         digits: Only digits count: spaces and hyphens are dropped, anything else is a mistake.
     """

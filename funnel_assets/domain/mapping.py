@@ -49,12 +49,17 @@ def mapped(
     return records.join(answers, on=[source, day], how="left").with_columns(found.alias(into))
 
 
-def spelled(records: Frame, mapping: Frame, manual_funnels: Frame, *, funnel: str) -> Frame:
-    """Write the funnels of records so that those which the sheet's SUMIFS takes for one are one.
+def one_funnel(funnel: str) -> nw.Expr:
+    """Return what is equal for names of one funnel: neither case, as in SUMIFS, nor white space makes another."""
+    return nw.col(funnel).str.replace_all(r"\s+", " ").str.strip_chars().str.to_lowercase()
 
-    SUMIFS compares without case. A funnel of ``funnel_mapping.csv`` or ``manual_funnels.csv``, of whatever day, is
-    written as there (they hold one spelling of each); any other with a capital first and small letters after. So the
-    spelling depends on the config alone, not on which rows or days are there.
+
+def spelled(records: Frame, mapping: Frame, manual_funnels: Frame, *, funnel: str) -> Frame:
+    """Write the funnels of records so that those which are one (:func:`one_funnel`) are written in one way.
+
+    A funnel of ``funnel_mapping.csv`` or ``manual_funnels.csv``, of whatever day, is written as there (they hold one
+    spelling of each); any other with a capital first and small letters after. So the spelling depends on the config
+    alone, not on which rows or days are there.
 
     Args:
         records: Frame whose ``funnel`` column has no empty cells.
@@ -64,12 +69,12 @@ def spelled(records: Frame, mapping: Frame, manual_funnels: Frame, *, funnel: st
     """
     known = nw.concat([mapping.select("funnel"), manual_funnels.select("funnel")], how="vertical")
     known = known.filter(given("funnel")).select(
-        matched("funnel").alias("_key"), nw.col("funnel").str.strip_chars().alias("_spelled")
+        one_funnel("funnel").alias("_key"), nw.col("funnel").str.strip_chars().alias("_spelled")
     )
     key = nw.col("_key")
     otherwise = nw.concat_str([key.str.slice(0, 1).str.to_uppercase(), key.str.slice(1)])
     return (
-        records.with_columns(matched(funnel).alias("_key"))
+        records.with_columns(one_funnel(funnel).alias("_key"))
         .join(first_by(known, ["_key"], ["_spelled"]), on="_key", how="left")
         .with_columns(
             nw.when(key == MISCELLANEOUS.lower())

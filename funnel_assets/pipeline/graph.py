@@ -157,7 +157,7 @@ NODES: dict[str, Node] = {
                 Input("sales_enriched", same_day),
             ),
             ("funnel_mapping", "manual_funnels", "identity_links"),
-            rules_version=4,
+            rules_version=5,
             states_currency=True,
         ),
     )

@@ -48,7 +48,7 @@ def unknown(lake: Lake, keys: Collection[str], until: dt.date = dt.date.max) -> 
 
 
 def names_nobody(lake: Lake, tables: Tables, dataset: str) -> Iterator[str]:
-    """Say which rows of the table that a dataset tells of name somebody whom the lake doesn't know, by file and line."""
+    """Say which rows of the table that a dataset tells of name somebody whom no record has, by file and line."""
     if dataset not in NAMED_IN:
         return
     table, *columns = NAMED_IN[dataset]

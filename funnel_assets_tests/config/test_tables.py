@@ -262,6 +262,15 @@ def test_stages_come_by_rank_and_playbooks_by_how_much_they_ask(tmp_path: Path) 
     ]
 
 
+def test_blanks_between_the_words_of_a_funnel_count_as_one(tmp_path: Path) -> None:
+    tables = load(
+        tmp_path,
+        funnel_mapping=MAPPING + "fb,WE  Webinar,,,\n",
+        manual_funnels="value,funnel\nx,WE Webinar\n",
+    )
+    assert tables["funnel_mapping"]["funnel"].tolist() == tables["manual_funnels"]["funnel"].tolist()
+
+
 def test_other_names_of_activities(tmp_path: Path) -> None:
     tables = load(tmp_path, scoring="activity,points\nForm_Submission,5\nminutes,0\n")
     assert [row["activity"] for row in tables.rows("scoring")] == ["form_submit", "minute"]

@@ -81,9 +81,10 @@ SPELLED = {
     " acca ": "ACCA",
     "cfa DIRECT": "CFA Direct",
     "google ads": "Google Ads",
+    " Google \t ads": "Google Ads",
     "other sources (MISCELLANEOUS)": MISCELLANEOUS,
     "New launch": "New launch",
-    "NEW LAUNCH ": "New launch",
+    "NEW  LAUNCH ": "New launch",
     "wealthPro": "Wealthpro",
 }
 
@@ -100,6 +101,6 @@ def test_a_funnel_has_the_configs_spelling_else_one_of_its_own_whatever_else_is_
         return dict(zip(found["typed"].to_pylist(), found["funnel"].to_pylist(), strict=True))
 
     assert written(list(SPELLED)) == SPELLED
-    assert {name: written([name])[name] for name in ("NEW LAUNCH ", "cfa DIRECT")} == {
-        name: SPELLED[name] for name in ("NEW LAUNCH ", "cfa DIRECT")
+    assert {name: written([name])[name] for name in ("NEW  LAUNCH ", "cfa DIRECT")} == {
+        name: SPELLED[name] for name in ("NEW  LAUNCH ", "cfa DIRECT")
     }
