@@ -100,6 +100,11 @@ def last_by(frame: Frame, by: Sequence[str], order: Sequence[str]) -> Frame:
     return frame.unique(subset=list(by), keep="last", order_by=list(order))
 
 
+def distinct(frame: Frame, *names: str) -> Frame:
+    """Return the distinct rows of some columns. (``unique`` numbers the rows of each group on SQL engines.)"""
+    return frame.group_by(*names).agg(nw.len().alias("_rows")).select(*names)
+
+
 def numbered(frame: Frame, by: str | Sequence[str], order: Sequence[str], into: str) -> Frame:
     """Add the position of each row in its group, from 1, in an order that must be total.
 

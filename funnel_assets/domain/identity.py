@@ -37,8 +37,8 @@ from funnel_assets.domain.frames import (
     Frame,
     Materialize,
     Native,
+    distinct,
     first_by,
-    last_by,
     numbered,
     pinned,
     unchanged,
@@ -164,7 +164,7 @@ def opened(
     if isinstance(links, Links):
         return links
     sightings = nw.from_native(links)
-    strangers = pinned(_strangers(sightings), materialize)
+    strangers = pinned(_strangers(sightings, materialize), materialize)
     if people is None or apart is None:
         return Links(sightings, strangers)
     familiar = _without_strangers(sightings, strangers)
@@ -172,19 +172,16 @@ def opened(
     return Links(sightings, strangers, _decided(familiar, *rows, materialize))
 
 
-def _strangers(sightings: Frame) -> Frame:
+def _strangers(sightings: Frame, materialize: Materialize) -> Frame:
     """Return the e-mails that came to a phone with another first name than the one it was first seen with."""
     emails = sightings.group_by("phone_key").agg(
         nw.col("email_key").min().alias("_first"), nw.col("email_key").max().alias("_last")
     )
     several = emails.filter(nw.col("_first") != nw.col("_last")).select("phone_key")
-    told = (
-        sightings.filter(~nw.col("name").is_null())
-        .join(several, on="phone_key", how="semi")
-        .with_columns(first_letters("name").alias("first_name"))
-        .filter(~nw.col("first_name").is_null())
-    )
-    pairs = first_by(told, ["phone_key", "email_key"], ["date"])
+    met = sightings.filter(~nw.col("name").is_null()).join(several, on="phone_key", how="semi")
+    # Kept before the filter on it, or SQL engines look into everybody's name.
+    called = pinned(met.with_columns(first_letters("name").alias("first_name")), materialize)
+    pairs = first_by(called.filter(~nw.col("first_name").is_null()), ["phone_key", "email_key"], ["date"])
     holders = first_by(pairs, ["phone_key"], ["date", "seen_at", "email_key"]).select(
         "phone_key", nw.col("first_name").alias("_holder")
     )
@@ -298,7 +295,7 @@ def identify(
 def identified(records: Frame, links: Links, record_id: str, materialize: Materialize = unchanged) -> Frame:
     """Do the work of :func:`identify` on Narwhals frames."""
     told = with_own_phone(records, links)
-    return named(told, pinned(known_phones(told, links), materialize), links, record_id)
+    return named(told, pinned(known_phones(told, links, materialize), materialize), links, record_id)
 
 
 def with_own_phone(records: Frame, links: Links) -> Frame:
@@ -372,29 +369,28 @@ def _as_decided(records: Frame, decided: Decided) -> Frame:
     )
 
 
-def known_phones(records: Frame, links: Links) -> Frame:
+def known_phones(records: Frame, links: Links, materialize: Materialize = unchanged) -> Frame:
     """Return the phone known for an e-mail on a day, for the e-mails and days of records without a phone of their own.
 
     Most records have a phone of their own, so only the few e-mails in need are looked up; those that a must_link row
     names need none.
     """
-    in_need = (
-        records.filter(nw.col("own_phone_key").is_null(), ~nw.col("email_key").is_null())
-        .select("email_key", "date")
-        .unique()
-    )
+    phoneless = records.filter(nw.col("own_phone_key").is_null(), ~nw.col("email_key").is_null())
+    in_need = pinned(distinct(phoneless, "email_key", "date"), materialize)
     if links.decided is not None:
         told = links.decided.people.select(nw.col("key").alias("email_key"))
         in_need = in_need.join(told, on="email_key", how="anti")
-    sighted = links.sightings.join(in_need.select("email_key").unique(), on="email_key", how="semi")
-    sighted = _without_strangers(sighted, links.strangers)
-    latest_of_day = last_by(sighted, ["email_key", "date"], ["seen_at", "phone_key"])
-    spans = latest_of_day.select(
+    sighted = links.sightings.join(in_need.select("email_key"), on="email_key", how="semi")
+    spans = _without_strangers(sighted, links.strangers).select(
         "email_key",
         nw.col("phone_key").alias("known_phone_key"),
         nw.col("phone").alias("known_phone"),
         nw.col("date").alias("known_from"),
-        nw.col("date").shift(-1).over("email_key", order_by="date").alias("known_until"),
+        # Of several sightings on one day all but the latest end where they begin: they hold on no day.
+        nw.col("date")
+        .shift(-1)
+        .over("email_key", order_by=["date", "seen_at", "phone_key"])
+        .alias("known_until"),
     )
     holds = (nw.col("date") >= nw.col("known_from")) & (
         nw.col("known_until").is_null() | (nw.col("date") < nw.col("known_until"))

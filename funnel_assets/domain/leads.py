@@ -23,7 +23,7 @@ from funnel_assets.domain.frames import (
     unchanged,
 )
 from funnel_assets.domain.identity import opened, shared_people
-from funnel_assets.domain.mapping import mapped
+from funnel_assets.domain.mapping import funnels_of, with_funnel
 
 
 def dedup_leads(
@@ -63,68 +63,77 @@ def dedup_leads(
         ),
         materialize,
     )
-    heads = pinned(_month_heads(touched, first, last), materialize)
-    told = pinned(_with_look_back(heads, touched), materialize)
-    rules = nw.from_native(mapping)
-    funnels = mapped(told, rules, source="first_source", day="date", into="first_funnel")
-    funnels = mapped(funnels, rules, source="origin_source", day="origin_date", into="origin_funnel")
-    return shaped(_with_flags(funnels, shared_people(known)), "dedup_leads")
+    told = pinned(_with_look_back(_month_heads(touched, first, last), touched), materialize)
+    funnels = pinned(funnels_of(touched, nw.from_native(mapping), source="source", day="date"), materialize)
+    leads = _with_texts(told, touched)
+    leads = with_funnel(leads, funnels, source="first_source", day="date", into="first_funnel")
+    leads = with_funnel(leads, funnels, source="origin_source", day="origin_date", into="origin_funnel")
+    return shaped(_with_flags(leads, shared_people(known)), "dedup_leads")
 
 
 def _month_heads(touched: Frame, first: dt.date, last: dt.date) -> Frame:
     """Return the first touch of each person and calendar month, where it lies in the days wanted."""
-    numbered = between(touched, month_start(first), last).select(
-        "person_id", "nth", month_number("date").alias("month")
+    of_months = between(touched, month_start(first), last).select(
+        "person_id", "nth", "date", month_number("date").alias("month")
     )
-    heads = numbered.group_by("person_id", "month").agg(nw.col("nth").min())
-    told = between(touched, first, last).select(
-        "person_id",
-        "nth",
-        "date",
-        "identified_by",
-        nw.col("touched_at").alias("first_touch_at"),
-        nw.col("source").alias("first_source"),
-        nw.col("medium").alias("first_medium"),
-        nw.col("campaign").alias("first_campaign"),
-    )
-    return heads.select("person_id", "nth").join(told, on=["person_id", "nth"], how="inner").drop("nth")
+    heads = of_months.group_by("person_id", "month").agg(nw.col("nth", "date").min())
+    return between(heads, first, last).select("person_id", "date", "nth")
 
 
 def _with_look_back(heads: Frame, touched: Frame) -> Frame:
-    """Add to each head the first touch of its look-back, the first of each fact about the person, and a count.
-
-    All are found as the least ``nth`` in one pass over numbers, and their texts are fetched afterwards.
-    """
-    lead = ("person_id", "date")
-    numbered = touched.select(
+    """Add to each head which touch of its look-back is the first, which is the first to know each fact, and a count."""
+    numbers = touched.select(
         "person_id",
         nw.col("date").alias("seen_on"),
         nw.col("nth").alias("origin_nth"),
         *(nw.when(~nw.col(fact).is_null()).then(nw.col("nth")).alias(f"{fact}_nth") for fact in ABOUT),
     )
     seen = (
-        heads.select(*lead, shifted("date", -LOOK_BACK_DAYS).alias("since"))
-        .join(numbered, on="person_id", how="inner")
+        heads.with_columns(shifted("date", -LOOK_BACK_DAYS).alias("since"))
+        .join(numbers, on="person_id", how="inner")
         .filter(nw.col("seen_on") >= nw.col("since"), nw.col("seen_on") <= nw.col("date"))
         .with_columns((nw.col("seen_on") == nw.col("date")).cast(nw.Int64).alias("touches"))
     )
-    told = seen.group_by(*lead).agg(
-        nw.col("origin_nth").min(), *(nw.col(f"{fact}_nth").min() for fact in ABOUT), nw.col("touches").sum()
+    return seen.group_by("person_id", "date").agg(
+        nw.col("nth", "origin_nth", *(f"{fact}_nth" for fact in ABOUT)).min(), nw.col("touches").sum()
     )
+
+
+def _with_texts(told: Frame, touched: Frame) -> Frame:
+    """Replace the numbers of touches by what these touches say.
+
+    Most facts are the origin's own: only for those that it lacks is the touch looked up that knows them.
+    """
+    firsts = touched.select("person_id", "nth", "identified_by", *_about("first"))
     origins = touched.select(
         "person_id",
         nw.col("nth").alias("origin_nth"),
         nw.col("date").alias("origin_date"),
-        nw.col("touched_at").alias("origin_touch_at"),
-        nw.col("source").alias("origin_source"),
-        nw.col("medium").alias("origin_medium"),
-        nw.col("campaign").alias("origin_campaign"),
+        *_about("origin"),
+        *ABOUT,
     )
-    told = told.join(origins, on=["person_id", "origin_nth"], how="inner")
+    leads = told.join(firsts, on=["person_id", "nth"], how="inner").join(
+        origins, on=["person_id", "origin_nth"], how="inner"
+    )
     for fact in ABOUT:
-        facts = touched.select("person_id", nw.col("nth").alias(f"{fact}_nth"), fact)
-        told = told.join(facts, on=["person_id", f"{fact}_nth"], how="left")
-    return heads.join(told, on=list(lead), how="inner")
+        nth = f"{fact}_nth"
+        facts = touched.select("person_id", nw.col("nth").alias(nth), nw.col(fact).alias("_later"))
+        later = (
+            told.filter(nw.col(nth) > nw.col("origin_nth"))
+            .select("person_id", "date", nth)
+            .join(facts, on=["person_id", nth], how="inner")
+        )
+        leads = leads.join(later.drop(nth), on=["person_id", "date"], how="left")
+        leads = leads.with_columns(nw.coalesce(fact, "_later").alias(fact)).drop("_later", nth)
+    return leads.drop("nth", "origin_nth")
+
+
+def _about(prefix: str) -> list[nw.Expr]:
+    """Return what a touch says of itself, under names of their own."""
+    return [
+        nw.col("touched_at").alias(f"{prefix}_touch_at"),
+        *(nw.col(name).alias(f"{prefix}_{name}") for name in ("source", "medium", "campaign")),
+    ]
 
 
 def _with_flags(leads: Frame, sharers: Frame) -> Frame:

@@ -6,7 +6,7 @@ file.
 
 import narwhals as nw
 
-from funnel_assets.domain.frames import Frame, first_by, given, last_by, matched
+from funnel_assets.domain.frames import Frame, distinct, first_by, given, last_by, matched
 
 MISCELLANEOUS = "Other Sources (Miscellaneous)"
 """The funnel of every source that nobody has mapped yet; the sheet's own words."""
@@ -24,25 +24,42 @@ def mapped(
         day: Name of the day column that decides which row of the mapping is valid.
         into: Name of the column to add.
         keep_missing: Leave the funnel null where the day is null (there was no touch to map).
+    """
+    answers = funnels_of(records, mapping, source=source, day=day)
+    return with_funnel(records, answers, source=source, day=day, into=into, keep_missing=keep_missing)
+
+
+def funnels_of(records: Frame, mapping: Frame, *, source: str, day: str) -> Frame:
+    """Return the funnel of each source on each day that the records name and the mapping knows: source, day, funnel.
 
     Sources match trimmed and without case, as the sheet's VLOOKUP does. ``deprecated`` rows still map: history keeps
-    its funnel. Unknown and missing sources are Miscellaneous. Should two rows be valid at once, the one that became
-    valid last wins, then the funnel that sorts last. Texts are trimmed and folded once per distinct source and day, not
-    once per record.
+    its funnel. Should two rows be valid at once, the one that became valid last wins, then the funnel that sorts last.
     """
     rules = mapping.filter(~nw.col("source").is_null(), ~nw.col("funnel").is_null()).select(
-        matched("source").alias("_key"), nw.col("funnel").alias(into), "valid_from", "valid_to"
+        matched("source").alias("_key"), "funnel", "valid_from", "valid_to"
     )
-    asked = records.select(source, day).filter(~nw.col(source).is_null(), ~nw.col(day).is_null()).unique()
+    asked = distinct(records.filter(~nw.col(source).is_null(), ~nw.col(day).is_null()), source, day)
     valid = (
-        asked.with_columns(matched(source).alias("_key"))
+        asked.select(nw.col(source).alias("source"), nw.col(day).alias("day"), matched(source).alias("_key"))
         .join(rules, on="_key", how="inner")
         .filter(
-            nw.col("valid_from").is_null() | (nw.col("valid_from") <= nw.col(day)),
-            nw.col("valid_to").is_null() | (nw.col("valid_to") >= nw.col(day)),
+            nw.col("valid_from").is_null() | (nw.col("valid_from") <= nw.col("day")),
+            nw.col("valid_to").is_null() | (nw.col("valid_to") >= nw.col("day")),
         )
     )
-    answers = last_by(valid, [source, day], ["valid_from", into]).select(source, day, into)
+    return last_by(valid, ["source", "day"], ["valid_from", "funnel"]).select("source", "day", "funnel")
+
+
+def with_funnel(
+    records: Frame, funnels: Frame, *, source: str, day: str, into: str, keep_missing: bool = False
+) -> Frame:
+    """Return the records with a funnel of :func:`funnels_of` added; arguments as of :func:`mapped`.
+
+    Unknown and missing sources are Miscellaneous.
+    """
+    answers = funnels.select(
+        nw.col("source").alias(source), nw.col("day").alias(day), nw.col("funnel").alias(into)
+    )
     found = nw.coalesce(into, nw.lit(MISCELLANEOUS))
     if keep_missing:
         found = nw.when(~nw.col(day).is_null()).then(found)
