@@ -3,6 +3,7 @@
 Belongs here: hashing, and nothing about what is hashed. Never pandas' 64-bit hash: at millions of rows it collides.
 """
 
+from binascii import hexlify, unhexlify
 from collections.abc import Sequence
 from hashlib import blake2b, sha256
 
@@ -20,6 +21,7 @@ _SEPARATOR = "\x1f"
 _ESCAPE = "\x1b"
 _MISSING = "\x1bn"
 _CHUNK_ROWS = 100_000
+_HASH_DIGITS = 32
 
 
 def phone_key(phone: str) -> str:
@@ -86,6 +88,21 @@ def row_hashes(columns: Sequence[pa.Array], salt: str = "") -> pa.Array:
         contents = joined.cast(pa.large_binary()).to_pylist()
         hashes.append(pa.array([blake2b(c, digest_size=16).hexdigest() for c in contents], pa.large_string()))
     return pa.concat_arrays(hashes) if hashes else pa.array([], pa.large_string())
+
+
+def hash_words(hashes: pa.Array) -> np.ndarray:
+    """Return hashes as two numbers each (shape rows by 2, ``uint64``)."""
+    if not len(hashes):
+        return np.zeros((0, 2), np.uint64)
+    first, last = np.frombuffer(hashes.buffers()[1], np.int64)[[hashes.offset, hashes.offset + len(hashes)]]
+    return np.frombuffer(unhexlify(hashes.buffers()[2][first:last]), ">u8").astype(np.uint64).reshape(-1, 2)
+
+
+def hash_texts(words: np.ndarray) -> pa.Array:
+    """Return the hashes that :func:`hash_words` took apart."""
+    digits = hexlify(words.astype(">u8").tobytes())
+    ends = np.arange(len(words) + 1, dtype=np.int64) * _HASH_DIGITS
+    return pa.LargeStringArray.from_buffers(len(words), pa.py_buffer(ends), pa.py_buffer(digits))
 
 
 def _escaped(column: pa.Array) -> pa.Array:

@@ -8,15 +8,12 @@ more than its fetch. Only the rows of days that have to be made are cleaned.
 
 import contextlib
 import datetime as dt
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from funnel_assets.config.settings import Settings
@@ -27,104 +24,18 @@ from funnel_assets.contracts.base import CONTRACTS, arrow_schema, conform
 from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, account, put_together
 from funnel_assets.errors import ConfigError, FunnelError, SourceBroken, SourceUnavailable
 from funnel_assets.pipeline.graph import NODES, SOURCES
-from funnel_assets.pipeline.landed import land, matched_columns, read_landed, source_context
+from funnel_assets.pipeline.indexing import DumpRows, SourceIndex, Task, index_dump
+from funnel_assets.pipeline.landed import land, source_context
 from funnel_assets.pipeline.outcome import Outcome, write_days
-from funnel_assets.storage.files import write_whole
+from funnel_assets.pipeline.row_store import RowStore
 from funnel_assets.storage.lake import Lake, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
 
 log = logging.getLogger(__name__)
 
-EMPTY = "empty"
 KEEP_DUMPS = 3
 """So many different dumps of a source are kept however old they are."""
-
-
-@dataclass(frozen=True)
-class SourceDay:
-    """What one source's dump holds for one day: digest of its rows, and how many rows met which fate."""
-
-    digest: str
-    rows: int
-
-
-@dataclass(frozen=True)
-class SourceIndex:
-    """What one dump of one source holds, day by day, without its rows.
-
-    Attributes:
-        sha256: Of the dump's bytes.
-        rules: Fingerprint of everything besides the bytes that decides how they are read.
-        header: Column names of the dump.
-        rows_in: Rows in the dump.
-        duplicates: Rows that are another row again.
-        quarantined: Rows that couldn't be placed on a day.
-        days: Per local day, its digest and rows.
-        drift: What changed in the dump's columns since the one before, in words.
-    """
-
-    sha256: str
-    rules: str
-    header: list[str]
-    rows_in: int
-    duplicates: int
-    quarantined: int
-    days: dict[dt.date, SourceDay]
-    drift: list[str] = field(default_factory=list)
-
-    def covers(self, day: dt.date) -> bool:
-        """Whether a rolling dump is sure to hold all of a day; its earliest day may have been cut."""
-        return bool(self.days) and day > min(self.days)
-
-    def digest(self, day: dt.date) -> str:
-        """Digest of a day's rows; the same for every day without rows."""
-        return self.days[day].digest if day in self.days else EMPTY
-
-    def save(self, path: Path) -> None:
-        """Write to a file, whole."""
-        content = asdict(self)
-        content["days"] = {str(day): [found.digest, found.rows] for day, found in self.days.items()}
-        write_whole(path, json.dumps(content, sort_keys=True).encode())
-
-    @classmethod
-    def load(cls, path: Path) -> "SourceIndex | None":
-        """Read from a file; None when there is none."""
-        if not path.exists():
-            return None
-        content = json.loads(path.read_text())
-        content["days"] = {
-            dt.date.fromisoformat(day): SourceDay(digest, rows)
-            for day, (digest, rows) in content["days"].items()
-        }
-        return cls(**content)
-
-
-def day_digests(index: pd.DataFrame) -> dict[dt.date, SourceDay]:
-    """Return digest and row count per day of the rows to load; the order of rows doesn't matter.
-
-    Args:
-        index: Rows with ``day``, ``row_hash`` (hex) and ``fate``.
-
-    A day's digest is the sum of its rows' hashes modulo 2^64, twice over: equal multisets of rows, equal digests.
-    """
-    loaded = index.loc[index["fate"] == "load", ["day", "row_hash"]]
-    if loaded.empty:
-        return {}
-    text = loaded["row_hash"].to_numpy(dtype="U32")
-    halves = {
-        "high": np.array([int(value[:16], 16) for value in text], dtype=np.uint64),
-        "low": np.array([int(value[16:32], 16) for value in text], dtype=np.uint64),
-    }
-    codes, days = pd.factorize(loaded["day"], sort=True)
-    sums = {name: np.zeros(len(days), dtype=np.uint64) for name in halves}
-    for name, values in halves.items():
-        np.add.at(sums[name], codes, values)
-    counts = np.bincount(codes)
-    return {
-        day: SourceDay(f"{int(sums['high'][at]):016x}{int(sums['low'][at]):016x}", int(counts[at]))
-        for at, day in enumerate(days)
-    }
 
 
 @dataclass
@@ -134,7 +45,7 @@ class _Read:
     source: Source
     snapshot: Snapshot
     index: SourceIndex
-    rows: tuple[pd.DataFrame, pd.DataFrame] | None = None
+    rows: DumpRows | None = None
 
 
 @dataclass
@@ -327,42 +238,24 @@ class Ingest:
         return self._index(source, snapshot, tables)
 
     def _index(self, source: Source, snapshot: Snapshot, tables: Tables) -> _Read:
-        parser = PARSERS[source.dataset]
-        raw = read_landed(source, self._landing.path(snapshot), snapshot.origin, parser)
-        matched = matched_columns(source, raw, parser, self._before(source, snapshot))
-        table = matched.table
-        index = parser.index_rows(table, self._context(source, snapshot, tables))
-        undated = index[index["fate"] == "quarantine"]
-        bad = pd.DataFrame(
-            {
-                "file": snapshot.origin,
-                "line": undated["line"],
-                "reason": undated["reason"],
-                "detail": undated["detail"],
-                "raw": _raw_json(table.loc[undated.index]),
-            }
-        )
-        ragged = pd.DataFrame(
-            [(snapshot.origin, row.line, row.reason, row.detail, row.raw) for row in matched.ragged],
-            columns=["file", "line", "reason", "detail", "raw"],
-        )
-        bad = pd.concat([bad, ragged])
-        self._quarantine.replace(source.dataset, source.name, UNDATED, bad)
-        found = SourceIndex(
-            sha256=snapshot.sha256,
+        newest = self._landing.newest(source.dataset, source.name)
+        task = Task(
+            source=source,
+            snapshot=snapshot,
+            path=self._landing.path(snapshot),
+            parser=PARSERS[source.dataset],
+            context=self._context(source, snapshot, tables),
             rules=self._rules(source, tables),
-            header=list(raw.header),
-            rows_in=raw.rows_in,
-            duplicates=int((index["fate"] == "duplicate").sum()),
-            quarantined=len(bad),
-            days=day_digests(index),
-            drift=matched.drift,
+            before=self._before(source, snapshot),
+            store=RowStore(self._settings.staged / source.dataset / source.name / "rows"),
+            keep=newest is None or newest.sha256 == snapshot.sha256,
         )
-        found.save(self._index_path(source, snapshot.sha256))
-        self._landing.annotate(
-            snapshot, rows=raw.rows_in, header=raw.header, extra={"profile": matched.profile}
-        )
-        return _Read(source, snapshot, found, (table, index))
+        found = index_dump(task)
+        self._quarantine.replace(source.dataset, source.name, UNDATED, found.bad.assign(file=snapshot.origin))
+        found.index.save(self._index_path(source, snapshot.sha256))
+        header, extra = found.index.header, {"profile": found.profile}
+        self._landing.annotate(snapshot, rows=found.index.rows_in, header=header, extra=extra)
+        return _Read(source, snapshot, found.index, found.rows)
 
     def _before(self, source: Source, snapshot: Snapshot) -> Snapshot | None:
         """The dump before this one, for the drift report."""
@@ -398,8 +291,7 @@ class Ingest:
                     read.rows = self._index(read.source, read.snapshot, config).rows
                 assert read.rows is not None
                 context = self._context(read.source, read.snapshot, config)
-                chosen = ((read.rows[1]["fate"] == "load") & read.rows[1]["day"].isin(set(days))).to_numpy()
-                table, index = (frame[chosen] for frame in read.rows)
+                table, index = read.rows.on(days)
                 cleaned = parser.clean_rows(table, index, context)
                 account(table, index, cleaned, context, parser.money).check(context)
                 notes.update(cleaned.notes)
@@ -442,13 +334,6 @@ def _inputs(dumps: Sequence[_Dumps], day: dt.date) -> dict[str, str]:
 def _rows_per_day(rows: pa.Table) -> Counter[dt.date]:
     counted = rows["date"].value_counts()
     return Counter({pair["values"]: pair["counts"] for pair in counted.to_pylist()})
-
-
-def _raw_json(rows: pd.DataFrame) -> list[str]:
-    return [
-        json.dumps(row, ensure_ascii=False, default=str)
-        for row in rows.drop(columns="line").to_dict("records")
-    ]
 
 
 def _sources_table(dumps: Sequence[_Dumps], outcome: Outcome) -> str:

@@ -3,7 +3,7 @@
 Belongs here: joining ``sources`` with the landing. Does not belong here: what rows mean.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from funnel_assets.sources.columns import (
     detect_drift,
     match_columns,
     profile,
+    profile_of,
 )
 from funnel_assets.sources.fields import field, only_rows, with_fields
 from funnel_assets.sources.files import take_file
@@ -138,15 +139,45 @@ def read_landed(source: Source, path: Path, origin: str, parser: Parser) -> RawT
             delimiter=source.delimiter,
             sheet=source.sheet,
             file=origin,
-            required_hint=[source.columns.get(name, name) for name in parser.required],
+            required_hint=hints(source, parser),
             allow_empty=source.allow_empty,
         )
-        picked = _picked(source, raw, parser)
-        paths = {name: path for name, (path, _) in picked.items()}
-        chosen = with_fields(only_rows(raw, source.only), paths)
-        return _with_currency(source, _with_ids(source, chosen))
+        picked = picked_rows(source, raw, parser)
+        check_currencies(source, currencies(source, picked))
+        return picked
     except SourceBroken as error:
         raise error.located(dataset=source.dataset, source=source.name) from None
+
+
+def hints(source: Source, parser: Parser) -> list[str]:
+    """Return the columns, as the source calls them, by which its header is known."""
+    return [source.columns.get(name, name) for name in parser.required]
+
+
+def picked_rows(source: Source, raw: RawTable, parser: Parser) -> RawTable:
+    """Return the rows and fields of a file that ``sources.yaml`` picks out, with ids and currencies."""
+    paths = {name: path for name, (path, _) in _picked(source, raw.columns, parser).items()}
+    chosen = with_fields(only_rows(raw, source.only), paths)
+    # Columns that no drift policy sees: often an id is another column's copy.
+    chosen = _with_column(chosen, source.external_id, "external_id", EXTERNAL_ID)
+    return _with_column(chosen, source.currency_column, "currency", CURRENCY)
+
+
+def currencies(source: Source, table: RawTable) -> list[str]:
+    """Return the currencies that rows are in; none where the source doesn't tell."""
+    if source.currency_column is None:
+        return []
+    cells = pc.utf8_upper(pc.utf8_trim_whitespace(table.table.column(CURRENCY)))
+    return [code for code in pc.unique(cells).to_pylist() if code]
+
+
+def check_currencies(source: Source, found: Sequence[str]) -> None:
+    """Refuse a source that has no row in our currency: that is a mistake of the settings or a change of the source."""
+    if found and source.currency not in found:
+        raise SourceBroken(
+            f"Every row is in {', '.join(found[:3])}, while FUNNEL_CURRENCY is {source.currency}.",
+            fix=f"set FUNNEL_CURRENCY={found[0]} if all sources are in it, else convert the amounts at the source.",
+        )
 
 
 @dataclass(frozen=True)
@@ -178,49 +209,115 @@ def matched_columns(source: Source, raw: RawTable, parser: Parser, before: Snaps
     Raises:
         SourceBroken: A required column is gone, or the policy is ``freeze`` and the columns changed.
     """
+    wanted, column_map = _wanted(source, raw.columns, parser)
+    where = _where(source)
+    match = match_columns(raw.columns, wanted, column_map, **where)
+    previous = profile_before(before)
+    drift = detect_drift(raw, match, previous, wanted=wanted, column_map=column_map)
+    kept = apply_policy(raw, drift, source.drift, **where)  # pyright: ignore[reportArgumentType] - checked before
+    told = drift.sentences() if previous else []
+    return Matched(
+        contract_rows(source, kept.table, match, parser),
+        kept.table.ragged,
+        [*told, *raw.notes],
+        profile(raw, number_columns(source, match)).to_json(),
+    )
+
+
+def column_match(source: Source, columns: Sequence[str], parser: Parser) -> ColumnMatch:
+    """Return which column of a file is which; see `match_columns`."""
+    return match_columns(columns, *_wanted(source, columns, parser), **_where(source))
+
+
+def _where(source: Source) -> dict[str, str]:
+    return {"file": source.shown_location, "source": source.name, "dataset": source.dataset}
+
+
+def drift_without_rows(
+    source: Source,
+    raw: RawTable,
+    parser: Parser,
+    match: ColumnMatch,
+    previous: Profile | None,
+    numbers: Mapping[str, tuple[int, int]],
+) -> list[str] | None:
+    """Say what is different about the columns of a file of which only the names are at hand.
+
+    Args:
+        source: Where it came from.
+        raw: Its columns, with no rows.
+        parser: What columns are wanted.
+        match: Which column is which.
+        previous: What the columns of the dump before looked like.
+        numbers: What is known of columns of numbers; see `count_numbers`.
+
+    Returns:
+        The same words as `matched_columns`; None where it takes the rows to say, or to do what the policy wants.
+    """
+    if previous is None:
+        return list(raw.notes) if source.drift == "evolve" else None
+    now = profile_of(raw.columns, numbers, 1)
+    if [column.name for column in previous.columns] != list(raw.columns) or any(
+        (was.kind, is_now.kind) == ("number", "text")
+        for was, is_now in zip(previous.columns, now.columns, strict=True)
+    ):
+        return None
+    wanted, column_map = _wanted(source, raw.columns, parser)
+    drift = detect_drift(raw, match, previous, wanted=wanted, column_map=column_map)
+    if drift and source.drift != "evolve":
+        return None
+    return [*drift.sentences(), *raw.notes]
+
+
+def profile_before(before: Snapshot | None) -> Profile | None:
+    """Return what the columns of an earlier dump looked like, as far as it is known."""
+    known = before.extra.get("profile") if before and before.extra else None
+    return Profile.from_json(known) if known else None
+
+
+def contract_rows(source: Source, raw: RawTable, match: ColumnMatch, parser: Parser) -> pd.DataFrame:
+    """Return rows under the contract's column names, with the source's constants and in our words."""
+    frame = contract_table(raw, match).to_pandas().rename(columns={LINE: "line"})
+    if source.external_id:
+        frame[EXTERNAL_ID] = as_text(as_arrow(raw.table.column(EXTERNAL_ID)))
+    if source.currency_column:
+        frame[CURRENCY] = as_text(as_arrow(raw.table.column(CURRENCY)))
+    for sheet, value in _constants(source, parser).items():
+        frame[sheet] = value
+    sheets = _sheets(parser)
+    for name, ours in source.values.items():
+        if name in sheets:
+            frame[sheets[name]] = _renamed(frame[sheets[name]], ours)
+    return frame
+
+
+def _wanted(
+    source: Source, columns: Sequence[str], parser: Parser
+) -> tuple[list[ColumnSpec], dict[str, str]]:
+    """Return the columns that a dataset wants, and what the source says is which."""
     constants = _constants(source, parser)
     wanted = [
         ColumnSpec(sheet, aliases=(field,), required=sheet in parser.required and sheet not in constants)
         for field, sheet in parser.columns.items()
     ]
     sheets = _sheets(parser)
-    picked = {name: sheet for name, (_, sheet) in _picked(source, raw, parser).items()}
+    picked = {name: sheet for name, (_, sheet) in _picked(source, columns, parser).items()}
     column_map = {
         file: sheets[name]
         for name, file in source.columns.items()
         if name in sheets and sheets[name] not in picked.values()
     }
-    column_map |= picked
-    where = {"file": source.shown_location, "source": source.name, "dataset": source.dataset}
-    match = match_columns(raw.columns, wanted, column_map, **where)
-    known = before.extra.get("profile") if before and before.extra else None
-    previous = Profile.from_json(known) if known else None
-    drift = detect_drift(raw, match, previous, wanted=wanted, column_map=column_map)
-    kept = apply_policy(raw, drift, source.drift, **where)  # pyright: ignore[reportArgumentType] - checked before
-    frame = contract_table(kept.table, match).to_pandas().rename(columns={LINE: "line"})
-    if source.external_id:
-        frame[EXTERNAL_ID] = as_text(as_arrow(kept.table.table.column(EXTERNAL_ID)))
-    if source.currency_column:
-        frame[CURRENCY] = as_text(as_arrow(kept.table.table.column(CURRENCY)))
-    for sheet, value in constants.items():
-        frame[sheet] = value
-    for name, ours in source.values.items():
-        if name in sheets:
-            frame[sheets[name]] = _renamed(frame[sheets[name]], ours)
-    told = drift.sentences() if previous else []
-    return Matched(
-        frame, kept.table.ragged, [*told, *raw.notes], profile(raw, _numbers(source, match)).to_json()
-    )
+    return wanted, column_map | picked
 
 
-def _picked(source: Source, raw: RawTable, parser: Parser) -> dict[str, tuple[str, str]]:
+def _picked(source: Source, columns: Sequence[str], parser: Parser) -> dict[str, tuple[str, str]]:
     """Columns of the map that the file hasn't by themselves: inside a nested value, or read a second time.
 
     Returns:
         Name of the column to add -> where it is found, and the parser's name for it.
     """
     sheets = _sheets(parser)
-    there = {column_key(name) for name in raw.columns}
+    there = {column_key(name) for name in columns}
     taken: set[str] = set()
     picked = {}
     for name, file in source.columns.items():
@@ -241,26 +338,6 @@ def _renamed(cells: pd.Series, ours: Mapping[str, str]) -> pd.Series:
 def _sheets(parser: Parser) -> dict[str, str]:
     """Column name in the source by contract field and by its own name: sources.yaml may use either."""
     return {**parser.columns, **{sheet: sheet for sheet in parser.columns.values()}}
-
-
-def _with_ids(source: Source, table: RawTable) -> RawTable:
-    """Add the source's own ids of people, as a column that no drift policy sees: often it is another one's copy."""
-    return _with_column(table, source.external_id, "external_id", EXTERNAL_ID)
-
-
-def _with_currency(source: Source, table: RawTable) -> RawTable:
-    """Add the currency of each row; that none is in ours is a mistake of the settings or a change of the source."""
-    table = _with_column(table, source.currency_column, "currency", CURRENCY)
-    if source.currency_column is None or not table.table.num_rows:
-        return table
-    cells = pc.utf8_upper(pc.utf8_trim_whitespace(table.table.column(CURRENCY)))
-    found = [code for code in pc.unique(cells).to_pylist() if code]
-    if found and source.currency not in found:
-        raise SourceBroken(
-            f"Every row is in {', '.join(found[:3])}, while FUNNEL_CURRENCY is {source.currency}.",
-            fix=f"set FUNNEL_CURRENCY={found[0]} if all sources are in it, else convert the amounts at the source.",
-        )
-    return table
 
 
 def _with_column(table: RawTable, path: str | None, key: str, name: str) -> RawTable:
@@ -299,7 +376,7 @@ def _constants(source: Source, parser: Parser) -> dict[str, str]:
     return {sheets[name]: value for name, value in source.constants.items() if name in sheets}
 
 
-def _numbers(source: Source, match: ColumnMatch) -> set[str]:
+def number_columns(source: Source, match: ColumnMatch) -> set[str]:
     """Columns of the file that hold numbers by contract: those in which a text would be news."""
     numeric = {
         facts.sheet

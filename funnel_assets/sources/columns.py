@@ -361,17 +361,31 @@ class Drift:
 
 def profile(table: RawTable, columns: Collection[str] | None = None) -> Profile:
     """Describe a table's columns; only `columns` are looked into where given (the others count as empty)."""
+    looked_into = [name for name in table.columns if columns is None or name in columns]
+    counts = {name: count_numbers(table.table.column(name)) for name in looked_into}
+    return profile_of(table.columns, counts, table.table.num_rows)
+
+
+def count_numbers(values: pa.ChunkedArray) -> tuple[int, int]:
+    """Return how many cells of a column have a value, and how many of those are no number."""
+    filled = len(values) - values.null_count
+    return filled, filled and pc.sum(_not_number(values)).as_py()
+
+
+def profile_of(names: Sequence[str], counts: Mapping[str, tuple[int, int]], rows: int) -> Profile:
+    """Describe columns by what :func:`count_numbers` gave for some of them; the others count as empty."""
     found = []
-    for name in table.columns:
-        if columns is not None and name not in columns:
-            found.append(ColumnProfile(name, "empty", 0))
-            continue
-        values = table.table.column(name)
-        filled = len(values) - values.null_count
-        others = filled and pc.sum(_not_number(values)).as_py()
-        kind = "empty" if not filled else "number" if others <= 0.01 * filled else "text"
+    for name in names:
+        filled, others = counts.get(name, (0, 0))
+        kind = "empty" if not filled else "text" if _are_many(others, filled) else "number"
         found.append(ColumnProfile(name, kind, filled))
-    return Profile(tuple(found), table.table.num_rows)
+    return Profile(tuple(found), rows)
+
+
+def _are_many(others: int, filled: int) -> bool:
+    """Whether texts among numbers are so many that the column no longer holds numbers."""
+    # One typing mistake among thousands is a bad cell for the contract to judge, not a change of type.
+    return others > 0.01 * filled
 
 
 def _not_number(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -463,8 +477,7 @@ def _retyped(table: RawTable, previous: Profile, renamed: Mapping[str, str]) -> 
             continue
         bad = _bad_rows(table, name)
         filled = len(bad) - table.table.column(name).null_count
-        # One typing mistake among thousands is a bad cell for the contract to judge, not a change of type.
-        if not filled or bad.sum() <= 0.01 * filled:
+        if not filled or not _are_many(bad.sum(), filled):
             continue
         rows = np.flatnonzero(bad)
         lines = table.table.column(LINE).take(pa.array(rows[:_SAMPLES])).to_pylist()

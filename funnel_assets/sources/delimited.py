@@ -50,7 +50,7 @@ class _Record:
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """Where a file's header is and how wide its rows are.
 
     Attributes:
@@ -85,23 +85,52 @@ def read_csv(
         )
     decoded = to_utf8(data, encoding, file=file)
     layout = _find_layout(decoded.data, delimiter, hints, file)
-    start = _offset_of_line(decoded.data, layout.first_line)
+    start = offset_of_line(decoded.data, layout.first_line)
     body = decoded.data[start:]
-    rows = _read_fast(body, layout, layout.first_line) or _read_slow(body, layout, file)
-    dialect = Dialect("csv", decoded.encoding, layout.delimiter, layout.header_line)
-    notes = decoded.notes
-    if layout.header_line > 1:
-        notes = (*notes, f"the header is on line {layout.header_line}; the lines above it were left out")
-    return assemble(layout.header, rows, dialect, notes, whole=decoded.data.endswith((b"\n", b"\r")))
+    rows = _read_fast(body, layout, layout.first_line) or _read_slow(body, layout, layout.first_line, file)
+    notes = (*decoded.notes, *header_notes(layout))
+    whole = decoded.data.endswith((b"\n", b"\r"))
+    return assemble(layout.header, rows, dialect_of(layout, decoded.encoding), notes, whole=whole)
+
+
+def plain_layout(head: bytes, delimiter: str | None, hints: Sequence[str]) -> Layout | None:
+    """Return the layout of a file that begins so; None for one that needs the careful eye of `read_csv`."""
+    try:
+        layout = _find_layout(head, delimiter, hints, None)
+    except SourceBroken:
+        return None
+    is_plain = all(layout.header) and sniff.foreign_format(head[: sniff.HEAD_BYTES]) is None
+    return layout if is_plain and layout.width == layout.row_width else None
+
+
+def read_piece(data: bytes, layout: Layout, dialect: Dialect, *, is_last: bool) -> RawTable | None:
+    """Read some whole lines below the header, counted from line 1; None when they end inside a cell."""
+    try:
+        rows = _read_fast(data, layout, 1) or _read_slow(data, layout, 1, None, goes_on=not is_last)
+    except _GoesOn:
+        return None
+    return assemble(layout.header, rows, dialect)
+
+
+def dialect_of(layout: Layout, encoding: str) -> Dialect:
+    """Return how a file of a layout is read."""
+    return Dialect("csv", encoding, layout.delimiter, layout.header_line)
+
+
+def header_notes(layout: Layout) -> tuple[str, ...]:
+    """Say what was left out above the header."""
+    if layout.header_line == 1:
+        return ()
+    return (f"the header is on line {layout.header_line}; the lines above it were left out",)
 
 
 # --- layout ---------------------------------------------------------------------------------------
 
 
-def _find_layout(data: bytes, delimiter: str | None, hints: Sequence[str], file: str | None) -> _Layout:
+def _find_layout(data: bytes, delimiter: str | None, hints: Sequence[str], file: str | None) -> Layout:
     sample, stated, skip = _sample(data)
     wanted = {column_key(hint) for hint in hints} - {""}
-    best: tuple[tuple[float, ...], _Layout] | None = None
+    best: tuple[tuple[float, ...], Layout] | None = None
     for rank, candidate in enumerate([delimiter or stated] if delimiter or stated else DELIMITERS):
         records = [record for record in _records(sample, str(candidate), skip) if any(record.cells)]
         if not records:
@@ -181,14 +210,14 @@ def _is_wordy(cells: Sequence[str]) -> bool:
     return sum(not re.match(r"[\W_]*\d", cell) for cell in filled) * 2 > len(filled)
 
 
-def _layout(records: list[_Record], delimiter: str, wanted: set[str]) -> _Layout:
+def _layout(records: list[_Record], delimiter: str, wanted: set[str]) -> Layout:
     position = header_position([record.cells for record in records], wanted)
     found = records[position]
     header = tuple(cell.strip().lstrip("\ufeff") for cell in found.cells)
     named = _filled_width(header)
     widths = Counter(len(record.cells) for record in records[position + 1 :])
     row_width = widths.most_common(1)[0][0] if widths else len(header)
-    return _Layout(delimiter, header, named, len(header), row_width, found.line, found.next_line)
+    return Layout(delimiter, header, named, len(header), row_width, found.line, found.next_line)
 
 
 # --- the fast reader ------------------------------------------------------------------------------
@@ -204,7 +233,7 @@ class Rows:
     blank: int = 0
 
 
-def _read_fast(data: bytes, layout: _Layout, first_line: int) -> Rows | None:
+def _read_fast(data: bytes, layout: Layout, first_line: int) -> Rows | None:
     """Read whole lines below the header with Arrow; None when they need the careful reader."""
     quoted = b'"' in data
     if layout.row_width < layout.named or (layout.row_width == 1 and quoted):
@@ -224,7 +253,7 @@ def _read_fast(data: bytes, layout: _Layout, first_line: int) -> Rows | None:
     return Rows((table.columns + [missing] * layout.width)[: layout.width], lines, [], blank)
 
 
-def _parse_fast(data: bytes, layout: _Layout, quoted: bool) -> pa.Table | None:
+def _parse_fast(data: bytes, layout: Layout, quoted: bool) -> pa.Table | None:
     names = [f"f{number}" for number in range(layout.row_width)]
     try:
         return arrow_csv.read_csv(
@@ -245,7 +274,7 @@ def _parse_fast(data: bytes, layout: _Layout, quoted: bool) -> pa.Table | None:
         return None
 
 
-def _offset_of_line(data: bytes, line: int) -> int:
+def offset_of_line(data: bytes, line: int) -> int:
     if line <= 1:
         return 0
     ends = itertools.islice(re.finditer(rb"\r\n?|\n", data), line - 2, None)
@@ -304,12 +333,17 @@ def _is_open(line: str, delimiter: str) -> bool:
     return asked_for_more
 
 
+class _GoesOn(Exception):
+    """The lines end inside a quoted cell, and others follow."""
+
+
 @dataclass
 class _Reading:
     """The careful reader's state: what it has kept and what it has set aside."""
 
-    layout: _Layout
+    layout: Layout
     file: str | None
+    goes_on: bool = False
     rows: list[list[str]] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     ragged: list[RaggedRow] = field(default_factory=list)
@@ -323,14 +357,19 @@ class _Reading:
             self.rows, self.numbers = [], []
 
 
-def _read_slow(data: bytes, layout: _Layout, file: str | None) -> Rows:
+def _read_slow(
+    data: bytes, layout: Layout, first_line: int, file: str | None, *, goes_on: bool = False
+) -> Rows:
     """Read with Python's csv module, block by block; a clean block still goes to Arrow.
 
     A row that is open at the end of a block waits there for the next block's lines.
+
+    Raises:
+        _GoesOn: A row is open at the end, and the file goes on.
     """
-    state = _Reading(layout, file)
+    state = _Reading(layout, file, goes_on)
     waiting: list[str] = []
-    number, position = layout.first_line, 0
+    number, position = first_line, 0
     while position < len(data) or waiting:
         end = _end_of_block(data, position)
         block = data[position:end]
@@ -444,6 +483,8 @@ def _take(state: _Reading, span: _Span) -> int:
         return _set_aside(state, span, "unclosed_quote")
     if not span.is_open and not _is_strict(span.lines[span.begin : span.end], layout.delimiter):
         return _set_aside(state, span, "unclosed_quote")
+    if span.is_open and state.goes_on:
+        raise _GoesOn
     if span.is_open:
         if span.end - span.begin == 1 or not _fits_alone(state, last):
             raise _cut_off(state, span.line, "inside a quoted cell")

@@ -91,5 +91,9 @@ def only_rows(table: RawTable, only: Mapping[str, Sequence[str]]) -> RawTable:
         keep = pc.is_in(cells, value_set=folded) if wanted else pc.greater(pc.binary_length(cells), 0)
         table = replace(table, table=table.table.filter(keep.fill_null(False)))
     left_out = before - table.table.num_rows
-    told = (f"{left_out} rows are not of this dataset (`only` in sources.yaml)",) if left_out else ()
-    return replace(table, rows_in=table.rows_in - left_out, notes=(*table.notes, *told))
+    return replace(table, rows_in=table.rows_in - left_out, notes=(*table.notes, *left_out_note(left_out)))
+
+
+def left_out_note(rows: int) -> tuple[str, ...]:
+    """Say how many rows were left out."""
+    return (f"{rows} rows are not of this dataset (`only` in sources.yaml)",) if rows else ()

@@ -8,7 +8,7 @@ import datetime as dt
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any
 
@@ -164,6 +164,39 @@ def read_json(data: bytes, *, encoding: str | None, lines: bool, file: str | Non
     text = decoded.data.decode("utf-8")
     ragged: list[RaggedRow] = []
     found = _line_objects(text, ragged, file) if lines else _list_objects(text, ragged, file)
+    dialect = Dialect("jsonl" if lines else "json", decoded.encoding)
+    return _object_table(found, ragged, dialect, whole=text.endswith("\n"), notes=decoded.notes)
+
+
+def read_piece(text: str, dialect: Dialect, *, lines: bool, is_last: bool) -> RawTable | None:
+    """Read some objects of a list (without its brackets), or some lines, counted from line 1.
+
+    Returns:
+        The rows; None when the text ends inside one, or isn't JSON.
+    """
+    ragged: list[RaggedRow] = []
+    found = _line_objects(text, ragged, None) if lines else _all_objects(text, ragged)
+    try:
+        return _object_table(found, ragged, dialect)
+    except SourceBroken:
+        return None
+
+
+def _all_objects(text: str, ragged: list[RaggedRow]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Give the objects of a list without its brackets, which mustn't end before the text does."""
+    end = yield from _list_objects(f"[{text}]", ragged, None)
+    if end != len(text) + 1:
+        raise _cut_json(None, 1)
+
+
+def _object_table(
+    found: Iterator[tuple[int, dict[str, Any]]],
+    ragged: list[RaggedRow],
+    dialect: Dialect,
+    *,
+    whole: bool = True,
+    notes: tuple[str, ...] = (),
+) -> RawTable:
     texts, numbers = _texts(found)
     header = tuple(key.strip() for key in texts)
     names = unique_names(header)
@@ -173,11 +206,11 @@ def read_json(data: bytes, *, encoding: str | None, lines: bool, file: str | Non
         table=table,
         header=header,
         columns=names,
-        dialect=Dialect("jsonl" if lines else "json", decoded.encoding),
+        dialect=dialect,
         rows_in=len(numbers) + len(ragged),
         ragged=tuple(ragged),
-        whole_line_at_end=text.endswith("\n"),
-        notes=decoded.notes,
+        whole_line_at_end=whole,
+        notes=notes,
     )
 
 
@@ -261,7 +294,8 @@ _SPACE = re.compile(r"[\s,]*")
 
 def _list_objects(
     text: str, ragged: list[RaggedRow], file: str | None
-) -> Iterator[tuple[int, dict[str, Any]]]:
+) -> Generator[tuple[int, dict[str, Any]], None, int]:
+    """Give the objects of a list and their lines, and at last the position of the list's end."""
     start = len(text) - len(text.lstrip())
     if text[start : start + 1] != "[":
         start = _wrapped_list(text, file)
@@ -271,7 +305,7 @@ def _list_objects(
         skipped = _SPACE.match(text, position)
         position = skipped.end() if skipped else position
         if text[position : position + 1] == "]":
-            return
+            return position
         line += text.count("\n", counted, position)
         counted = position
         try:

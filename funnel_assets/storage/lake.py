@@ -61,6 +61,7 @@ class Lake:
         self.filesystem, self.root = fsspec.url_to_fs(root)
         self.is_local = "file" in self.filesystem.protocol
         self._even: dict[str, str] = {}
+        self._known: dict[str, tuple[tuple[int, int, int], PartitionFacts]] = {}
 
     def path(self, dataset: str, day: dt.date) -> str:
         """Where a day's rows are, whether or not they exist yet."""
@@ -142,16 +143,24 @@ class Lake:
         """Facts of a written day; None when there is none, or its write was interrupted."""
         facts_path, path = self._facts_path(dataset, day), self.path(dataset, day)
         try:
-            # A run asks for the facts of thousands of days: fsspec takes many times as long for a small local file.
+            # A run asks tens of thousands of times: fsspec takes many times as long for a small local file, and one
+            # that hasn't been replaced since isn't read again.
             if self.is_local:
-                facts = PartitionFacts(**json.loads(Path(facts_path).read_bytes()))
-                written = Path(path).stat().st_size
+                facts, written = self._local_facts(facts_path), Path(path).stat().st_size
             else:
                 facts = PartitionFacts(**json.loads(self.filesystem.cat_file(facts_path)))
                 written = self.filesystem.size(path)
         except FileNotFoundError:
             return None
         return facts if written == facts.bytes else None
+
+    def _local_facts(self, path: str) -> PartitionFacts:
+        found = Path(path).stat()
+        version = (found.st_ino, found.st_mtime_ns, found.st_size)
+        known = self._known.get(path)
+        if known is None or known[0] != version:
+            known = self._known[path] = version, PartitionFacts(**json.loads(Path(path).read_bytes()))
+        return known[1]
 
     def all_facts(self, dataset: str, days: Iterable[dt.date] | None = None) -> dict[dt.date, PartitionFacts]:
         """Facts of every written day of a dataset (or of the days asked for), in order of day."""

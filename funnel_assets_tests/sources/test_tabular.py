@@ -273,13 +273,13 @@ LINES = st.lists(st.text(st.sampled_from('a1,"'), max_size=9), max_size=25)
 @given(LINES, st.booleans(), st.integers(4, 40))
 def test_fast_and_careful_reader_agree_on_anything(lines: list[str], final: bool, block: int) -> None:
     body = ("\n".join(lines) + ("\n" if final else "")).encode()
-    layout = delimited._Layout(",", ("x", "y", "z"), 3, 3, 3, 1, 2)
+    layout = delimited.Layout(",", ("x", "y", "z"), 3, 3, 3, 1, 2)
     fast = delimited._read_fast(body, layout, 2) if body else None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(delimited, "_SLOW_BLOCK_BYTES", block)
         patch.setattr(delimited, "_read_fast", lambda *_: None)
         try:
-            slow = delimited._read_slow(body, layout, None)
+            slow = delimited._read_slow(body, layout, 2, None)
         except SourceBroken:
             assert fast is None
             return

@@ -3,9 +3,11 @@
 Belongs here: the shape of a parser's input and results, cells made tidy, reasons for quarantine, the choice among rows
 of one key, and the accounts that must add up. Does not belong here: the rules of any one dataset (one module each).
 
-Parsing has two phases. ``index_rows`` looks at every row of a dump, cheaply: which local day it belongs to, a hash of
-its content, and whether it is another row again. ``clean_rows`` reads the cells of chosen rows; its result for a day
-depends on that day's rows alone. When a dump changes, only days whose hashes changed are cleaned again.
+Parsing has three steps. ``row_facts`` looks at every row of a dump, cheaply and each for itself: which local day it
+belongs to, a hash of its content, and of which key only one row may be kept; so facts of a part of a dump can be kept
+and put together with those of other parts. ``chosen`` finds the rows that are another row again. ``clean_rows`` reads
+the cells of some rows; its result for a day depends on that day's rows alone. When a dump changes, only its changed
+parts are looked at and only days whose hashes changed are cleaned again.
 """
 
 import datetime as dt
@@ -86,7 +88,7 @@ class Cleaned:
     notes: dict[str, int] = field(default_factory=dict)
 
 
-IndexRows = Callable[[pd.DataFrame, SourceContext], pd.DataFrame]
+RowFactsOf = Callable[[pd.DataFrame, SourceContext], "RowFacts"]
 CleanRows = Callable[[pd.DataFrame, pd.DataFrame, SourceContext], Cleaned]
 
 
@@ -98,10 +100,7 @@ class Parser:
         dataset: Its name.
         columns: Field of the contract to column name in the source.
         required: Column names without which the source is broken as a whole.
-        index_rows: ``(table, context)`` to a frame on the table's labels: ``line``, ``day`` (local date or None),
-            ``row_hash`` (32 hex digits), ``fate``, ``reason``, ``detail``. ``quarantine`` here means that no day is
-            known; rows with a day that turn out unusable are quarantined by ``clean_rows``. Doesn't depend on the
-            order of rows.
+        row_facts: ``(table, context)`` to `RowFacts`.
         clean_rows: ``(rows of the table, the same rows of the index, context)`` to `Cleaned`.
         money: Columns whose sums must reconcile: name in the source to field of the contract.
     """
@@ -109,9 +108,18 @@ class Parser:
     dataset: str
     columns: Mapping[str, str]
     required: tuple[str, ...]
-    index_rows: IndexRows
+    row_facts: RowFactsOf
     clean_rows: CleanRows
     money: Mapping[str, str] = field(default_factory=dict)
+
+    def index_rows(self, table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
+        """Return an index of a whole dump, on the table's labels.
+
+        Columns: ``line``, ``day`` (local date or None), ``row_hash`` (32 hex digits), ``fate``, ``reason``, ``detail``.
+        ``quarantine`` here means that no day is known; rows with a day that turn out unusable are quarantined by
+        ``clean_rows``. Doesn't depend on the order of rows.
+        """
+        return build_index(table, self.row_facts(table, context))
 
 
 def sheet_columns(dataset: str) -> dict[str, str]:
@@ -282,22 +290,33 @@ def find_unreadable_number(
     )
 
 
-def build_index(
-    table: pd.DataFrame, hashes: pa.Array, days: pd.Series, findings: Findings, kept: Ints | None = None
-) -> pd.DataFrame:
-    """Put an index together.
+@dataclass(frozen=True)
+class RowFacts:
+    """What is known of each row of a table by itself.
 
-    Args:
-        table: The rows.
-        hashes: Hash of each row's content.
-        days: Local day of each row.
+    Attributes:
+        days: Local day of each row (``datetime.date`` or None).
+        hashes: Hash of each row's content, 32 hex digits.
         findings: Rows that belong to no day.
-        kept: For each row, the position of the row kept in its stead, or -1 (see `repeats`).
+        keys: Of rows of one key only one is kept; null where a row doesn't compete. None: every row is kept.
+        ranks: Columns to choose it by, the most important first; the smallest wins, on a tie the first line. To be free
+            of the order of rows they must tell all rows of a key apart that differ.
     """
-    bad = findings.found
-    repeated = np.zeros(len(table), bool) if kept is None else kept >= 0
-    fate = np.where(bad, 2, np.where(repeated, 1, 0)).astype(np.int8)
-    if kept is not None and repeated.any():
+
+    days: pd.Series
+    hashes: pa.Array
+    findings: Findings
+    keys: pa.Array | None = None
+    ranks: Sequence[np.ndarray] = ()
+
+
+def build_index(table: pd.DataFrame, facts: RowFacts) -> pd.DataFrame:
+    """Return the index of a table's rows; see `Parser.index_rows`."""
+    findings, hashes, lines = facts.findings, facts.hashes, _lines(table)
+    kept = repeats(facts.keys, [*facts.ranks, lines])
+    repeated = kept >= 0
+    fate = np.where(findings.found, 2, np.where(repeated, 1, 0)).astype(np.int8)
+    if repeated.any():
         codes = pc.dictionary_encode(hashes).indices.to_numpy()
         rows = np.flatnonzero(repeated)
         same = codes[rows] == codes[kept[rows]]
@@ -307,8 +326,8 @@ def build_index(
         )
     return pd.DataFrame(
         {
-            "line": _lines(table),
-            "day": days.to_numpy(),
+            "line": lines,
+            "day": facts.days.to_numpy(),
             "row_hash": as_text(hashes, table.index),
             "fate": as_text(
                 pa.array([LOAD, DUPLICATE, QUARANTINE], pa.large_string()).take(fate), table.index
@@ -332,21 +351,17 @@ def _sparse_text(values: np.ndarray, index: pd.Index) -> pd.Series:
     return as_text(pa.array(values, pa.large_string()), index)
 
 
-def repeats(keys: pa.Array, competing: Bools, ranks: Sequence[np.ndarray]) -> Ints:
-    """Choose one row among those of each key.
-
-    Args:
-        keys: Key of each row; rows without one never compete.
-        competing: Rows that may be chosen, and may be repeats.
-        ranks: Columns to order by, the most important first; the smallest wins. To be free of the order of rows they
-            must tell all rows of a key apart that differ.
+def repeats(keys: pa.Array | None, ranks: Sequence[np.ndarray]) -> Ints:
+    """Choose one row among those of each key; see `RowFacts`.
 
     Returns:
         For each row that isn't chosen, the position of the one that is; -1 for every other row.
     """
-    kept = np.full(len(keys), -1, np.int64)
+    kept = np.full(len(ranks[-1]), -1, np.int64)
+    if keys is None:
+        return kept
     places = pc.dictionary_encode(keys).indices
-    rows = np.flatnonzero(competing & ~as_bools(places.is_null()))
+    rows = np.flatnonzero(as_bools(places.is_valid()))
     if not len(rows):
         return kept
     codes = places.fill_null(0).to_numpy()[rows]
@@ -358,6 +373,11 @@ def repeats(keys: pa.Array, competing: Bools, ranks: Sequence[np.ndarray]) -> In
     chosen = rows[first][np.cumsum(first) - 1] if len(codes) else rows
     kept[rows[~first]] = chosen[~first]
     return kept
+
+
+def only_where(wanted: Bools, values: pa.Array) -> pa.Array:
+    """Return the values with all others null."""
+    return pc.if_else(pa.array(wanted), values, pa.scalar(None, values.type))
 
 
 def as_ranks(hashes: pa.Array) -> np.ndarray:

@@ -13,11 +13,11 @@ from funnel_assets.domain.parsing.base import (
     Cleaned,
     Findings,
     Parser,
+    RowFacts,
     SourceContext,
-    build_index,
     find_undated,
     finish,
-    repeats,
+    only_where,
     sheet_columns,
 )
 from funnel_assets.domain.phone import normalize_phones
@@ -34,16 +34,15 @@ _WHY_UNUSABLE = {
 }
 
 
-def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
-    """Say of each row which day it belongs to, and which rows are another one again."""
+def row_facts(table: pd.DataFrame, context: SourceContext) -> RowFacts:
+    """Say of each row which day it belongs to; of identical rows one is kept."""
     cells = Cells(table, COLUMNS, REQUIRED)
     assigned = _assigned(cells, context)
     findings = Findings(cells.size)
     find_undated(findings, cells, "assigned_at", assigned.notna().to_numpy(), context)
     hashes = cells.hashes()
-    lines = table["line"].to_numpy()
-    kept = repeats(hashes, ~findings.found, [lines])
-    return build_index(table, hashes, local_day(assigned, context.day_timezone), findings, kept)
+    keys = only_where(~findings.found, hashes)
+    return RowFacts(local_day(assigned, context.day_timezone), hashes, findings, keys)
 
 
 def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
@@ -75,4 +74,4 @@ def _assigned(cells: Cells, context: SourceContext) -> pd.Series:
     return parse_local(cells.series("assigned_at"), formats=context.formats, timezone=context.timezone)
 
 
-PARSER = Parser(DATASET, COLUMNS, REQUIRED, index_rows, clean_rows)
+PARSER = Parser(DATASET, COLUMNS, REQUIRED, row_facts, clean_rows)

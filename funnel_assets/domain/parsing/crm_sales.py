@@ -18,13 +18,13 @@ from funnel_assets.domain.parsing.base import (
     Cleaned,
     Findings,
     Parser,
+    RowFacts,
     SourceContext,
     as_ranks,
-    build_index,
     find_other_currency,
     find_undated,
     finish,
-    repeats,
+    only_where,
     sheet_columns,
 )
 from funnel_assets.domain.parsing.typed import read_fields
@@ -36,8 +36,8 @@ COLUMNS = sheet_columns(DATASET)
 REQUIRED = (COLUMNS["sale_id"], COLUMNS["created_at"])
 
 
-def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
-    """Say of each row which day it belongs to, and which row of each sale is kept."""
+def row_facts(table: pd.DataFrame, context: SourceContext) -> RowFacts:
+    """Say of each row which day it belongs to, and by what one row of each sale is chosen."""
     cells = Cells(table, COLUMNS, REQUIRED)
     findings = Findings(cells.size)
     read, _ = _read(cells, context, unusable := Findings(cells.size))
@@ -46,9 +46,9 @@ def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
     hashes = cells.hashes()
     last_paid = read["last_paid_date"].map(dt.date.toordinal, na_action="ignore").fillna(0).to_numpy(np.int64)
     paid = read["paid_amount_paise"].fillna(np.iinfo(np.int64).min + 1).to_numpy(np.int64)
-    ranks = [-last_paid, -paid, -as_ranks(hashes), table["line"].to_numpy()]
-    kept = repeats(cells["sale_id"], ~findings.found & ~unusable.found, ranks)
-    return build_index(table, hashes, local_day(created, context.day_timezone), findings, kept)
+    keys = only_where(~findings.found & ~unusable.found, cells["sale_id"])
+    ranks = (-last_paid, -paid, -as_ranks(hashes))
+    return RowFacts(local_day(created, context.day_timezone), hashes, findings, keys, ranks)
 
 
 def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
@@ -97,7 +97,7 @@ PARSER = Parser(
     DATASET,
     COLUMNS,
     REQUIRED,
-    index_rows,
+    row_facts,
     clean_rows,
     {
         COLUMNS["total_amount_paise"]: "total_amount_paise",

@@ -17,12 +17,12 @@ from funnel_assets.domain.parsing.base import (
     Cleaned,
     Findings,
     Parser,
+    RowFacts,
     SourceContext,
     as_ranks,
-    build_index,
     find_undated,
     finish,
-    repeats,
+    only_where,
 )
 from funnel_assets.domain.phone import normalize_phones
 from funnel_assets.domain.text import Bools, as_arrow, as_text, constant, pc
@@ -42,8 +42,8 @@ COLUMNS = {
 REQUIRED = (COLUMNS["event_at"], COLUMNS["event_type"])
 
 
-def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
-    """Say of each row which day it belongs to, and which row of each event is kept."""
+def row_facts(table: pd.DataFrame, context: SourceContext) -> RowFacts:
+    """Say of each row which day it belongs to, and by what one row of each event is chosen."""
     cells = Cells(table, COLUMNS, REQUIRED)
     happened = _happened(cells, context)
     findings = Findings(cells.size)
@@ -51,9 +51,8 @@ def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
     hashes = cells.hashes()
     at = happened.dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
     untyped = cells.missing("event_type")
-    ranks = [at, as_ranks(hashes), table["line"].to_numpy()]
-    kept = repeats(_ids(cells, hashes), ~findings.found & ~untyped, ranks)
-    return build_index(table, hashes, local_day(happened, context.day_timezone), findings, kept)
+    keys = only_where(~findings.found & ~untyped, _ids(cells, hashes))
+    return RowFacts(local_day(happened, context.day_timezone), hashes, findings, keys, (at, as_ranks(hashes)))
 
 
 def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
@@ -112,4 +111,4 @@ def _type_names(cells: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(pc.utf8_lower(cells), r"[\s-]+", "_")
 
 
-PARSER = Parser(DATASET, COLUMNS, REQUIRED, index_rows, clean_rows)
+PARSER = Parser(DATASET, COLUMNS, REQUIRED, row_facts, clean_rows)

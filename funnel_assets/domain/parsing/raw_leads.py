@@ -15,8 +15,8 @@ from funnel_assets.domain.parsing.base import (
     Cleaned,
     Findings,
     Parser,
+    RowFacts,
     SourceContext,
-    build_index,
     find_undated,
     finish,
     sheet_columns,
@@ -30,13 +30,13 @@ REQUIRED = (COLUMNS["created_at"],)
 _AS_TYPED = ("name", "city", "question_1", "utm_source", "utm_medium", "utm_campaign")
 
 
-def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
+def row_facts(table: pd.DataFrame, context: SourceContext) -> RowFacts:
     """Say of each row which day it belongs to; every dated row is loaded."""
     cells = Cells(table, COLUMNS, REQUIRED)
     created = _created(cells, context)
     findings = Findings(cells.size)
     find_undated(findings, cells, "created_at", created.notna().to_numpy(), context)
-    return build_index(table, cells.hashes(context.name), local_day(created, context.day_timezone), findings)
+    return RowFacts(local_day(created, context.day_timezone), cells.hashes(context.name), findings)
 
 
 def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
@@ -76,4 +76,4 @@ def _created(cells: Cells, context: SourceContext) -> pd.Series:
     return parse_local(cells.series("created_at"), formats=context.formats, timezone=context.timezone)
 
 
-PARSER = Parser(DATASET, COLUMNS, REQUIRED, index_rows, clean_rows)
+PARSER = Parser(DATASET, COLUMNS, REQUIRED, row_facts, clean_rows)

@@ -15,8 +15,8 @@ from funnel_assets.domain.parsing.base import (
     Cleaned,
     Findings,
     Parser,
+    RowFacts,
     SourceContext,
-    build_index,
     find_other_currency,
     find_undated,
     find_unreadable_number,
@@ -32,7 +32,7 @@ REQUIRED = (COLUMNS["date"], COLUMNS["cost_paise"])
 _COUNTED = ("impressions", "clicks")
 
 
-def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
+def row_facts(table: pd.DataFrame, context: SourceContext) -> RowFacts:
     """Say of each row which day it belongs to; every dated row is loaded."""
     cells = Cells(table, COLUMNS, REQUIRED)
     days = parse_day(
@@ -43,7 +43,7 @@ def index_rows(table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
     )
     findings = Findings(cells.size)
     find_undated(findings, cells, "date", days.notna().to_numpy(), context)
-    return build_index(table, cells.hashes(context.name), days, findings)
+    return RowFacts(days, cells.hashes(context.name), findings)
 
 
 def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
@@ -74,4 +74,4 @@ def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext)
     return finish(DATASET, table, index, fields, findings, notes)
 
 
-PARSER = Parser(DATASET, COLUMNS, REQUIRED, index_rows, clean_rows, {COLUMNS["cost_paise"]: "cost_paise"})
+PARSER = Parser(DATASET, COLUMNS, REQUIRED, row_facts, clean_rows, {COLUMNS["cost_paise"]: "cost_paise"})

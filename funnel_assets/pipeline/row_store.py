@@ -1,0 +1,108 @@
+"""What is known of the rows of each source's newest dump, piece by piece, so that tomorrow only new pieces are read.
+
+Belongs here: keeping and finding it. Does not belong here: how it is found out (``pipeline.indexing``).
+
+One Arrow file per source, named by the dump's sha256: a record batch per piece with a row per row of the dump, in its
+order (``line`` counted from the piece's first, ``day``, ``high`` and ``low`` of its content's hash, and by what one of
+several rows of a key is chosen), and the pieces in the metadata. It is a cache: lost or of other rules, the dump is
+read once more.
+"""
+
+import contextlib
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+_PIECES, _RULES = b"pieces", b"rules"
+
+
+@dataclass(frozen=True)
+class KnownPiece:
+    """What is known of one piece besides its rows.
+
+    Attributes:
+        key: Hash of its bytes.
+        columns: Names of its columns.
+        rows_in: Data rows in it, those set aside included.
+        left_out: Rows that aren't of the dataset.
+        numbers: Per column that should hold numbers, cells with a value and how many of those are no number.
+        currencies: What its amounts are in, where the source tells.
+        bad: Rows for quarantine: ``row`` (position among the piece's rows; None for one that doesn't fit the header),
+            ``line`` (from the piece's first), ``reason``, ``detail``, ``raw``.
+    """
+
+    key: str
+    columns: tuple[str, ...]
+    rows_in: int
+    left_out: int
+    numbers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    currencies: tuple[str, ...] = ()
+    bad: list[dict[str, Any]] = field(default_factory=list)
+
+
+Found = tuple[KnownPiece, pa.RecordBatch]
+"""A piece and its rows."""
+
+Known = dict[str, Found]
+"""Pieces by their key."""
+
+
+class RowStore:
+    """The files of one source."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self) -> tuple[str, Known]:
+        """Return the rules of the file that is there and its pieces; nothing where there is none or it is damaged."""
+        for path in self._files():
+            with contextlib.suppress(OSError, pa.ArrowInvalid, ValueError, KeyError, TypeError):
+                file = pa.ipc.open_file(pa.memory_map(str(path)))
+                metadata = file.schema.metadata
+                told = [_piece(**piece) for piece in json.loads(metadata[_PIECES])]
+                batches = [file.get_batch(number) for number in range(file.num_record_batches)]
+                return metadata[_RULES].decode(), {
+                    piece.key: (piece, batch) for piece, batch in zip(told, batches, strict=True)
+                }
+        return "", {}
+
+    def save(self, sha256: str, rules: str, pieces: Sequence[Found]) -> None:
+        """Keep the pieces of a dump, and forget those of the dumps before."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        told = json.dumps([asdict(piece) for piece, _ in pieces], ensure_ascii=False)
+        schema = pieces[0][1].schema.with_metadata({_PIECES: told.encode(), _RULES: rules.encode()})
+        target = self._folder / f"{sha256}.arrow"
+        part = target.with_suffix(f".{uuid.uuid4().hex}.tmp")
+        try:
+            with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+                for _, batch in pieces:
+                    writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        for other in self._files():
+            if other != target:
+                with contextlib.suppress(
+                    OSError
+                ):  # another process may be reading it; the next save removes it
+                    other.unlink()
+
+    def _files(self) -> Iterator[Path]:
+        """Newest first."""
+        found = {}
+        for path in self._folder.glob("*.arrow"):
+            with contextlib.suppress(FileNotFoundError):
+                found[path] = path.stat().st_mtime_ns
+        yield from sorted(found, key=lambda path: found[path], reverse=True)
+
+
+def _piece(
+    columns: list[str], currencies: list[str], numbers: dict[str, list[int]], **rest: Any
+) -> KnownPiece:
+    counted = {name: (filled, others) for name, (filled, others) in numbers.items()}
+    return KnownPiece(columns=tuple(columns), currencies=tuple(currencies), numbers=counted, **rest)

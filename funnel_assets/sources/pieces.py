@@ -1,0 +1,234 @@
+"""A large text dump as pieces that are read one by one, cut where its bytes say.
+
+Belongs here: where to cut, and which dumps can be cut. Does not belong here: how the rows of a piece are read
+(``delimited``, ``structured``), and what is remembered of them.
+
+A full dump of today is nearly yesterday's. A border stands after a row whose bytes hash to a certain remainder, so rows
+that are added, changed or taken away move the borders next to them and no others: all other pieces are the same bytes
+as yesterday, and what was found in them still holds. Whether a dump is read in pieces, and which, follows from its
+bytes alone. One that isn't plain (another encoding, a column without a name, a broken row) is read whole, which finds
+out what is wrong with it and where.
+"""
+
+import hashlib
+import json
+import mmap
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from funnel_assets.sources import delimited, sniff, structured
+from funnel_assets.sources.tabular import Dialect, RawTable
+
+FROM_BYTES = 8 << 20
+"""Smaller dumps are read whole in a moment."""
+
+LEAST_BYTES = 256 << 10
+MOST_BYTES = 2 << 20
+_ROWS_PER_BORDER = 512
+_WINDOW_BYTES = 128 << 10
+# A little more than what the layout of a CSV is told from: it wants to know that the file goes on.
+_HEAD_BYTES = (1 << 18) + 16
+_MERGED_AT_MOST = 8
+_NEW_LINE, _SPACE, _COMMA, _OPENING, _CLOSING = b"\n ,{}"
+_BOM = b"\xef\xbb\xbf"
+# Any fixed random numbers do; other ones would move all borders once.
+_OF_BYTE = np.random.default_rng(2024).integers(0, 1 << 32, 256, dtype=np.uint32)
+
+
+class NotInPieces(Exception):
+    """The dump can't be read in pieces."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some whole rows of a dump.
+
+    Attributes:
+        key: Hash of its bytes.
+        start: Offset of its first byte.
+        end: Offset after its last.
+        lines: Line ends in it.
+        is_last: Whether the dump ends here.
+    """
+
+    key: str
+    start: int
+    end: int
+    lines: int
+    is_last: bool
+
+
+@dataclass(frozen=True)
+class Dump:
+    """A dump that can be read in pieces.
+
+    Attributes:
+        data: Its bytes.
+        start: Offset of the first row.
+        end: Offset after the last row.
+        first_line: Line that the first row stands on.
+        layout: Of a CSV.
+        dialect: How it is read.
+        notes: What was left out, in words.
+    """
+
+    data: mmap.mmap
+    start: int
+    end: int
+    first_line: int
+    layout: delimited.Layout | None
+    dialect: Dialect
+    notes: tuple[str, ...] = ()
+
+    def pieces(self, known: Callable[[str], bool]) -> Iterator[tuple[Piece, RawTable | None]]:
+        """Give the pieces in their order, those that aren't known with their rows, counted from line 1.
+
+        Raises:
+            NotInPieces: A piece isn't plain.
+        """
+        borders = self._borders()
+        start, merged = self.start, 0
+        for number, end in enumerate(borders):
+            is_last = number == len(borders) - 1
+            piece = self._piece(start, end, is_last)
+            if known(piece.key):
+                yield piece, None
+            else:
+                rows = self.read(piece)
+                if rows is None:
+                    # A border inside a row: what looked like its end stands in a cell.
+                    merged += 1
+                    if is_last or merged > _MERGED_AT_MOST:
+                        raise NotInPieces
+                    continue
+                yield piece, rows
+            start, merged = end, 0
+
+    def read(self, piece: Piece) -> RawTable | None:
+        """Return a piece's rows; None when it ends inside a row.
+
+        Raises:
+            NotInPieces: It isn't plain.
+        """
+        data = self.data[piece.start : piece.end]
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise NotInPieces from None
+        if "\x00" in text or data.count(b"\r") != data.count(b"\r\n"):
+            raise NotInPieces
+        if self.layout is not None:
+            return delimited.read_piece(data, self.layout, self.dialect, is_last=piece.is_last)
+        is_lines = self.dialect.kind == "jsonl"
+        found = structured.read_piece(text, self.dialect, lines=is_lines, is_last=piece.is_last)
+        if found is not None and (not all(found.header) or found.header != found.columns):
+            raise NotInPieces
+        return found
+
+    def _piece(self, start: int, end: int, is_last: bool) -> Piece:
+        data = self.data[start:end]
+        key = hashlib.blake2b(data, digest_size=16, person=b"last" if is_last else b"").hexdigest()
+        return Piece(key, start, end, data.count(b"\n"), is_last)
+
+    def _borders(self) -> list[int]:
+        """Offsets after each piece."""
+        borders, start = [], self.start
+        while self.end - start > LEAST_BYTES:
+            border = self._border_after(start)
+            if border >= self.end:
+                break
+            borders.append(border)
+            start = border
+        return [*borders, self.end]
+
+    def _border_after(self, start: int) -> int:
+        at, first = start + LEAST_BYTES, 0
+        while at < self.end:
+            window = np.frombuffer(self.data, np.uint8, min(_WINDOW_BYTES, self.end - at), at)
+            ends = self._row_ends(window)
+            if len(ends) > 1:
+                first = first or at + int(ends[0])
+                hashes = np.add.reduceat(_OF_BYTE[window[: ends[-1]]], ends[:-1])
+                hits = np.flatnonzero(hashes % _ROWS_PER_BORDER == 0)
+                if len(hits):
+                    return at + int(ends[hits[0] + 1])
+            if first and at - start > MOST_BYTES:
+                return first
+            at += max(int(ends[-1]), 1) if len(ends) > 1 else len(window)
+        return self.end
+
+    def _row_ends(self, window: np.ndarray) -> np.ndarray:
+        """Positions after what looks like the end of a row, and another one follows."""
+        if self.dialect.kind != "json":
+            return np.flatnonzero(window == _NEW_LINE) + 1
+        after = np.flatnonzero((window[:-1] == _CLOSING) & (window[1:] == _COMMA)) + 2
+        printed = np.flatnonzero(window > _SPACE)
+        following = np.searchsorted(printed, after)
+        there = following < len(printed)
+        return after[there][window[printed[following[there]]] == _OPENING]
+
+
+def open_dump(
+    path: Path, *, kind: str, encoding: str | None, delimiter: str | None, hints: Sequence[str]
+) -> Dump | None:
+    """Open a dump that can be read in pieces; None for one that is small or of another kind.
+
+    Args:
+        path: Where it is.
+        kind: See `tabular.read_table`.
+        encoding: Likewise.
+        delimiter: Likewise.
+        hints: Likewise.
+    """
+    if kind not in ("csv", "json", "jsonl") or path.stat().st_size < FROM_BYTES:
+        return None
+    if encoding is not None and encoding.lower().replace("_", "-") not in ("utf-8", "utf8", "utf-8-sig"):
+        return None
+    with path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    head = data[:_HEAD_BYTES]
+    offset = len(_BOM) if head.startswith(_BOM) else 0
+    if sniff.looks_like_html(head) or b"\x00" in head:
+        return None
+    if kind == "csv":
+        return _open_csv(data, head[offset:], offset, delimiter, hints)
+    dialect = Dialect(kind, "utf-8")
+    if kind == "jsonl":
+        return Dump(data, offset, len(data), 1, None, dialect)
+    return _open_json(data, head, offset, dialect)
+
+
+def _open_csv(
+    data: mmap.mmap, head: bytes, offset: int, delimiter: str | None, hints: Sequence[str]
+) -> Dump | None:
+    if b"\r" in head and head.count(b"\r") != head.count(b"\r\n"):
+        return None
+    layout = delimited.plain_layout(head, delimiter, hints)
+    if layout is None:
+        return None
+    start = offset + delimited.offset_of_line(head, layout.first_line)
+    dialect = delimited.dialect_of(layout, "utf-8")
+    return Dump(data, start, len(data), layout.first_line, layout, dialect, delimited.header_notes(layout))
+
+
+def _open_json(data: mmap.mmap, head: bytes, offset: int, dialect: Dialect) -> Dump | None:
+    """Find the list: the dump itself, or the one list in an object around it."""
+    opening, closing = head.find(b"["), data.rfind(b"]")
+    if opening < 0 or closing < opening:
+        return None
+    around = data[offset : opening + 1] + data[closing:]
+    if len(around) > _HEAD_BYTES:
+        return None
+    try:
+        found = json.loads(around)
+    except ValueError:
+        return None
+    lists = (
+        [value for value in found.values() if isinstance(value, list)] if isinstance(found, dict) else [found]
+    )
+    if len(lists) != 1 or lists[0]:
+        return None
+    return Dump(data, opening + 1, closing, 1 + head.count(b"\n", 0, opening + 1), None, dialect)
