@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.pipeline.publish import SIDE_TABLES, published_name, published_table, table_ddl
-from funnel_assets.storage.views import INDEXES, view_statements
+from funnel_assets.storage.views import view_statements
 from funnel_assets.storage.warehouse import TableDdl, Warehouse
 
 Rows = Sequence[Mapping[str, Any]]
@@ -71,7 +71,7 @@ def publish_rows(url: str, currency: str = "INR", **tables: Rows) -> Warehouse:
         },
         replace_days=dict.fromkeys(schemas),
         ddl=[*contracts, *SIDE_TABLES],
-        after=[*view_statements(currency=currency), *INDEXES],
+        after=view_statements(currency=currency),
     )
     return warehouse
 

@@ -24,7 +24,8 @@ from funnel_assets.pipeline.who import KnownLinks
 from funnel_assets.storage.engine import DuckDBEngine
 from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
 from funnel_assets.storage.quarantine import COLUMNS, Quarantine
-from funnel_assets.storage.views import INDEXES, people_statements, refresh_statements, view_statements
+from funnel_assets.storage.views import view_statements
+from funnel_assets.storage.views.kept import concerned_statements, refresh_statements
 from funnel_assets.storage.warehouse import ColumnDdl, Rows, TableDdl, Warehouse
 
 log = logging.getLogger(__name__)
@@ -197,19 +198,18 @@ def publish(
         lake, tables, {name: days for name, days in replace.items() if name != "funnel_marts"}, known
     )
     compared = _compared(lake, facts["funnel_marts"], replace["funnel_marts"])
-    side = _side_tables(quarantine, tables, facts) | {"reconciliation": compared}
-    rows: dict[str, Rows] = {
-        name: partial(_day_batches, lake, name, days) for name, days in replace.items() if days
-    }
+    side = _side_tables(quarantine, facts) | {"reconciliation": compared} | _new_tiers(warehouse, tables)
+    changed = {name: days for name, days in replace.items() if days}
+    rows: dict[str, Rows] = {name: partial(_day_batches, lake, name, days) for name, days in changed.items()}
+    replace_days = changed | dict.fromkeys(side)
     warehouse.publish(
         rows | side,
-        replace_days={name: days for name, days in replace.items() if days} | dict.fromkeys(side),
+        replace_days=replace_days,
         ddl=[*(table_ddl(contract, currency) for contract in CONTRACTS.values()), *SIDE_TABLES],
-        after=[*view_statements(timezone, currency), *INDEXES],
-        around=people_statements(replace),
-        refresh=refresh_statements(),
+        after=view_statements(timezone, currency),
+        around=list(concerned_statements(replace_days)),
+        refresh=list(refresh_statements()),
     )
-    changed = {name: days for name, days in replace.items() if days}
     all_days = sorted({day for days in changed.values() for day in days})
     if changed:
         log.info("published %d dataset(s): %s", len(changed), name_days(all_days))
@@ -236,12 +236,27 @@ def _content(facts: Mapping[dt.date, PartitionFacts], day: dt.date) -> str | Non
 
 
 def _published_contents(warehouse: Warehouse) -> dict[str, dict[dt.date, str]]:
-    if warehouse.fetch("SELECT to_regclass('published_days') AS found")[0]["found"] is None:
+    if not _is_there(warehouse, "published_days"):
         return {}
     found: dict[str, dict[dt.date, str]] = {}
     for row in warehouse.fetch("SELECT dataset, date, content FROM published_days"):
         found.setdefault(row["dataset"], {})[row["date"]] = row["content"]
     return found
+
+
+def _is_there(warehouse: Warehouse, table: str) -> bool:
+    return warehouse.fetch("SELECT to_regclass(%(table)s) AS found", {"table": table})[0]["found"] is not None
+
+
+def _new_tiers(warehouse: Warehouse, tables: Tables) -> dict[str, Rows]:
+    """The table of tiers where it changed: everybody's tier is worked out anew then, which takes its time."""
+    name = "icp_tiers"
+    table = pa.Table.from_pandas(tables[name], schema=_ICP_TIERS, preserve_index=False)
+    if _is_there(warehouse, name):
+        published = warehouse.fetch(f"SELECT {', '.join(_ICP_TIERS.names)} FROM {name}")
+        if sorted(map(repr, published)) == sorted(map(repr, table.to_pylist())):
+            return {}
+    return {name: table}
 
 
 def _compared(lake: Lake, marts: Mapping[dt.date, PartitionFacts], replace: Sequence[dt.date]) -> pa.Table:
@@ -276,9 +291,7 @@ def _day_batches(lake: Lake, dataset: str, days: Sequence[dt.date]) -> pa.Record
 
 
 def _side_tables(
-    quarantine: Quarantine,
-    tables: Tables,
-    facts: Mapping[str, Mapping[dt.date, PartitionFacts]],
+    quarantine: Quarantine, facts: Mapping[str, Mapping[dt.date, PartitionFacts]]
 ) -> dict[str, Rows]:
     now = dt.datetime.now(dt.UTC)
     days = [
@@ -297,5 +310,4 @@ def _side_tables(
             schema=_PUBLISHED_DAYS,
         ),
         "quarantine": pa.Table.from_pandas(quarantined, schema=_QUARANTINE, preserve_index=False),
-        "icp_tiers": pa.Table.from_pandas(tables["icp_tiers"], schema=_ICP_TIERS, preserve_index=False),
     }

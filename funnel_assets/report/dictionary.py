@@ -23,7 +23,7 @@ from funnel_assets.exports import Published, harmless
 from funnel_assets.pipeline.graph import NODES
 from funnel_assets.pipeline.publish import published_name
 from funnel_assets.storage.files import write_whole
-from funnel_assets.storage.views import CONTACT_SOURCES, CONTACT_STATE
+from funnel_assets.storage.views.kept import HELPERS
 
 PAGE = "data_dictionary.html"
 TABLE = "data_dictionary.csv"
@@ -120,7 +120,7 @@ def relations(warehouse: Published, currency: str = DEFAULT_CURRENCY) -> list[Re
 
 def _reads(warehouse: Published) -> dict[str, set[str]]:
     """Return the tables that each view reads in the end, through helpers and other views."""
-    direct = {CONTACT_STATE: set(CONTACT_SOURCES)}
+    direct = {helper.name: set(helper.made_of) for helper in HELPERS}
     for row in warehouse.fetch(_READS):
         direct.setdefault(row["reader"], set()).add(row["read"])
 

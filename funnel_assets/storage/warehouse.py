@@ -48,7 +48,7 @@ _PUBLISH_WAIT_SECONDS = 1800
 _TABLE_LOCK_SECONDS = 10
 _TRIES = 5
 _ROWS_PER_PIECE = 32_768
-_ANALYZE_FROM_ROWS = 10_000
+_ANALYZE_FROM_SHARE = 0.1
 
 _CONNECT_OPTIONS: dict[str, Any] = {
     "connect_timeout": 10,
@@ -148,10 +148,10 @@ class Warehouse:
                 ``tables`` any more go. None replaces the whole table.
             ddl: Every table of the schema, those not in ``tables`` included: missing ones are made, columns are
                 added, changed and dropped to match.
-            after: ``CREATE OR REPLACE VIEW`` statements in the order of their dependence. They run only when their
-                text or a table's shape changed.
+            after: Statements that make views and helper tables, in the order of their dependence. They run only when
+                their text or a table's shape changed, after what they made before has been dropped.
             around: Statements that run before the rows go, and again when the new ones have come.
-            refresh: Statements that then bring materialized views up to the tables. These and ``around`` run where
+            refresh: Statements that then bring helper tables up to the tables. These and ``around`` run where
                 ``after`` doesn't.
 
         Raises:
@@ -178,7 +178,7 @@ class Warehouse:
                 ]
                 if not layout.finish(ddl, after, made):
                     layout.run_all([*around, *refresh])
-                self._analyze(cursor, {n: c for n, (c, _) in zip(sorted(tables), loads, strict=True)}, made)
+                self._analyze(cursor, {n: c for n, (c, _) in zip(sorted(tables), loads, strict=True)})
             rows_written = {name: rows for name, (rows, _) in zip(sorted(tables), loads, strict=True)}
             seconds = time.perf_counter() - started
             return Published(rows_written, sum(sent for _, sent in loads), seconds)
@@ -307,10 +307,16 @@ class Warehouse:
                 (list(days),),
             )
 
-    def _analyze(self, cursor: Cursor, rows: Mapping[str, int], made: frozenset[str]) -> None:
+    def _analyze(self, cursor: Cursor, rows: Mapping[str, int]) -> None:
         """Tell the planner about large changes now: the first reader shouldn't pay for stale statistics."""
+        cursor.execute(
+            "SELECT relname, reltuples FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE nspname = %s AND relkind = 'r'",
+            (self._schema,),
+        )
+        known = dict(cursor.fetchall())
         for name, count in rows.items():
-            if count >= _ANALYZE_FROM_ROWS or (name in made and count):
+            if count > max(known.get(name, 0), 0) * _ANALYZE_FROM_SHARE:
                 cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(self._schema, name)))
 
 
@@ -452,7 +458,7 @@ class _Layout:
         changed = [n for n, (pg_type, _) in found.items() if n in wanted and wanted[n] != pg_type]
         dropped = [name for name in found if name not in wanted]
         if changed or dropped:
-            self._drop_views(self._our_views)
+            self._drop_views()
         name = self._name(table.name)
         for column in table.columns:
             if column.name not in found:
@@ -546,39 +552,29 @@ class _Layout:
     # --- views ---
 
     def _make_views(self, after: Sequence[str]) -> list[str]:
-        views = _views_in(after)
-        self._cursor.execute("SAVEPOINT views")
-        try:
-            self.run_all(after)
-        except psycopg2.errors.InvalidTableDefinition:
-            # Its columns changed, and CREATE OR REPLACE can only append some. Readers wait for us, they
-            # don't fail.
-            self._cursor.execute("ROLLBACK TO SAVEPOINT views")
-            self._drop_views(list(dict.fromkeys([*self._our_views, *views])))
-            self.run_all(after)
-        self._cursor.execute("RELEASE SAVEPOINT views")
-        # Last: until now others of ours may have been built on them.
-        self._drop_views([view for view in self._our_views if view not in views])
-        return views
+        """Make all anew: what they are built on may be another. Readers wait for us, they don't fail."""
+        self._drop_views()
+        self.run_all(after)
+        return _views_in(after)
 
     def run_all(self, statements: Sequence[str]) -> None:
         for statement in statements:
             try:
                 self._cursor.execute(statement)
-            except (psycopg2.errors.InvalidTableDefinition, psycopg2.OperationalError):
+            except psycopg2.OperationalError:
                 raise
-            except psycopg2.errors.DependentObjectsStillExist as error:
-                raise self._built_upon(error) from None
             except psycopg2.Error as error:
                 view = (_views_in([statement]) or ["SQL"])[0]
                 raise _explained(error, dataset=view) from None
 
-    def _drop_views(self, views: Sequence[str]) -> None:
+    def _drop_views(self) -> None:
+        """Drop what an earlier publish noted as made by ``after``; never what someone else built on it."""
         try:
-            for kind, statement in (("v", "DROP VIEW {}"), ("m", "DROP MATERIALIZED VIEW {}")):
-                present = [view for view in views if view in self._relations(kind)]
+            for kind, what in (("v", "VIEW"), ("m", "MATERIALIZED VIEW"), ("r", "TABLE")):
+                present = sorted(self._relations(kind).intersection(self._our_views))
                 if present:
-                    self._run(statement, sql.SQL(", ").join(self._name(view) for view in present))
+                    names = sql.SQL(", ").join(self._name(view) for view in present)
+                    self._run(f"DROP {what} {{}}", names)
         except psycopg2.errors.DependentObjectsStillExist as error:
             raise self._built_upon(error) from None
 

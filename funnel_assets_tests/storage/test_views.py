@@ -1,7 +1,9 @@
 """The published views: small tables written out here, and the rows that must come of them."""
 
 import datetime as dt
-from collections.abc import Iterator
+import itertools
+import random
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,16 +15,8 @@ import pytest
 
 import funnel_assets.contracts  # noqa: F401  (registers the contracts)
 from funnel_assets.contracts.base import CONTRACTS, columns
-from funnel_assets.storage.views import (
-    INDEXES,
-    MATERIALIZED_NAMES,
-    VIEW_NAMES,
-    contact_state_query,
-    drop_statements,
-    people_statements,
-    refresh_statements,
-    view_statements,
-)
+from funnel_assets.storage.views import VIEW_NAMES, view_statements
+from funnel_assets.storage.views.kept import HELPERS, concerned_statements, query, refresh_statements
 
 pytest_plugins = ["funnel_assets_tests.postgres_fixture"]
 
@@ -90,8 +84,30 @@ class Database:
             date = day(first) + dt.timedelta(days=number)
             self.add("published_days", {"dataset": dataset, "date": date, "rows": 1, **facts})
 
+    def replace(self, day: str, **rows: list[Row]) -> None:
+        """Replace a day of some tables as a publish does; a table without days is replaced whole."""
+        days = {name: [dt.date.fromisoformat(day)] if name in CONTRACTS else None for name in rows}
+        noted = list(concerned_statements(days))
+        self.run(*noted)
+        for name, new in rows.items():
+            where = f"date = '{day}'" if name in CONTRACTS else "true"
+            self.run(f"DELETE FROM funnel.{name} WHERE {where}")
+            self.add(name, *({"date": day, **row} if name in CONTRACTS else row for row in new))
+        self.run(*noted, *refresh_statements())
+
+    def helpers(self) -> dict[str, list[str]]:
+        """Rows of each helper that its query doesn't give, and the other way round."""
+        return {
+            helper.name: [
+                row["row"]
+                for left, right in itertools.permutations((f"TABLE funnel.{helper.name}", query(helper)))
+                for row in self.rows(f"SELECT l::text AS row FROM (({left}) EXCEPT ALL ({right})) AS l")
+            ]
+            for helper in HELPERS
+        }
+
     def build(self) -> None:
-        self.run(*view_statements(), *INDEXES)
+        self.run(*view_statements())
         self.connection.commit()
 
     def rows(self, query: str) -> list[Row]:
@@ -168,11 +184,10 @@ def test_views_answer_over_empty_tables(db: Database) -> None:
 def test_every_view_and_column_is_explained_and_none_is_personal(db: Database) -> None:
     db.build()
     relations = db.rows(
-        "SELECT relname, relkind, obj_description(oid) AS told FROM pg_class"
-        " WHERE relnamespace = 'funnel'::regnamespace AND relkind IN ('v', 'm')"
+        "SELECT relname, obj_description(oid) AS told FROM pg_class"
+        " WHERE relnamespace = 'funnel'::regnamespace AND (relkind IN ('v', 'm') OR relkind = 'r' AND relname ~ '^_')"
     )
-    assert {row["relname"] for row in relations if row["relkind"] == "v"} == set(VIEW_NAMES)
-    assert {row["relname"] for row in relations if row["relkind"] == "m"} == set(MATERIALIZED_NAMES)
+    assert {row["relname"] for row in relations} == {*VIEW_NAMES, *(helper.name for helper in HELPERS)}
     assert [row["relname"] for row in relations if not row["told"]] == []
     found = db.rows(
         "SELECT relname, attname, col_description(attrelid, attnum) AS told FROM pg_attribute"
@@ -198,28 +213,10 @@ def test_the_first_views_keep_their_columns(db: Database, view: str, names: list
     assert list(db.rows(f"SELECT * FROM funnel.{view}")[0]) == names
 
 
-def test_made_again_after_a_view_and_a_table_changed(db: Database) -> None:
-    db.build()
-    db.run("DROP VIEW funnel.vw_funnel; CREATE VIEW funnel.vw_funnel AS SELECT 1 AS another")
-    db.run(*view_statements())
-    assert db.view("vw_funnel", "current_stage", "users") == []
-    db.run(*drop_statements(), "ALTER TABLE funnel.scored_contacts DROP COLUMN stage_reason")
-    db.run("ALTER TABLE funnel.scored_contacts ADD COLUMN stage_reason text", *view_statements())
-    assert db.view("crm_contacts", "stage_reason") == []
-
-
-def test_a_view_built_by_someone_else_is_not_dropped(db: Database) -> None:
-    db.build()
-    db.run("CREATE VIEW public.mine AS SELECT * FROM funnel.vw_funnel")
-    with pytest.raises(psycopg2.errors.DependentObjectsStillExist):
-        db.run(*view_statements())
-
-
 def test_readers_keep_the_old_rows_and_do_not_wait_until_a_refresh_is_committed(db: Database) -> None:
     db.add("scored_contacts", scored("p1", "2026-01-01", "Lead"))
     db.build()
-    db.add("scored_contacts", scored("p1", "2026-01-02", "MQL", "Lead"))
-    db.run(*people_statements({"scored_contacts": [day("2026-01-02")]}), *refresh_statements())
+    db.replace("2026-01-02", scored_contacts=[scored("p1", "2026-01-02", "MQL", "Lead")])
     with psycopg2.connect(db.url) as reader, reader.cursor() as cursor:
         cursor.execute("SET statement_timeout = '5s'")
         cursor.execute("SELECT current_stage FROM funnel.crm_contacts")
@@ -237,21 +234,151 @@ def test_a_publish_brings_up_the_people_it_concerns_and_no_others(db: Database) 
     db.add("sales_enriched", {"person_id": "p3", "date": "2026-01-02", "is_paid": True, "net_amount_inr": 5})
     db.build()
     kept = db.rows("SELECT ctid, person_id FROM funnel._contact_state WHERE person_id IN ('p0', 'p1')")
-    second = [day("2026-01-02")]
-    around = people_statements(dict.fromkeys(("scored_contacts", "dedup_leads", "sales_enriched"), second))
-    db.run(*around)
-    db.run("DELETE FROM funnel.dedup_leads WHERE date = '2026-01-02'", "DELETE FROM funnel.sales_enriched")
-    db.add("scored_contacts", scored("p2", "2026-01-02", "MQL", "Lead"), scored("p5", "2026-01-02", "Lead"))
-    db.add("sales_enriched", {"person_id": "p6", "date": "2026-01-02", "is_paid": True, "net_amount_inr": 7})
-    db.run(*around, *refresh_statements())
-    everybody = f"({contact_state_query()})"
-    assert db.rows(f"TABLE funnel._contact_state EXCEPT ALL {everybody}") == []
-    assert db.rows(f"{everybody} EXCEPT ALL TABLE funnel._contact_state") == []
+    bought = {"person_id": "p6", "is_paid": True, "net_amount_inr": 7}
+    came = [scored("p2", "2026-01-02", "MQL", "Lead"), scored("p5", "2026-01-02", "Lead")]
+    db.replace("2026-01-02", scored_contacts=came, dedup_leads=[], sales_enriched=[bought])
+    assert not any(db.helpers().values())
     people = [("p0",), ("p1",), ("p2",), ("p3",), ("p5",), ("p6",)]
     assert db.view("_contact_state", "person_id") == people
     assert (
         db.rows("SELECT ctid, person_id FROM funnel._contact_state WHERE person_id IN ('p0', 'p1')") == kept
     )
+
+
+def test_what_moves_to_another_key_leaves_the_old_one(db: Database) -> None:
+    db.add("dedup_leads", lead("p1", "2026-01-01", "fb"), lead("p2", "2026-01-01", "google"))
+    db.add("scored_contacts", scored("p1", "2026-01-01", "Lead"), scored("p1", "2026-01-05", "MQL", "Lead"))
+    db.add(
+        "sales_enriched", sale(1, "p1", "2026-02-01", "50", origin_touch_at="2026-01-01", days_to_revenue=31)
+    )
+    event = {"event_id": "e", "event_at": "2026-01-01", "email_key": "asha", "industry": "Banking"}
+    db.add("engagement_events", {"date": "2026-01-01", **event})
+    touch = {"email_key": "asha", "created_at": "2026-01-02"}
+    db.add("raw_leads", {"lead_id": "1", "date": "2026-01-02", **touch, "phone_key": "p1"})
+    db.add("icp_tiers", {"field": "industry", "value": "banking", "tier": "High"})
+    db.build()
+    assert db.view("_contact_state", "person_id", "icp_tier") == [("p1", "High"), ("p2", "Unknown")]
+    # The phone behind an e-mail is another: the firm moves, and with it the tier of a sale.
+    db.replace("2026-01-02", raw_leads=[{"lead_id": "1", **touch, "phone_key": "p2"}])
+    assert db.view("_contact_state", "person_id", "icp_tier") == [("p1", "Unknown"), ("p2", "High")]
+    assert db.view("_revenue_total", "origin_source", "icp_tier", "sales") == [("(none)", "Unknown", 1)]
+    # A tier is taken back.
+    db.replace("2026-01-02", icp_tiers=[])
+    assert db.view("_channel_total", "lead_source", "icp_tier", "people") == [
+        ("fb", "Unknown", 1),
+        ("google", "Unknown", 1),
+    ]
+    # The sale moves to the month before, the first stage goes, and the touch was another's.
+    db.replace("2026-02-01", sales_enriched=[], scored_contacts=[])
+    assert db.view("_revenue_total", "sales") == []
+    assert db.view("vw_stage_transitions", "date", "median_days_in_previous_stage") == [
+        (day("2026-01-01"), None),
+        (day("2026-01-05"), 4),
+    ]
+    db.replace("2026-01-01", scored_contacts=[], dedup_leads=[lead("p3", "2026-01-01", "bing")])
+    assert db.view("vw_stage_transitions", "date", "median_days_in_previous_stage") == [
+        (day("2026-01-05"), None)
+    ]
+    assert db.view("_channel_total", "lead_source", "people") == [("bing", 1), ("unknown", 1)]
+    assert not any(db.helpers().values())
+
+
+def test_helpers_are_what_their_queries_give_whatever_day_is_replaced(db: Database) -> None:
+    """On rows of few people, days and words, so that everything happens to everyone."""
+    draw = random.Random(5)
+    days = ["2026-01-01", "2026-01-31", "2026-02-01", "2026-02-03", "2026-03-01"]
+    person = [None, "p1", "p2", "p3", "p4"]
+    email = [None, "e1", "e2", "e3"]
+    words = [None, "", "FB ", "fb", "google"]
+    funnels = ["ACCA", "Other Sources (Miscellaneous)"]
+    stages = ["Lead", "MQL", "SQL"]
+
+    def some(date: str, most: int, make: Callable[[], Row]) -> list[Row]:
+        return [{"date": date, **make()} for _ in range(draw.randrange(most))]
+
+    def of(date: str) -> dict[str, list[Row]]:
+        pick = draw.choice
+
+        def who() -> Row:
+            return {"person_id": pick(["p1", "p2", "p3", "p4", "e1", "e2"])}
+
+        def keys() -> Row:
+            return {"phone_key": pick(person), "email_key": pick(email)}
+
+        def origin() -> Row:
+            names = ("source", "medium", "campaign", "funnel")
+            told = {f"origin_{name}": pick(funnels if name == "funnel" else words) for name in names}
+            return told | {"origin_touch_at": pick([None, date])}
+
+        def amounts(*names: str) -> Row:
+            return {name: pick([None, 5, "7.25"]) for name in names}
+
+        net = ("net_amount_inr", "total_amount_inr")
+        credited = ("net_revenue_inr", "gross_revenue_inr")
+        made: dict[str, Callable[[], Row]] = {
+            "raw_leads": lambda: keys() | {"created_at": f"{date} 0{draw.randrange(9)}:00"},
+            "zoom_attendance": lambda: keys() | {"touched_at": f"{date} 0{draw.randrange(9)}:00"},
+            "engagement_events": lambda: (
+                keys()
+                | {"event_id": f"{date}-{draw.random()}", "event_at": f"{date} 0{draw.randrange(9)}:00"}
+                | {"company": pick(words), "industry": pick([None, "banking", "farming"])}
+            ),
+            "scored_contacts": lambda: (
+                who()
+                | {"current_stage": pick(stages), "previous_stage": pick([None, *stages])}
+                | {"intent_score": draw.randrange(9), "first_touch_channel": pick(words)}
+            ),
+            "dedup_leads": lambda: (
+                who()
+                | origin()
+                | {"city": pick(words), "first_source": pick(words), "first_funnel": pick(funnels)}
+            ),
+            "engagement_summary": lambda: (
+                who() | {"registrations": draw.randrange(2), "attendances": draw.randrange(2)}
+            ),
+            "assigned_leads": lambda: who() | {"first_source": pick(words), "funnel": pick(funnels)},
+            "sales_enriched": lambda: (
+                who()
+                | origin()
+                | amounts(*net)
+                | {"is_paid": draw.random() < 0.8, "days_to_revenue": pick([None, 0, 3])}
+            ),
+            "sale_credit": lambda: (
+                {
+                    "model": pick(["linear", "last_touch"]),
+                    "touch_number": draw.randrange(2),
+                    "source": pick(words),
+                }
+                | {"funnel": pick(funnels), "share": pick([0.333333, 1.0])}
+                | amounts(*credited)
+            ),
+        }
+        found = {name: some(date, 6, make) for name, make in made.items() if draw.random() < 0.6}
+        # Grain of these: one row per person and day.
+        for name in {"scored_contacts", "dedup_leads", "engagement_summary"} & set(found):
+            found[name] = list({row["person_id"]: row for row in found[name]}.values())
+        if draw.random() < 0.2:
+            found["icp_tiers"] = [
+                {
+                    "field": draw.choice(["industry", "company", "city"]),
+                    "value": value,
+                    "tier": draw.choice(["High", "Low"]),
+                }
+                for value in ("banking", "fb", "google")
+                if draw.random() < 0.5
+            ]
+        return found
+
+    for date in days:
+        for name, rows in of(date).items():
+            db.add(name, *rows)
+    db.build()
+    filled = set()
+    for turn in range(40):
+        db.replace(date := draw.choice(days), **of(date))
+        assert db.helpers() == {helper.name: [] for helper in HELPERS}, turn
+        filled |= {helper.name for helper in HELPERS if db.rows(f"SELECT 1 AS row FROM funnel.{helper.name}")}
+    assert filled == {helper.name for helper in HELPERS}
 
 
 def test_the_time_zone_goes_into_the_clock_and_nothing_else() -> None:

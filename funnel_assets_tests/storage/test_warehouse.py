@@ -348,6 +348,22 @@ def test_a_view_left_out_goes_and_another_persons_view_is_named(
     assert found(warehouse) == ["a"]
 
 
+def test_helpers_of_an_older_version_make_room_whatever_they_were(warehouse: Warehouse) -> None:
+    older = [
+        "CREATE TABLE _cities AS SELECT city, touches FROM leads",
+        "CREATE MATERIALIZED VIEW facts AS SELECT city, sum(touches) AS touches FROM _cities GROUP BY city",
+        "CREATE VIEW vw_cities AS SELECT * FROM facts",
+    ]
+    newer = [
+        "CREATE TABLE _cities AS SELECT city, sum(touches) AS touches FROM leads GROUP BY city",
+        "CREATE VIEW vw_cities AS SELECT * FROM _cities",
+    ]
+    for after, day in ((older, DAY_1), (newer, DAY_2)):
+        publish(warehouse, leads((day, str(day), None, "Pune", 1)), [day], after=after)
+    assert found(warehouse, "SELECT touches FROM vw_cities") == [2]
+    assert found(warehouse, "SELECT to_regclass('facts')") == [None]
+
+
 def test_a_view_that_is_wrong_blocks_the_publish_and_is_named(warehouse: Warehouse) -> None:
     with pytest.raises(FunnelError, match="vw_wrong") as caught:
         publish(

@@ -1,6 +1,6 @@
-CREATE OR REPLACE VIEW funnel.crm_contacts AS
+CREATE VIEW funnel.crm_contacts AS
 SELECT
-    person_id, company, industry, city, coalesce(icp_tier, 'Unknown') AS icp_tier,
+    person_id, company, industry, city, icp_tier,
     lead_source, lead_medium, lead_campaign, lead_funnel, first_touch_date, first_touch_at, first_touch_channel,
     current_stage, previous_stage, stage_reason, stage_since_date,
     nurture_track, track_frequency, track_channels, intent_score, intent_index, engagement_health,
@@ -8,7 +8,6 @@ SELECT
     clicks, views, downloads, demos_booked, follow_ups, registrations, attendances, minutes, form_submissions,
     deals_closed, first_attended_date, first_assigned_date, first_sale_date, sales, gross_revenue_inr, net_revenue_inr
 FROM funnel._contact_state
-LEFT JOIN funnel.profile_facts USING (person_id)
 WHERE current_stage IS NOT NULL;
 
 COMMENT ON VIEW funnel.crm_contacts IS

@@ -1,6 +1,6 @@
-CREATE OR REPLACE VIEW funnel.vw_funnel AS
+CREATE VIEW funnel.vw_funnel AS
 SELECT current_stage, sum(users)::bigint AS users
-FROM funnel.state_facts
+FROM funnel._state_total
 GROUP BY current_stage;
 
 COMMENT ON VIEW funnel.vw_funnel IS 'Contacts by the stage they are in now.';

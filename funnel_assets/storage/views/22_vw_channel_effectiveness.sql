@@ -1,6 +1,6 @@
-CREATE OR REPLACE VIEW funnel.vw_channel_effectiveness AS
+CREATE VIEW funnel.vw_channel_effectiveness AS
 SELECT first_touch_channel, current_stage, sum(users)::bigint AS users
-FROM funnel.state_facts
+FROM funnel._state_total
 GROUP BY first_touch_channel, current_stage;
 
 COMMENT ON VIEW funnel.vw_channel_effectiveness IS

@@ -1,6 +1,6 @@
-CREATE OR REPLACE VIEW funnel.vw_intent_by_source AS
+CREATE VIEW funnel.vw_intent_by_source AS
 SELECT lead_source, sum(intent_points) / sum(users) AS avg_intent
-FROM funnel.state_facts
+FROM funnel._state_total
 GROUP BY lead_source;
 
 COMMENT ON VIEW funnel.vw_intent_by_source IS 'Average intent score of contacts by the source of their first touch.';

@@ -1,4 +1,4 @@
-CREATE OR REPLACE VIEW funnel.vw_funnel_mtd AS
+CREATE VIEW funnel.vw_funnel_mtd AS
 WITH published AS (
     SELECT date, nullif(missing, '') AS missing FROM funnel.published_days WHERE dataset = 'funnel_marts'
 ),

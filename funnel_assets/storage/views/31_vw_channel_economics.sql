@@ -1,8 +1,8 @@
-CREATE OR REPLACE VIEW funnel.vw_channel_economics AS
+CREATE VIEW funnel.vw_channel_economics AS
 -- The ad platform does not know our source names: a campaign's spend goes to the channel it brought most people to.
 WITH campaign_channel AS (
     SELECT DISTINCT ON (lead_campaign) lead_campaign AS campaign, lead_source, lead_medium
-    FROM funnel.channel_facts
+    FROM funnel._channel_total
     WHERE lead_campaign NOT IN ('(none)', 'unknown')
     GROUP BY lead_campaign, lead_source, lead_medium
     ORDER BY lead_campaign, sum(leads) DESC, lead_source, lead_medium
@@ -26,7 +26,7 @@ channel AS (
         lead_source AS source, lead_medium AS medium, sum(leads)::bigint AS leads, sum(converted)::bigint AS converted,
         sum(customers)::bigint AS customers, sum(sales)::bigint AS sales, sum(net_revenue_inr) AS net_revenue_inr,
         sum(wait_days)::numeric / nullif(sum(waited), 0) AS wait_days
-    FROM funnel.channel_facts
+    FROM funnel._channel_total
     GROUP BY lead_source, lead_medium
     HAVING lead_source <> 'unknown' OR sum(customers) > 0
 ),

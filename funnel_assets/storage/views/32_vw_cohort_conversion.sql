@@ -1,4 +1,4 @@
-CREATE OR REPLACE VIEW funnel.vw_cohort_conversion AS
+CREATE VIEW funnel.vw_cohort_conversion AS
 WITH newest AS (
     SELECT
         max(date) FILTER (WHERE dataset = 'dedup_leads') AS leads_day,
@@ -7,7 +7,7 @@ WITH newest AS (
     FROM funnel.published_days
 ),
 cohorts AS (
-    SELECT cohort, sum(people)::bigint AS cohort_people FROM funnel.cohort_facts GROUP BY cohort
+    SELECT cohort, sum(people)::bigint AS cohort_people FROM funnel._cohort_total GROUP BY cohort
 ),
 grid AS (
     SELECT
@@ -30,7 +30,7 @@ counted AS (
         coalesce(sum(people) FILTER (WHERE assigned_after <= months_since), 0)::bigint AS assigned,
         coalesce(sum(people) FILTER (WHERE sale_after <= months_since), 0)::bigint AS customers
     FROM grid
-    LEFT JOIN funnel.cohort_facts USING (cohort)
+    LEFT JOIN funnel._cohort_total USING (cohort)
     GROUP BY 1, 2, 3, 4
 ),
 told AS (

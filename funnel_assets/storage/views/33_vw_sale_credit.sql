@@ -1,6 +1,6 @@
-CREATE OR REPLACE VIEW funnel.vw_sale_credit AS
+CREATE VIEW funnel.vw_sale_credit AS
 SELECT month, model, funnel, source, medium, campaign, sales, gross_revenue_inr, net_revenue_inr, currency
-FROM funnel.credit_facts;
+FROM funnel._credit_month;
 
 COMMENT ON VIEW funnel.vw_sale_credit IS
     'Who earned the sales, by five attribution models side by side: one row per month of the sale, model, funnel, source, medium and campaign of the touch. Look at one model at a time: each adds up to all paid sales, to the paisa. Single sales are in sale_credit.';

@@ -1,24 +1,58 @@
-CREATE OR REPLACE VIEW funnel.vw_funnel_steps AS
-WITH newest AS (
-    SELECT
-        max(date) FILTER (WHERE dataset = 'dedup_leads') AS leads_day,
-        max(date) FILTER (WHERE dataset = 'assigned_leads') AS assigned_day,
-        max(date) FILTER (WHERE dataset = 'sales_enriched') AS sales_day
-    FROM funnel.published_days
+CREATE VIEW funnel.vw_funnel_steps AS
+WITH steps AS (
+    SELECT step_number, step, max(date) AS known_day
+    FROM (
+        VALUES
+            (1, 'lead to registration', 'dedup_leads'),
+            (2, 'registration to attendance', 'dedup_leads'),
+            (3, 'attendance to handover', 'assigned_leads'),
+            (4, 'handover to sale', 'sales_enriched'),
+            (5, 'lead to sale', 'sales_enriched')
+    ) AS listed (step_number, step, dataset)
+    LEFT JOIN funnel.published_days USING (dataset)
+    GROUP BY step_number, step
 ),
-told AS (
+young AS (
+    SELECT DISTINCT cohort_month, funnel, step_number
+    FROM funnel._step_began
+    JOIN steps USING (step_number)
+    WHERE began + 30 > known_day
+),
+-- By the days taken: how many went on within so many days, and how many at all.
+went AS (
     SELECT
-        step_facts.*, people::double precision AS n,
-        CASE
-            WHEN step_number IN (1, 2) THEN leads_day
-            WHEN step_number = 3 THEN assigned_day
-            ELSE sales_day
-        END AS known_day
-    FROM funnel.step_facts
-    CROSS JOIN newest
+        cohort_month, funnel, step_number, days, people,
+        sum(people) FILTER (WHERE days IS NOT NULL) OVER (way ORDER BY days) AS so_far,
+        coalesce(sum(people) FILTER (WHERE days IS NOT NULL) OVER way, 0)::bigint AS k
+    FROM funnel._step_days
+    WINDOW way AS (PARTITION BY cohort_month, funnel, step_number)
+),
+-- The places of the median and of the ninth decile in that order, counted from 0, as percentile_cont has them.
+placed AS (
+    SELECT *, 0.5::double precision * (k - 1) AS half, 0.9::double precision * (k - 1) AS most FROM went
+),
+counted AS (
+    SELECT
+        cohort_month, funnel, step_number, sum(people)::bigint AS people, sum(people)::double precision AS n, k, half, most,
+        min(days) FILTER (WHERE so_far > floor(half)) AS half_low, min(days) FILTER (WHERE so_far > ceil(half)) AS half_high,
+        min(days) FILTER (WHERE so_far > floor(most)) AS most_low, min(days) FILTER (WHERE so_far > ceil(most)) AS most_high
+    FROM placed
+    GROUP BY cohort_month, funnel, step_number, k, half, most
 ),
 known AS (
-    SELECT *, CASE WHEN known_day IS NOT NULL THEN went_on END AS k FROM told
+    SELECT
+        cohort_month, funnel, step_number, step, people, n,
+        CASE WHEN known_day IS NOT NULL THEN k END AS k,
+        half_low + (half_high - half_low) * (half - floor(half)) AS median_days,
+        most_low + (most_high - most_low) * (most - floor(most)) AS p90_days,
+        known_day IS NOT NULL AND NOT EXISTS (
+            SELECT
+            FROM young
+            WHERE young.cohort_month = counted.cohort_month AND young.step_number = counted.step_number
+                AND young.funnel IS NOT DISTINCT FROM counted.funnel
+        ) AS is_mature
+    FROM counted
+    JOIN steps USING (step_number)
 )
 SELECT
     cohort_month, funnel, step_number, step, people, k AS went_on,
@@ -27,8 +61,7 @@ SELECT
         AS rate_low_pct,
     round((100 * (k + 1.920729 + 1.959964 * sqrt(k * (n - k) / n + 0.960365)) / (n + 3.841459))::numeric, 2)
         AS rate_high_pct,
-    median_days, p90_days,
-    coalesce(last_began + 30 <= known_day, false) AS is_mature
+    median_days, p90_days, is_mature
 FROM known;
 
 COMMENT ON VIEW funnel.vw_funnel_steps IS

@@ -1,6 +1,6 @@
-CREATE OR REPLACE VIEW funnel.vw_stage_transitions AS
+CREATE VIEW funnel.vw_stage_transitions AS
 SELECT previous_stage, current_stage, date, contacts, median_days_in_previous_stage
-FROM funnel.stage_facts;
+FROM funnel._stage_day;
 
 COMMENT ON VIEW funnel.vw_stage_transitions IS
     'Changes of stage: one row per day, stage left and stage entered. Contacts add up over days, the median does not.';

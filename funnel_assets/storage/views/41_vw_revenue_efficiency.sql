@@ -1,13 +1,38 @@
-CREATE OR REPLACE VIEW funnel.vw_revenue_efficiency AS
-WITH overall AS (
-    SELECT sum(cycle_revenue_inr) / nullif(sum(cycle_days), 0) AS velocity FROM funnel.revenue_facts
+CREATE VIEW funnel.vw_revenue_efficiency AS
+-- By the days taken: how many sales took at most so many, and how many have a touch at all.
+WITH ordered AS (
+    SELECT
+        *,
+        -- A sale on the day of the touch took a day: nothing is sold in no time.
+        greatest(days_to_revenue, 1) * sales AS cycle_days,
+        sum(sales) FILTER (WHERE days_to_revenue IS NOT NULL) OVER (origin ORDER BY days_to_revenue) AS so_far,
+        sum(sales) FILTER (WHERE days_to_revenue IS NOT NULL) OVER origin AS with_touch
+    FROM funnel._revenue_total
+    WINDOW origin AS (PARTITION BY origin_source, icp_tier)
+),
+figures AS (
+    SELECT
+        origin_source, icp_tier, sum(sales)::bigint AS sales, coalesce(with_touch, 0)::bigint AS sales_with_touch,
+        sum(gross_revenue_inr) AS gross_revenue_inr, sum(net_revenue_inr) AS net_revenue_inr,
+        round(sum(days_to_revenue * sales) / with_touch, 1) AS avg_days_to_revenue,
+        -- The sale in the middle, or the two.
+        (min(days_to_revenue) FILTER (WHERE so_far > floor((with_touch - 1) / 2))
+            + min(days_to_revenue) FILTER (WHERE so_far > ceil((with_touch - 1) / 2))) / 2.0::double precision
+            AS median_days_to_revenue,
+        sum(cycle_days) FILTER (WHERE days_to_revenue IS NOT NULL) AS cycle_days,
+        sum(net_revenue_inr) FILTER (WHERE days_to_revenue IS NOT NULL) AS cycle_revenue_inr
+    FROM ordered
+    GROUP BY origin_source, icp_tier, with_touch
+),
+overall AS (
+    SELECT sum(cycle_revenue_inr) / nullif(sum(cycle_days), 0) AS velocity FROM figures
 )
 SELECT
     origin_source, icp_tier, sales, sales_with_touch, gross_revenue_inr, net_revenue_inr, avg_days_to_revenue,
     median_days_to_revenue,
     round(cycle_revenue_inr / nullif(cycle_days, 0), 2) AS velocity_inr_per_day,
     round(cycle_revenue_inr / nullif(cycle_days, 0) / nullif(overall.velocity, 0), 2) AS efficiency_index
-FROM funnel.revenue_facts
+FROM figures
 CROSS JOIN overall;
 
 COMMENT ON VIEW funnel.vw_revenue_efficiency IS

@@ -1,4 +1,4 @@
-CREATE OR REPLACE VIEW funnel.vw_reconciliation AS
+CREATE VIEW funnel.vw_reconciliation AS
 SELECT date, dataset, step, measure, expected, found, difference, difference = 0 AS is_balanced
 FROM funnel.reconciliation;
 

@@ -1,4 +1,4 @@
-CREATE OR REPLACE VIEW funnel.vw_quarantine AS
+CREATE VIEW funnel.vw_quarantine AS
 WITH by_file AS (
     SELECT
         dataset, source, reason, file, count(*) AS quarantined,

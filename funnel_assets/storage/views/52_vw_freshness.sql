@@ -1,4 +1,4 @@
-CREATE OR REPLACE VIEW funnel.vw_freshness AS
+CREATE VIEW funnel.vw_freshness AS
 WITH expected AS (
     SELECT dataset
     FROM (

@@ -1,4 +1,4 @@
-CREATE OR REPLACE VIEW funnel.vw_decisions AS
+CREATE VIEW funnel.vw_decisions AS
 WITH today AS (
     SELECT coalesce(max(date) FILTER (WHERE dataset = 'funnel_marts'), max(date)) AS date FROM funnel.published_days
 ),
@@ -20,7 +20,7 @@ tiers AS (
         coalesce(sum(leads) FILTER (WHERE icp_tier = 'High'), 0)::double precision AS n,
         coalesce(sum(converted) FILTER (WHERE icp_tier = 'High'), 0)::double precision AS k,
         coalesce(sum(leads), 0) AS everyone, coalesce(sum(converted), 0) AS buyers
-    FROM funnel.channel_facts
+    FROM funnel._channel_total
 ),
 -- The best fits should buy at least as often as everybody; they don't when even the upper end of their 95 %
 -- interval (Wilson) lies below.

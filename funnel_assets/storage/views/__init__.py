@@ -1,18 +1,17 @@
 """The views that people read (SPEC 6), as SQL files in this folder, run in the order of their numbers.
 
-Belongs here: which views there are, in which order they are made and taken away, and what keeps them fast. Does not
-belong here: the tables below them (``warehouse.py``), and running any of this.
+Belongs here: which views there are and in which order they are made. Does not belong here: the helper tables that keep
+them fast (``kept.py``), the published tables below them (``warehouse.py``), and running any of this.
 
 A statement may hold several commands (a view and its comments); none holds a parameter. All of them run inside the
 transaction that publishes the data.
 """
 
-import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from funnel_assets.config.settings import DEFAULT_CURRENCY
+from funnel_assets.storage.views.kept import make_statements
 
 VIEW_NAMES = (
     "crm_contacts",
@@ -34,47 +33,15 @@ VIEW_NAMES = (
 )
 """What people read, each after those it reads."""
 
-MATERIALIZED_NAMES = (
-    "profile_facts",
-    "channel_facts",
-    "cohort_facts",
-    "stage_facts",
-    "state_facts",
-    "revenue_facts",
-    "step_facts",
-    "credit_facts",
-)
-"""Helpers that hold rows of their own, so they have to be refreshed with every publish; each after those it reads, and
-before all views."""
-
-CONTACT_STATE = "_contact_state"
-"""What is known about each person, one row each: a table of which a publish brings up the people it concerns, because
-finding everybody's latest state takes longer with every day there is."""
-
-CONTACT_SOURCES = ("scored_contacts", "dedup_leads", "engagement_summary", "assigned_leads", "sales_enriched")
-"""Tables that ``_contact_state`` is made of."""
-
-INDEXES = (
-    *(
-        f"CREATE INDEX IF NOT EXISTS {name}_person ON funnel.{name} (person_id, date DESC)"
-        for name in CONTACT_SOURCES
-    ),
-    "CREATE INDEX IF NOT EXISTS dedup_leads_unmapped ON funnel.dedup_leads (date)"
-    " WHERE first_funnel = 'Other Sources (Miscellaneous)'",
-)
-"""Indexes on published tables that the views need to answer in time."""
-
 DEFAULT_TIMEZONE = "Asia/Kolkata"
 
 
 def view_statements(timezone: str = DEFAULT_TIMEZONE, currency: str = DEFAULT_CURRENCY) -> list[str]:
-    """Return the statements that make all views anew: first what takes the old ones away, then one per file.
+    """Return the statements that make all helpers and views, which must not be there: one or more per file.
 
     Args:
         timezone: Decides when a day is over (``FUNNEL_TIMEZONE``); ``vw_freshness`` asks the clock.
         currency: Of all amounts (``FUNNEL_CURRENCY``), for the comments.
-
-    A view that someone else built on top of ours makes the first statement fail, rather than be dropped with it.
     """
     if not re.fullmatch(r"[A-Za-z0-9_+/-]+", timezone):
         raise ValueError(f"not the name of a time zone: {timezone!r}")
@@ -84,63 +51,7 @@ def view_statements(timezone: str = DEFAULT_TIMEZONE, currency: str = DEFAULT_CU
         re.sub(rf"\b{DEFAULT_CURRENCY}\b", currency, sql.replace(DEFAULT_TIMEZONE, timezone))
         for sql in _files()
     )
-    return [*drop_statements(), *_make_contact_state(), *made]
-
-
-def drop_statements() -> list[str]:
-    """Return the statements that take the views away, those first that nothing of ours is built on."""
-    return [
-        *(f"DROP VIEW IF EXISTS funnel.{name}" for name in reversed(VIEW_NAMES)),
-        *(f"DROP MATERIALIZED VIEW IF EXISTS funnel.{name}" for name in reversed(MATERIALIZED_NAMES)),
-        f"DROP TABLE IF EXISTS funnel.{CONTACT_STATE}",
-    ]
-
-
-def people_statements(replace_days: Mapping[str, Sequence[dt.date]]) -> list[str]:
-    """Return the statements that note whom a publish concerns; to be run before its rows go, and again when they came.
-
-    Args:
-        replace_days: Days that are replaced, by table.
-    """
-    statements = ["CREATE TEMPORARY TABLE IF NOT EXISTS _people (person_id text) ON COMMIT DROP"]
-    for name in CONTACT_SOURCES:
-        if days := ", ".join(f"'{day}'" for day in replace_days.get(name, ())):
-            these = f"SELECT DISTINCT person_id FROM funnel.{name} WHERE date = ANY(ARRAY[{days}]::date[])"
-            statements.append(f"INSERT INTO _people {these}")
-    return statements
-
-
-def refresh_statements() -> list[str]:
-    """Return the statements that bring the helpers up to the tables; to be run last in every publish.
-
-    Readers are not blocked, and see the old rows until the transaction ends.
-    """
-    concerned = "person_id IN (SELECT person_id FROM _people)"
-    statements = [
-        "SET LOCAL work_mem = '128MB'",
-        "ANALYZE _people",
-        f"DELETE FROM funnel.{CONTACT_STATE} WHERE {concerned}",
-        f"INSERT INTO funnel.{CONTACT_STATE} {contact_state_query(concerned)}",
-    ]
-    for name in MATERIALIZED_NAMES:
-        statements += [f"REFRESH MATERIALIZED VIEW CONCURRENTLY funnel.{name}", f"ANALYZE funnel.{name}"]
-    return statements
-
-
-def contact_state_query(whom: str = "TRUE") -> str:
-    """Return the query that makes ``_contact_state``, of the people that a condition on person_id names."""
-    return (files(__name__) / "contact_state.sql").read_text(encoding="utf-8").replace("{whom}", whom)
-
-
-def _make_contact_state() -> list[str]:
-    return [
-        "SET LOCAL work_mem = '128MB'",
-        f"CREATE TABLE funnel.{CONTACT_STATE} AS {contact_state_query()}",
-        f"ALTER TABLE funnel.{CONTACT_STATE} ADD PRIMARY KEY (person_id)",
-        f"ANALYZE funnel.{CONTACT_STATE}",
-        f"COMMENT ON TABLE funnel.{CONTACT_STATE} IS 'One row per person: contacts, leads and buyers, with state, "
-        "origin, engagement and purchases; read crm_contacts instead.'",
-    ]
+    return [*make_statements(), *made]
 
 
 def _files() -> list[str]:

@@ -1,18 +1,14 @@
--- What is known about some people, one row each.
+-- What is known about each person, one row each: contacts, leads and buyers.
 WITH state AS (
     SELECT DISTINCT ON (person_id)
         person_id, date AS state_date, intent_score, intent_index, current_stage, previous_stage, stage_reason,
         engagement_health, nurture_track, track_frequency, track_channels, next_playbook, sales_priority,
-        owner_department, override_applied, first_touch_channel, last_engaged_at
+        owner_department, override_applied, first_touch_channel, last_engaged_at,
+        max(date) FILTER (WHERE current_stage IS DISTINCT FROM previous_stage) OVER (PARTITION BY person_id)
+            AS stage_since_date
     FROM funnel.scored_contacts
-    WHERE {whom}
+    WHERE {among person_id}
     ORDER BY person_id, date DESC
-),
-stage_began AS (
-    SELECT person_id, max(date) AS stage_since_date
-    FROM funnel.scored_contacts
-    WHERE current_stage IS DISTINCT FROM previous_stage AND {whom}
-    GROUP BY person_id
 ),
 touch AS (
     SELECT DISTINCT ON (person_id)
@@ -22,7 +18,7 @@ touch AS (
         coalesce(nullif(lower(btrim(origin_campaign)), ''), '(none)') AS lead_campaign,
         origin_funnel AS lead_funnel
     FROM funnel.dedup_leads
-    WHERE {whom}
+    WHERE {among person_id}
     ORDER BY person_id, date
 ),
 -- Running counts only grow, so the largest is the latest.
@@ -38,13 +34,13 @@ engagement AS (
         min(date) FILTER (WHERE registrations > 0) AS first_registered_date,
         min(date) FILTER (WHERE attendances > 0) AS first_attended_date
     FROM funnel.engagement_summary
-    WHERE {whom}
+    WHERE {among person_id}
     GROUP BY person_id
 ),
 handover AS (
     SELECT person_id, min(date) AS first_assigned_date
     FROM funnel.assigned_leads
-    WHERE {whom}
+    WHERE {among person_id}
     GROUP BY person_id
 ),
 bought AS (
@@ -52,16 +48,48 @@ bought AS (
         person_id, min(date) AS first_sale_date, count(*) AS sales,
         sum(total_amount_inr) AS gross_revenue_inr, sum(net_amount_inr) AS net_revenue_inr
     FROM funnel.sales_enriched
-    WHERE is_paid AND {whom}
+    WHERE is_paid AND {among person_id}
     GROUP BY person_id
+),
+-- An event is its phone's, else that of the phone last seen with its e-mail. Before that was known, the e-mail was a
+-- person of its own.
+firm AS (
+    SELECT DISTINCT ON (person_id)
+        person_id, nullif(btrim(company), '') AS company, nullif(btrim(industry), '') AS industry
+    FROM (
+        SELECT phone_key AS person_id, company, industry, event_at, event_id
+        FROM funnel.engagement_events
+        WHERE {among phone_key}
+        UNION ALL
+        SELECT owner.phone_key, company, industry, event_at, event_id
+        FROM funnel._email_phone AS owner
+        JOIN funnel.engagement_events AS event USING (email_key)
+        WHERE event.phone_key IS NULL AND (company IS NOT NULL OR industry IS NOT NULL) AND {among owner.phone_key}
+        UNION ALL
+        SELECT email_key, company, industry, event_at, event_id
+        FROM funnel.engagement_events
+        WHERE phone_key IS NULL AND (company IS NOT NULL OR industry IS NOT NULL) AND {among email_key}
+    ) AS told
+    WHERE person_id IS NOT NULL AND (btrim(company) <> '' OR btrim(industry) <> '')
+    ORDER BY person_id, nullif(btrim(industry), '') IS NULL, event_at DESC, event_id
+),
+tier AS (
+    SELECT
+        lower(btrim(field)) AS field, lower(btrim(value)) AS value,
+        min(CASE tier WHEN 'High' THEN 1 WHEN 'Mid' THEN 2 WHEN 'Low' THEN 3 END) AS rank
+    FROM funnel.icp_tiers
+    GROUP BY 1, 2
 )
 SELECT
-    person_id, touch.identified_by, touch.city,
+    person_id, touch.identified_by, firm.company, firm.industry, touch.city,
+    CASE least(by_industry.rank, by_company.rank, by_city.rank)
+        WHEN 1 THEN 'High' WHEN 2 THEN 'Mid' WHEN 3 THEN 'Low' ELSE 'Unknown'
+    END AS icp_tier,
     coalesce(touch.lead_source, 'unknown') AS lead_source,
     coalesce(touch.lead_medium, 'unknown') AS lead_medium,
     coalesce(touch.lead_campaign, 'unknown') AS lead_campaign,
     touch.lead_funnel, touch.first_touch_date, touch.first_touch_at, state.first_touch_channel,
-    state.current_stage, state.previous_stage, state.stage_reason, stage_began.stage_since_date, state.state_date,
+    state.current_stage, state.previous_stage, state.stage_reason, state.stage_since_date, state.state_date,
     state.intent_score, state.intent_index, state.engagement_health, state.nurture_track, state.track_frequency,
     state.track_channels, state.next_playbook, state.sales_priority, state.owner_department, state.override_applied,
     greatest(state.last_engaged_at, engagement.last_engaged_at) AS last_activity_at,
@@ -72,6 +100,9 @@ SELECT
 FROM state
 FULL JOIN touch USING (person_id)
 FULL JOIN bought USING (person_id)
-LEFT JOIN stage_began USING (person_id)
 LEFT JOIN engagement USING (person_id)
 LEFT JOIN handover USING (person_id)
+LEFT JOIN firm USING (person_id)
+LEFT JOIN tier AS by_industry ON by_industry.field = 'industry' AND by_industry.value = lower(firm.industry)
+LEFT JOIN tier AS by_company ON by_company.field = 'company' AND by_company.value = lower(firm.company)
+LEFT JOIN tier AS by_city ON by_city.field = 'city' AND by_city.value = lower(btrim(touch.city))

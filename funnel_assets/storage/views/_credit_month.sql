@@ -1,18 +1,13 @@
--- Credit by month, model and origin, added up once per publish.
-CREATE MATERIALIZED VIEW funnel.credit_facts AS
+-- Credit by month, model and origin.
 SELECT
     date_trunc('month', date::timestamp)::date AS month, model, funnel,
     CASE WHEN touch_number = 0 THEN 'unknown' ELSE coalesce(nullif(lower(btrim(source)), ''), '(none)') END AS source,
     CASE WHEN touch_number = 0 THEN 'unknown' ELSE coalesce(nullif(lower(btrim(medium)), ''), '(none)') END AS medium,
     CASE WHEN touch_number = 0 THEN 'unknown' ELSE coalesce(nullif(lower(btrim(campaign)), ''), '(none)') END AS campaign,
     currency,
-    round(sum(share)::numeric, 4) AS sales,
+    round(sum(share::numeric), 4) AS sales,
     coalesce(sum(gross_revenue_inr), 0) AS gross_revenue_inr,
     coalesce(sum(net_revenue_inr), 0) AS net_revenue_inr
 FROM funnel.sale_credit
-GROUP BY 1, 2, 3, 4, 5, 6, 7;
-
-CREATE UNIQUE INDEX credit_facts_key ON funnel.credit_facts (month, model, funnel, source, medium, campaign, currency);
-
-COMMENT ON MATERIALIZED VIEW funnel.credit_facts IS
-    'Credit of touches in paid sales by month, model, funnel, source, medium and campaign. Made anew with every publish; read vw_sale_credit instead.';
+WHERE {among date}
+GROUP BY 1, 2, 3, 4, 5, 6, 7
