@@ -84,10 +84,8 @@ def all_touches(
     forms = _form_touches(between(raw_leads, first, last))
     events = _zoom_touches(between(zoom_attendance, first, last))
     people = identified(nw.concat([forms, events], how="vertical"), links, "touch_id", materialize)
-    return numbered(people, "person_id", TOUCH_ORDER, "nth").select(
-        "touch_id",
-        "date",
-        "touched_at",
+    told = people.select(
+        *TOUCH_ORDER,
         "source",
         "medium",
         "campaign",
@@ -97,8 +95,8 @@ def all_touches(
         "city",
         "person_id",
         "identified_by",
-        "nth",
     )
+    return numbered(told, "person_id", TOUCH_ORDER, "nth").drop("source_order")
 
 
 def _form_touches(raw_leads: Frame) -> Frame:

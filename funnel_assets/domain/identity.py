@@ -85,11 +85,13 @@ class Links:
     Attributes:
         sightings: :func:`identity_links`.
         strangers: email_key, phone_key, since: e-mails that are strangers to a phone, and from which day on.
+        shared: phone_key, shared_from: phones used with many e-mails, and the local day on which they became so.
         decided: What link rows decide; None where there are none.
     """
 
     sightings: Frame
     strangers: Frame
+    shared: Frame
     decided: Decided | None = None
 
 
@@ -164,20 +166,30 @@ def opened(
     if isinstance(links, Links):
         return links
     sightings = nw.from_native(links)
-    strangers = pinned(_strangers(sightings, materialize), materialize)
+    pairs = pinned(
+        sightings.group_by("phone_key", "email_key").agg(nw.col("date").min().alias("shared_from")),
+        materialize,
+    )
+    emails = pairs.group_by("phone_key").agg(nw.len().alias("emails"))
+    several = pinned(emails.filter(nw.col("emails") > 1), materialize)
+    strangers = pinned(_strangers(sightings, several, materialize), materialize)
+    shared = pinned(_shared(pairs, several), materialize)
     if people is None or apart is None:
-        return Links(sightings, strangers)
+        return Links(sightings, strangers, shared)
     familiar = _without_strangers(sightings, strangers)
     rows = nw.from_native(people), nw.from_native(apart)
-    return Links(sightings, strangers, _decided(familiar, *rows, materialize))
+    return Links(sightings, strangers, shared, _decided(familiar, *rows, materialize))
 
 
-def _strangers(sightings: Frame, materialize: Materialize) -> Frame:
+def _shared(pairs: Frame, several: Frame) -> Frame:
+    """Return the phones used with many e-mails, given each phone's e-mails with their first day, and how many."""
+    of_many = pairs.join(several.filter(nw.col("emails") >= SHARED_PHONE_EMAILS), on="phone_key", how="semi")
+    in_order = numbered(of_many, "phone_key", ["shared_from", "email_key"], "nth")
+    return in_order.filter(nw.col("nth") == SHARED_PHONE_EMAILS).select("phone_key", "shared_from")
+
+
+def _strangers(sightings: Frame, several: Frame, materialize: Materialize) -> Frame:
     """Return the e-mails that came to a phone with another first name than the one it was first seen with."""
-    emails = sightings.group_by("phone_key").agg(
-        nw.col("email_key").min().alias("_first"), nw.col("email_key").max().alias("_last")
-    )
-    several = emails.filter(nw.col("_first") != nw.col("_last")).select("phone_key")
     met = sightings.filter(~nw.col("name").is_null()).join(several, on="phone_key", how="semi")
     # Kept before the filter on it, or SQL engines look into everybody's name.
     called = pinned(met.with_columns(first_letters("name").alias("first_name")), materialize)
@@ -402,16 +414,9 @@ def known_phones(records: Frame, links: Links, materialize: Materialize = unchan
     )
 
 
-def shared(links: Links) -> Frame:
-    """Return the phones used with many e-mails: phone_key, shared_from (the local day it became so)."""
-    pairs = links.sightings.group_by("phone_key", "email_key").agg(nw.col("date").min().alias("shared_from"))
-    in_order = numbered(pairs, "phone_key", ["shared_from", "email_key"], "nth")
-    return in_order.filter(nw.col("nth") == SHARED_PHONE_EMAILS).select("phone_key", "shared_from")
-
-
 def shared_people(links: Links) -> Frame:
     """Return the people with a shared phone: person_id, shared_from."""
-    phones = shared(links).rename({"phone_key": "person_id"})
+    phones = links.shared.rename({"phone_key": "person_id"})
     if links.decided is None:
         return phones
     groups = links.decided.members.select(

@@ -60,7 +60,7 @@ def dedup_leads(
             first=look_back_start(first),
             last=last,
             materialize=materialize,
-        ),
+        ).drop("touch_id"),
         materialize,
     )
     told = pinned(_with_look_back(_month_heads(touched, first, last), touched), materialize)

@@ -33,11 +33,14 @@ class KnownLinks:
         return _links({name: nw.from_native(engine.frame(table)) for name, table in self._tables.items()})
 
 
+_ALWAYS = ("sightings", "strangers", "shared")
+
+
 def _frames(links: Links) -> dict[str, Any]:
     decided = vars(links.decided) if links.decided is not None else {}
-    return {"sightings": links.sightings, "strangers": links.strangers, **decided}
+    return {name: getattr(links, name) for name in _ALWAYS} | decided
 
 
 def _links(frames: dict[str, Any]) -> Links:
-    sightings, strangers = frames.pop("sightings"), frames.pop("strangers")
-    return Links(sightings, strangers, Decided(**frames) if frames else None)
+    always = {name: frames.pop(name) for name in _ALWAYS}
+    return Links(**always, decided=Decided(**frames) if frames else None)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from funnel_assets.domain.identity import LINK_COLUMNS, identify, identity_links, opened, shared
+from funnel_assets.domain.identity import LINK_COLUMNS, identify, identity_links, opened
 from funnel_assets.domain.link_rows import CANNOT_LINK, MUST_LINK, LinkRow, apart_table, people_table
 from funnel_assets_tests.domain import oracle
 from funnel_assets_tests.domain.engines import DuckEngine, PandasEngine, rows
@@ -141,7 +141,7 @@ def test_a_phone_with_three_emails_is_shared_from_the_third_one_on() -> None:
     frames = PandasEngine().load(
         {"raw_leads": table("raw_leads", seen), "zoom_attendance": table("zoom_attendance", [])}
     )
-    found = shared(opened(identity_links(**frames))).to_native()
+    found = opened(identity_links(**frames)).shared.to_native()
     assert found.values.tolist() == [["p01", NEXT + dt.timedelta(days=1)]]
 
 
