@@ -57,6 +57,7 @@ class Pipeline:
         self.landing = Landing(settings.landing)
         self.quarantine = Quarantine(settings.quarantine)
         self._known = KnownLinks()
+        self._balanced: reconciliation.Balanced = set()
 
     # --- what people edit: read anew at each use, so that a saved file counts without a restart -----------
 
@@ -145,7 +146,16 @@ class Pipeline:
         """Bring Postgres up to the lake in one transaction; refuses when rows or money don't add up."""
         tables = self.tables()
         timezone, currency = self.settings.timezone, self.settings.currency
-        done = publish(self.lake, self.quarantine, self.warehouse, tables, timezone, currency, self._known)
+        done = publish(
+            self.lake,
+            self.quarantine,
+            self.warehouse,
+            tables,
+            timezone,
+            currency,
+            self._known,
+            self._balanced,
+        )
         if done.days:
             self._list_unmapped(tables)
         return done
@@ -260,7 +270,7 @@ class Pipeline:
 
     def reconcile(self, outcome: Outcome) -> list[str]:
         """What doesn't add up in the days just made, in words; empty when all does."""
-        return reconciliation.broken(self.lake, self.tables(), outcome, self._known)
+        return reconciliation.broken(self.lake, self.tables(), outcome, self._known, self._balanced)
 
     def unusual_row_counts(self, outcome: Outcome) -> list[str]:
         """Days just made whose row count is unusual for their weekday, in words."""

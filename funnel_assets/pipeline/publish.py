@@ -169,6 +169,7 @@ def publish(
     timezone: str,
     currency: str,
     known: KnownLinks | None = None,
+    balanced: reconciliation.Balanced | None = None,
 ) -> Published:
     """Bring Postgres up to the lake.
 
@@ -180,6 +181,7 @@ def publish(
         timezone: Of local days and of the views' today.
         currency: Of all amounts.
         known: Where who is who is kept.
+        balanced: Days that this process has found to add up.
 
     Raises:
         FunnelError: If rows or money don't add up between the steps of a day to publish; nothing is published.
@@ -194,9 +196,8 @@ def publish(
         ]
         for name, days in facts.items()
     }
-    _refuse_broken_steps(
-        lake, tables, {name: days for name, days in replace.items() if name != "funnel_marts"}, known
-    )
+    steps = {name: days for name, days in replace.items() if name != "funnel_marts"}
+    _refuse_broken_steps(reconciliation.broken_steps(lake, tables, steps, known, balanced))
     compared = _compared(lake, facts["funnel_marts"], replace["funnel_marts"])
     side = _side_tables(quarantine, facts) | {"reconciliation": compared} | _new_tiers(warehouse, tables)
     changed = {name: days for name, days in replace.items() if days}
@@ -219,10 +220,7 @@ def publish(
     return Published(changed, total)
 
 
-def _refuse_broken_steps(
-    lake: Lake, tables: Tables, days_of: Mapping[str, Sequence[dt.date]], known: KnownLinks | None
-) -> None:
-    broken = reconciliation.broken_steps(lake, tables, days_of, known)
+def _refuse_broken_steps(broken: Sequence[str]) -> None:
     if broken:
         raise FunnelError(
             f"not published: {'; '.join(broken[:5])}. What was published before stays.",

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 
@@ -49,23 +50,39 @@ _MEASURES = {
 }
 
 
-def broken(lake: Lake, tables: Tables, outcome: Outcome, known: KnownLinks | None = None) -> list[str]:
+Balanced = set[tuple[str, dt.date, str, frozenset[tuple[str, str]]]]
+"""Days that add up: dataset, day, its content and its inputs. While these are the same, so is the answer."""
+
+
+def broken(
+    lake: Lake,
+    tables: Tables,
+    outcome: Outcome,
+    known: KnownLinks | None = None,
+    balanced: Balanced | None = None,
+) -> list[str]:
     """What doesn't add up in the days just made of a dataset, in words."""
     days = sorted(outcome.done)
     if outcome.dataset == "funnel_marts":
         return broken_rows(marts_table(lake, days))
-    return broken_steps(lake, tables, {outcome.dataset: days}, known)
+    return broken_steps(lake, tables, {outcome.dataset: days}, known, balanced)
 
 
 def broken_steps(
-    lake: Lake, tables: Tables, days_of: Mapping[str, Sequence[dt.date]], known: KnownLinks | None = None
+    lake: Lake,
+    tables: Tables,
+    days_of: Mapping[str, Sequence[dt.date]],
+    known: KnownLinks | None = None,
+    balanced: Balanced | None = None,
 ) -> list[str]:
     """What the steps before the mart lost or doubled on these days, in words that name the step.
 
     Each dataset is counted against what it is made from, another way than it is made. A day whose inputs changed since
-    it was made isn't compared: it is to be made again anyway.
+    it was made isn't compared: it is to be made again anyway. Nor is one that is among the ``balanced``, to which those
+    that add up are added.
     """
     told = []
+    balanced = set() if balanced is None else balanced
     contents = Contents(lake, dt.date.min)
     with DuckDBEngine() as engine:
         for dataset, days in days_of.items():
@@ -76,20 +93,25 @@ def broken_steps(
             told += [f"{dataset} {line}" for line in _lost_rows(facts)]
             expected = _STEPS.get(dataset)
             node = replace(NODES[dataset], config=())
-            fresh = [
-                day
+            keys = {
+                day: (dataset, day, found.content, frozenset(found.inputs.items()))
                 for day, found in facts.items()
                 if contents.inputs(node, day, {}).items() <= found.inputs.items()
-            ]
+            }
+            fresh = [day for day, key in keys.items() if key not in balanced]
             if expected is None or not fresh:
                 continue
             wanted = expected.counted(_Step(engine, lake, tables, fresh, contents, known))
             found = _by_day(engine, lake, dataset, fresh, expected.found)
             for day in fresh:
+                wrong = []
                 for name in expected.found:
                     before, after = (side.get(day, {}).get(name) or 0 for side in (wanted, found))
                     if before != after:
-                        told.append(f"{dataset} {day}: {name} is {after}, and {before} in {expected.source}")
+                        wrong.append(f"{dataset} {day}: {name} is {after}, and {before} in {expected.source}")
+                told += wrong
+                if not wrong:
+                    balanced.add(keys[day])
     return told
 
 
@@ -149,11 +171,16 @@ class _Step:
     def newcomers(self) -> Totals:
         """People by the first day on which they were active or paid."""
         since = min(self.lake.days("engagement_summary"), default=self.days[0])
-        span = days_between(since, self.days[-1])
-        active = self.engine.scan(self.lake, "engagement_summary", span, ["person_id", "date"])
-        sales = self.engine.scan(self.lake, "sales_enriched", span, ["person_id", "date", "is_paid"])
-        seen = active.union(sales.filter("is_paid").select("person_id, date"))
-        first = seen.aggregate("person_id, min(date) AS date", "person_id")
+
+        def seen(days: Sequence[dt.date]) -> Any:
+            active = self.engine.scan(self.lake, "engagement_summary", days, ["person_id", "date"])
+            sales = self.engine.scan(self.lake, "sales_enriched", days, ["person_id", "date", "is_paid"])
+            return active.union(sales.filter("is_paid").select("person_id, date"))
+
+        # Only those of these days are looked for in the days before: to group everybody would take longer.
+        history = seen(days_between(since, self.days[-1])).set_alias("history")
+        theirs = history.join(seen(self.days).set_alias("theirs"), "person_id", how="semi")
+        first = theirs.aggregate("person_id, min(date) AS date", "person_id")
         return {day: {"rows": count} for day, count in first.aggregate("date, count(*)", "date").fetchall()}
 
     def credit(self) -> Totals:

@@ -9,7 +9,7 @@ import pytest
 
 from funnel_assets.contracts.base import CONTRACTS
 from funnel_assets.errors import FunnelError
-from funnel_assets.pipeline import ingest, zoom
+from funnel_assets.pipeline import ingest, reconciliation, zoom
 from funnel_assets.pipeline.builders import BUILDERS
 from funnel_assets.pipeline.graph import SOURCES, in_order
 from funnel_assets.pipeline.outcome import write_days
@@ -78,3 +78,12 @@ def test_a_step_that_loses_a_row_is_named_and_blocks_publishing(
     opened.lake.delete(dataset, day)
     assert opened.reconcile(opened.make(dataset, [day], fetch=False)) == []
     assert not opened.publish().days
+
+
+def test_a_day_that_adds_up_is_counted_once(opened: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    days_of = {"sales_enriched": [busiest(opened, "sales_enriched")], "spend": [busiest(opened, "spend")]}
+    balanced: reconciliation.Balanced = set()
+    assert reconciliation.broken_steps(opened.lake, opened.tables(), days_of, balanced=balanced) == []
+    assert {key[:2] for key in balanced} == {("sales_enriched", *days_of["sales_enriched"])}
+    monkeypatch.setattr(reconciliation, "_by_day", None)
+    assert reconciliation.broken_steps(opened.lake, opened.tables(), days_of, balanced=balanced) == []
