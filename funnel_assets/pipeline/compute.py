@@ -5,6 +5,7 @@ be made stand alone.
 """
 
 import datetime as dt
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,8 @@ from funnel_assets.domain.link_rows import link_rows
 from funnel_assets.errors import FunnelError, MissingPartitions
 from funnel_assets.pipeline.graph import NODES, Input, Node, Window, cut, days_between, history
 from funnel_assets.pipeline.outcome import Outcome, write_days
-from funnel_assets.pipeline.restating import NOBODY, restate_people
+from funnel_assets.pipeline.people import NOBODY
+from funnel_assets.pipeline.restating import restate_people
 from funnel_assets.pipeline.staleness import Contents
 from funnel_assets.pipeline.who import KnownLinks
 from funnel_assets.storage.engine import Engine
@@ -48,6 +50,7 @@ class Frames:
         start: First day of every dataset.
         wanted: Days to make, where not all between first and last.
         people: Keys (of phone, e-mail, id or person, or NOBODY) of the people to make; None: everybody.
+        who: Keys of the people of whom it matters who they are; None: ``people``.
         contents: What is in the lake, and
         known: where who is who is kept for the next dataset; both or none.
         currency: Of all amounts.
@@ -63,6 +66,7 @@ class Frames:
     start: dt.date
     wanted: Sequence[dt.date] | None = None
     people: pa.Array | None = None
+    who: pa.Array | None = None
     contents: Contents | None = None
     known: KnownLinks | None = None
     currency: str = DEFAULT_CURRENCY
@@ -109,16 +113,21 @@ class Frames:
 
     def links(self, datasets: Sequence[str], work_out: Callable[["Frames"], Links]) -> Links:
         """Who is who, by all days of these datasets up to the last: worked out anew only when one changed."""
-        if self.known is None or self.contents is None or self.people is not None:
-            return work_out(self)
-        until = self if self.links_until is None else replace(self, last=self.links_until)
+        who = self.people if self.who is None else self.who
+        until = replace(self, last=self.links_until or self.last, people=who)
+        if self.known is None or self.contents is None:
+            return work_out(until)
         of = tuple(self.contents.fingerprint(Input(name, history), until.last) for name in datasets)
-        key = (*of, self.tables.fingerprint("identity_links"))
+        key = (*of, self.tables.fingerprint("identity_links"), None if who is None else _digest(who))
         return self.known.get(key, self.engine, lambda: work_out(until))
 
     def config(self, name: str) -> Any:
         """Frame over a config table."""
         return self.engine.frame(pa.Table.from_pandas(self.tables[name], preserve_index=False))
+
+
+def _digest(keys: pa.Array) -> str:
+    return hashlib.sha256("\n".join(keys.to_pylist()).encode()).hexdigest()
 
 
 Builder = Callable[[Frames], Any]
@@ -157,10 +166,15 @@ def make_days(
     outcome.done = {day: facts for day, facts in written.items() if facts.inputs == wanted[day]}
     stale = {day: facts for day, facts in written.items() if day not in outcome.done}
     rows = link_rows(tables.rows("identity_links")) if "identity_links" in node.config else ()
-    restate_people(lake, contents, node, stale, wanted, compute, outcome, rows)
+    known = known or KnownLinks()
+    pairs = partial(known.pairs, lake, contents)
+    restate_people(lake, contents, node, stale, wanted, compute, outcome, pairs, rows)
     todo = [day for day in ready if day not in outcome.done]
+    who = known.people_of(lake, contents, todo, tables) if todo else None
+    people = who if node.of_the_day else None
     for first, last in _pieces(node, todo, lake):
-        for part_first, part_last, result in _halving(first, last, partial(compute, links_until=todo[-1])):
+        some = partial(compute, links_until=todo[-1], who=who, people=people)
+        for part_first, part_last, result in _halving(first, last, some):
             part = days_between(part_first, part_last)
             if isinstance(result, FunnelError):
                 outcome.failed[part_first] = result.located(dataset=dataset, day=part_first)

@@ -63,6 +63,7 @@ class Node:
         config: The CSVs of SPEC 7 that its rows depend on.
         rules_version: Raised when its code gives other rows, or columns, from the same inputs; all its days are then
             stale, those of sources made again from what landed.
+        of_the_day: Whether every row of a day is about somebody of whom a source has a record on that day.
         states_currency: Whether its rows say the currency by themselves (FUNNEL_CURRENCY), not by what they are of.
     """
 
@@ -70,6 +71,7 @@ class Node:
     inputs: tuple[Input, ...] = ()
     config: tuple[str, ...] = ()
     rules_version: int = 1
+    of_the_day: bool = False
     states_currency: bool = False
 
     @property
@@ -96,6 +98,7 @@ NODES: dict[str, Node] = {
             ),
             ("funnel_mapping", "identity_links"),
             rules_version=3,
+            of_the_day=True,
         ),
         Node(
             "engagement_summary",
@@ -106,6 +109,7 @@ NODES: dict[str, Node] = {
             ),
             ("identity_links",),
             rules_version=3,
+            of_the_day=True,
         ),
         Node(
             "scored_contacts",
@@ -133,6 +137,7 @@ NODES: dict[str, Node] = {
             ),
             ("funnel_mapping", "manual_mapping", "manual_funnels", "identity_links"),
             rules_version=4,
+            of_the_day=True,
         ),
         Node(
             "sale_credit",
@@ -144,6 +149,7 @@ NODES: dict[str, Node] = {
             ),
             ("funnel_mapping", "identity_links"),
             rules_version=3,
+            of_the_day=True,
         ),
         Node(
             "funnel_marts",

@@ -67,6 +67,7 @@ def land(source: Source, landing: Landing, before: Snapshot | None) -> Snapshot:
             etag=result.etag,
             last_modified=result.last_modified,
             move=True,
+            sha256=result.sha256,
         )
     finally:
         part.unlink(missing_ok=True)

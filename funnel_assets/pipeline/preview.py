@@ -70,10 +70,11 @@ class Preview:
         return [cell for cell in cells if self.before.get(cell) != self.after.get(cell)]
 
 
+@dataclass
 class _Anew(Frames):
     """Frames in which datasets made for the preview stand in for those of the lake."""
 
-    made: dict[str, pa.Table]
+    made: dict[str, pa.Table] = field(default_factory=dict)
 
     def scan(self, dataset: str, days: Sequence[dt.date], columns: Sequence[str]) -> Any:
         if dataset not in self.made:
@@ -97,7 +98,6 @@ def preview_mapping(pipeline: Pipeline, file: Path) -> Preview:
     before = {name: lake.read(name, days, require=False) for name in (*affected, "funnel_marts")}
     with open_engine(pipeline.settings.engine) as engine:
         frames = _Anew(engine, lake, tables, days[0], days[-1], start, currency=pipeline.settings.currency)
-        frames.made = {}
         for name in (*affected, "funnel_marts"):
             written = pa.array(lake.days(name), pa.date32())
             made = engine.collect(BUILDERS[name](frames))

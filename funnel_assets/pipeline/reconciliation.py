@@ -155,6 +155,8 @@ class _Step:
     def people(self) -> Totals:
         """People by the day of their month's first touch."""
         start = min(self.lake.days("raw_leads"), default=self.days[0])
+        known = self.known or KnownLinks()
+        people = known.people_of(self.lake, self.contents, self.days, self.tables)
         frames = Frames(
             self.engine,
             self.lake,
@@ -162,8 +164,9 @@ class _Step:
             self.days[0],
             self.days[-1],
             start,
+            people=people,
             contents=self.contents,
-            known=self.known,
+            known=known,
         )
         rows = self.engine.collect(first_touch_people(frames)).to_pylist()
         return {row["date"]: {"rows": row["people"]} for row in rows}

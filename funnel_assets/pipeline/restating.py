@@ -4,9 +4,7 @@ A changed dump changes the fingerprint of every later day, but the rows of a few
 the inputs came from what the days were made of to what is there now, only the people concerned are computed again, and
 their rows take the place of the old ones. What it doesn't explain is left to be computed whole.
 
-It gives what computing everything gives, because nobody's rows depend on another person's: people are told apart
-(``domain.identity``) by phones and e-mails, and everything that shares one, over all days, or a link row, is computed
-together.
+It gives what computing everything gives, because nobody's rows depend on another person's (``pipeline.people``).
 """
 
 import datetime as dt
@@ -18,30 +16,20 @@ import pyarrow as pa
 
 from funnel_assets.arrow import on_days, pc
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
-from funnel_assets.domain.identity import KEYS
 from funnel_assets.domain.link_rows import LinkRow
 from funnel_assets.pipeline.graph import Input, Node
 from funnel_assets.pipeline.journal import Journal, Rewrite
 from funnel_assets.pipeline.outcome import Outcome, write_days
+from funnel_assets.pipeline.people import NOBODY, key_columns, keys_in, with_linked
 from funnel_assets.pipeline.staleness import Contents
 from funnel_assets.storage.lake import Lake, PartitionFacts
 
 log = logging.getLogger(__name__)
 
-NOBODY = ""
-"""Stands among people's keys for all records that have neither phone, e-mail nor an id of their source."""
-
 DAYS_AT_ONCE = 60
 """Whole days held in memory while some people's rows are put in their places."""
 
 MOST_REWRITES = 200
-MOST_PEOPLE = 0.3
-"""Above this share of all people, computing everybody costs less than telling them apart."""
-
-_KEYS = ("person_id", *KEYS)
-_LINKED = ("raw_leads", "zoom_attendance", "engagement_events", "crm_sales")
-"""Datasets whose records link an e-mail to a phone (``domain.identity``); a sale's own person may be either's."""
-
 _NAMED_IN = {"funnel_marts": "zoom_attendance"}
 """Datasets that add people up: to them a person matters on days with records of theirs in this one."""
 
@@ -73,6 +61,7 @@ def restate_people(
     wanted: Mapping[dt.date, Mapping[str, str]],
     compute: Compute,
     outcome: Outcome,
+    pairs: Callable[[], pa.Table],
     rows_of_links: Sequence[LinkRow] = (),
 ) -> None:
     """Make those stale days again that the journal explains; they are in ``outcome.done`` afterwards.
@@ -85,13 +74,14 @@ def restate_people(
         wanted: Per day, the fingerprints of its inputs now.
         compute: Computes rows of the days first to last, of some ``people`` or some ``wanted`` days only.
         outcome: Filled in here.
+        pairs: Gives the phones and e-mails that stand together (`people.linked_pairs`).
         rows_of_links: identity_links.csv.
     """
     journal = Journal(lake)
     since = explained(journal, contents, node, stale, wanted)
     if not since.days:
         return
-    people = affected(lake, journal, node, since, rows_of_links)
+    people = affected(lake, journal, node, since, pairs, rows_of_links)
     if people is None:
         return
     days = sorted(since.days)
@@ -177,7 +167,12 @@ def _back_to(
 
 
 def affected(
-    lake: Lake, journal: Journal, node: Node, since: Since, rows_of_links: Sequence[LinkRow] = ()
+    lake: Lake,
+    journal: Journal,
+    node: Node,
+    since: Since,
+    pairs: Callable[[], pa.Table],
+    rows_of_links: Sequence[LinkRow] = (),
 ) -> pa.Array | None:
     """Return the keys of everybody whose rows may differ; None when these are so many that all may as well.
 
@@ -186,52 +181,16 @@ def affected(
     """
     found: set[str] = set()
     for dataset, rewrites in since.rewrites.items():
-        names = [name for name in _KEYS if name in arrow_schema(CONTRACTS[dataset]).names]
+        names = key_columns(dataset)
         if not names:
             continue
         for rewrite in rewrites:
-            found |= _keys_in(journal.rows(rewrite, names), names)
+            found |= keys_in(journal.rows(rewrite, names), names)
             arrived = [day for day, (before, _) in rewrite.days.items() if before is None]
-            found |= _keys_in(lake.read(dataset, arrived, columns=names, require=False), names)
+            found |= keys_in(lake.read(dataset, arrived, columns=names, require=False), names)
     if any(read.dataset == "raw_leads" for read in node.inputs):
-        return _with_linked(lake, found, rows_of_links)
+        return with_linked(found, pairs(), rows_of_links)
     return pa.array(sorted(found), pa.string())
-
-
-def _keys_in(rows: pa.Table, names: list[str]) -> set[str]:
-    columns = [rows[name].combine_chunks() for name in names]
-    found = {key for column in columns for key in pc.unique(column).to_pylist() if key is not None}
-    keyless = pc.invert(pc.is_valid(columns[0]))
-    for column in columns[1:]:
-        keyless = pc.and_(keyless, pc.invert(pc.is_valid(column)))
-    return found | ({NOBODY} if pc.any(keyless).as_py() else set())
-
-
-def _with_linked(lake: Lake, found: set[str], rows_of_links: Sequence[LinkRow]) -> pa.Array | None:
-    pairs = pa.concat_tables(
-        lake.read(name, lake.days(name), columns=["phone_key", "email_key"], require=False)
-        for name in _LINKED
-    )
-    pairs = pairs.filter(pc.and_(pc.is_valid(pairs["phone_key"]), pc.is_valid(pairs["email_key"])))
-    pairs = pairs.group_by(["phone_key", "email_key"]).aggregate([])
-    named = {(row.a, row.b) for row in rows_of_links}
-    # A record with none of the keys is found among nobody's.
-    named |= {(key, NOBODY) for pair in list(named) for key in pair if key.startswith("a")}
-    if named:
-        joined = [{"phone_key": a, "email_key": b} for a, b in sorted(named)]
-        pairs = pa.concat_tables([pairs, pa.Table.from_pylist(joined, schema=pairs.schema)])
-    most = MOST_PEOPLE * len(pairs) + 100
-    keys = pa.array(sorted(found), pa.string())
-    while len(keys) <= most:
-        linked = pc.or_(
-            pc.is_in(pairs["phone_key"], value_set=keys), pc.is_in(pairs["email_key"], value_set=keys)
-        )
-        theirs = pairs.filter(linked)
-        more = pc.unique(pa.concat_arrays([keys, *theirs["phone_key"].chunks, *theirs["email_key"].chunks]))
-        if len(more) == len(keys):
-            return keys
-        keys = more
-    return None
 
 
 def _days_concerned(lake: Lake, node: Node, since: Since, people: pa.Array) -> set[dt.date]:

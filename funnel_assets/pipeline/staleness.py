@@ -68,6 +68,10 @@ class Contents:
         window = [(str(d), c) for d, c in self.of(read.dataset).items() if first <= d <= last]
         return hashlib.sha256(repr(window).encode()).hexdigest()[:32]
 
+    def everything(self, dataset: str) -> str:
+        """Fingerprint of all days of a dataset."""
+        return self._chained(dataset, dt.date.max)
+
     def with_contents(self, dataset: str, contents: Mapping[dt.date, str]) -> "Contents":
         """Return what one dataset's fingerprints were when it had these contents."""
         past = Contents(self._lake, self._start, self.currency)

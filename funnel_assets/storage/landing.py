@@ -134,6 +134,7 @@ class Landing:
         last_modified: str | None = None,
         extra: Mapping[str, Any] | None = None,
         move: bool = False,
+        sha256: str | None = None,
     ) -> Snapshot:
         """Keep the bytes and record the fetch.
 
@@ -152,6 +153,7 @@ class Landing:
             last_modified: ``Last-Modified`` of the answer.
             extra: JSON values to keep in the record.
             move: Take the file over instead of copying it; for names that `temporary` gave.
+            sha256: Of its bytes, where whoever wrote them has hashed them on the way.
 
         Returns:
             The recorded snapshot; ``unchanged`` tells whether the fetch before it brought the same bytes.
@@ -165,7 +167,7 @@ class Landing:
         self.sweep(dataset, source)
         part = self.temporary(dataset, source)
         try:
-            sha256, size = _take(content, part, move=move)
+            sha256, size = _take(content, part, sha256, move=move)
             fetched = Snapshot(
                 dataset=dataset,
                 source=source,
@@ -442,11 +444,13 @@ def _safe(name: str) -> str:
     return quoted.replace(".", "%2E") if not quoted.strip(".") else quoted
 
 
-def _take(content: Path | str | bytes | BinaryIO, part: Path, *, move: bool) -> tuple[str, int]:
+def _take(
+    content: Path | str | bytes | BinaryIO, part: Path, sha256: str | None, *, move: bool
+) -> tuple[str, int]:
     """Bring the bytes under the temporary name, hashing them on the way."""
     if move and isinstance(content, str | Path):
         Path(content).replace(part)
-        return _digest(part), part.stat().st_size
+        return sha256 or _digest(part), part.stat().st_size
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(part.open("wb"))
         if isinstance(content, bytes):

@@ -369,3 +369,29 @@ def test_old_dumps_go_unless_a_day_stands_on_them(stage: Stage) -> None:
         assert left[0].sha256 == stood_on.sha256
         assert not opened.stale_plan()
         assert lake(rebuilt(stage)) == before
+
+
+def test_a_day_alone_equals_the_range(stage: Stage) -> None:
+    """A few days are computed from what is known of the people with a record on them."""
+    with fresh(stage) as opened:
+        leads = opened.lake.read("raw_leads", opened.all_days(), columns=["phone", "email"]).to_pylist()
+        phones = list(dict.fromkeys(row["phone"] for row in leads if row["phone"]))
+        parted = next(row for row in leads if row["phone"] and row["email"])
+        rows = [
+            f"must_link,{phones[0]},{phones[-1]},seen,tests",
+            f"cannot_link,{parted['phone']},{parted['email']},seen,tests",
+        ]
+        header = "action,person_a,person_b,reason,author"
+        (stage.here.home / "config" / "identity_links.csv").write_text("\n".join([header, *rows]) + "\n")
+        opened.restate(opened.all_days())
+        at_once = lake(opened)
+        made = [name for name in in_order() if not NODES[name].is_source]
+        days = opened.all_days()[-2:]
+        for name in made:
+            for day in days:
+                opened.lake.delete(name, day)
+        for name in made:
+            for day in reversed(days):
+                outcome = opened.make(name, [day], fetch=False)
+                assert not outcome.failed, outcome.error()
+        assert lake(opened) == at_once
