@@ -12,11 +12,10 @@ WITH steps AS (
     LEFT JOIN funnel.published_days USING (dataset)
     GROUP BY step_number, step
 ),
-young AS (
-    SELECT DISTINCT cohort_month, funnel, step_number
+newest AS (
+    SELECT cohort_month, funnel, step_number, max(began) AS last_began
     FROM funnel._step_began
-    JOIN steps USING (step_number)
-    WHERE began + 30 > known_day
+    GROUP BY cohort_month, funnel, step_number
 ),
 -- By the days taken: how many went on within so many days, and how many at all.
 went AS (
@@ -45,14 +44,10 @@ known AS (
         CASE WHEN known_day IS NOT NULL THEN k END AS k,
         half_low + (half_high - half_low) * (half - floor(half)) AS median_days,
         most_low + (most_high - most_low) * (most - floor(most)) AS p90_days,
-        known_day IS NOT NULL AND NOT EXISTS (
-            SELECT
-            FROM young
-            WHERE young.cohort_month = counted.cohort_month AND young.step_number = counted.step_number
-                AND young.funnel IS NOT DISTINCT FROM counted.funnel
-        ) AS is_mature
+        coalesce(last_began + 30 <= known_day, false) AS is_mature
     FROM counted
     JOIN steps USING (step_number)
+    LEFT JOIN newest USING (cohort_month, funnel, step_number)
 )
 SELECT
     cohort_month, funnel, step_number, step, people, k AS went_on,
