@@ -4,10 +4,11 @@ WITH state AS (
         person_id, date AS state_date, intent_score, intent_index, current_stage, previous_stage, stage_reason,
         engagement_health, nurture_track, track_frequency, track_channels, next_playbook, sales_priority,
         owner_department, override_applied, first_touch_channel, last_engaged_at,
-        max(date) FILTER (WHERE current_stage IS DISTINCT FROM previous_stage) OVER (PARTITION BY person_id)
-            AS stage_since_date
+        max(date) FILTER (WHERE current_stage IS DISTINCT FROM previous_stage) OVER states AS stage_since_date
     FROM funnel.scored_contacts
     WHERE {among person_id}
+    -- In the order of the rows wanted, so that they are sorted once.
+    WINDOW states AS (PARTITION BY person_id ORDER BY date DESC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
     ORDER BY person_id, date DESC
 ),
 touch AS (

@@ -21,7 +21,8 @@ class Kept:
     """A table of which the rows of some keys can be made alone.
 
     Attributes:
-        name: Its name; the query is the file of that name. ``{among COLUMN}`` in it restricts a column to the keys.
+        name: Its name; the query is the file of that name. ``{among COLUMN}`` in it restricts a column to the keys, and
+            ``{among COLUMN, QUERY}`` to what a query finds that ends in a column to restrict.
         key: The column by which rows are replaced.
         reads: Of each table that it is made of, the keys that ``{rows}`` of that table concern: a query.
         meaning: Its comment.
@@ -225,7 +226,10 @@ def query(helper: Kept | Sum, rows: str | None = None) -> str:
     text = (files(__package__ or "") / f"{helper.name}.sql").read_text(encoding="utf-8").strip()
     if isinstance(helper, Sum):
         return text.replace("{rows}", f"{rows or f'funnel.{helper.of}'} AS rows")
-    return re.sub(r"\{among (\S+)\}", rf"\1 IN (SELECT key FROM {rows})" if rows else "TRUE", text)
+    if rows is None:
+        return re.sub(r"\{among .*?\}", "TRUE", text)
+    text = re.sub(r"\{among (\S+), (.*?)\}", r"\1 IN (\2 IN (SELECT key FROM {keys}))", text)
+    return re.sub(r"\{among (\S+)\}", r"\1 IN (SELECT key FROM {keys})", text).replace("{keys}", rows)
 
 
 def make_statements() -> Iterator[str]:
