@@ -176,9 +176,9 @@ class Warehouse:
                     self._load(cursor, by_name[name], rows, replace_days[name], new=name in made)
                     for name, rows in sorted(tables.items())
                 ]
+                self._analyze(cursor, {n: c for n, (c, _) in zip(sorted(tables), loads, strict=True)})
                 if not layout.finish(ddl, after, made):
                     layout.run_all([*around, *refresh])
-                self._analyze(cursor, {n: c for n, (c, _) in zip(sorted(tables), loads, strict=True)})
             rows_written = {name: rows for name, (rows, _) in zip(sorted(tables), loads, strict=True)}
             seconds = time.perf_counter() - started
             return Published(rows_written, sum(sent for _, sent in loads), seconds)
@@ -308,7 +308,7 @@ class Warehouse:
             )
 
     def _analyze(self, cursor: Cursor, rows: Mapping[str, int]) -> None:
-        """Tell the planner about large changes now: the first reader shouldn't pay for stale statistics."""
+        """Tell the planner about large changes before it makes the helpers of them, which else may take hours."""
         cursor.execute(
             "SELECT relname, reltuples FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE nspname = %s AND relkind = 'r'",

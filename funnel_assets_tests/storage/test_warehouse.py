@@ -364,6 +364,17 @@ def test_helpers_of_an_older_version_make_room_whatever_they_were(warehouse: War
     assert found(warehouse, "SELECT to_regclass('facts')") == [None]
 
 
+def test_the_planner_knows_the_rows_before_helpers_are_made_of_them(warehouse: Warehouse) -> None:
+    known = "CREATE TABLE _known AS SELECT reltuples::int FROM pg_class WHERE oid = 'leads'::regclass"
+    publish(
+        warehouse,
+        leads(*((DAY_1, str(number), None, "Pune", 1) for number in range(9))),
+        [DAY_1],
+        after=[known],
+    )
+    assert found(warehouse, "SELECT reltuples FROM _known") == [9]
+
+
 def test_a_view_that_is_wrong_blocks_the_publish_and_is_named(warehouse: Warehouse) -> None:
     with pytest.raises(FunnelError, match="vw_wrong") as caught:
         publish(
