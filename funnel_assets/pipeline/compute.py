@@ -27,7 +27,7 @@ from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.pipeline.people import NOBODY
 from funnel_assets.pipeline.restating import restate_people
 from funnel_assets.pipeline.staleness import Contents
-from funnel_assets.pipeline.who import KnownLinks
+from funnel_assets.pipeline.who import FEW_DAYS, KnownLinks
 from funnel_assets.storage.engine import Engine
 from funnel_assets.storage.lake import Lake
 
@@ -153,9 +153,13 @@ def make_days(
     node = NODES[dataset]
     outcome = Outcome(dataset)
     config = {name: tables.fingerprint(name) for name in node.config}
+    known = known or KnownLinks()
     ready = _ready(node, days, outcome, contents)
 
     def compute(first: dt.date, last: dt.date, **narrowed: Any) -> pa.Table:
+        if "wanted" in narrowed:
+            # Days of the mart: of whom its other inputs are has been worked out in them.
+            narrowed["who"] = known.people_of(lake, contents, narrowed["wanted"], tables, ["zoom_attendance"])
         with engine() as opened:
             kept = {"contents": contents, "known": known, "currency": contents.currency}
             frames = Frames(opened, lake, tables, first, last, start, **kept, **narrowed)
@@ -166,11 +170,10 @@ def make_days(
     outcome.done = {day: facts for day, facts in written.items() if facts.inputs == wanted[day]}
     stale = {day: facts for day, facts in written.items() if day not in outcome.done}
     rows = link_rows(tables.rows("identity_links")) if "identity_links" in node.config else ()
-    known = known or KnownLinks()
     pairs = partial(known.pairs, lake, contents)
     restate_people(lake, contents, node, stale, wanted, compute, outcome, pairs, rows)
     todo = [day for day in ready if day not in outcome.done]
-    who = known.people_of(lake, contents, todo, tables) if todo else None
+    who = known.people_of(lake, contents, todo, tables) if 0 < len(todo) <= FEW_DAYS else None
     people = who if node.of_the_day else None
     for first, last in _pieces(node, todo, lake):
         some = partial(compute, links_until=todo[-1], who=who, people=people)

@@ -49,10 +49,10 @@ def keys_in(rows: pa.Table, names: Sequence[str]) -> set[str]:
     return found | ({NOBODY} if pc.any(keyless).as_py() else set())
 
 
-def recorded_on(lake: Lake, days: Iterable[dt.date]) -> set[str]:
-    """Return the keys of everybody of whom a source has a record on some days."""
+def recorded_on(lake: Lake, days: Iterable[dt.date], datasets: Iterable[str] = RECORDED) -> set[str]:
+    """Return the keys of everybody of whom datasets have a record on some days."""
     found: set[str] = set()
-    for dataset in RECORDED:
+    for dataset in datasets:
         names = key_columns(dataset)
         found |= keys_in(lake.read(dataset, days, columns=names, require=False), names)
     return found

@@ -12,11 +12,11 @@ from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.credit import MODELS
 from funnel_assets.pipeline.builders import first_touch_people
-from funnel_assets.pipeline.compute import Frames
+from funnel_assets.pipeline.compute import Frames, consecutive
 from funnel_assets.pipeline.graph import NODES, days_between
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.staleness import Contents
-from funnel_assets.pipeline.who import KnownLinks
+from funnel_assets.pipeline.who import FEW_DAYS, KnownLinks
 from funnel_assets.storage.engine import DuckDBEngine
 from funnel_assets.storage.lake import Lake, PartitionFacts
 
@@ -62,7 +62,8 @@ def broken(
     balanced: Balanced | None = None,
 ) -> list[str]:
     """What doesn't add up in the days just made of a dataset, in words."""
-    days = sorted(outcome.done)
+    # Of many days that were stale, those that came out as they were have been counted when they were written.
+    days = sorted(outcome.done if len(outcome.done) <= FEW_DAYS else outcome.changed)
     if outcome.dataset == "funnel_marts":
         return broken_rows(marts_table(lake, days))
     return broken_steps(lake, tables, {outcome.dataset: days}, known, balanced)
@@ -156,19 +157,25 @@ class _Step:
         """People by the day of their month's first touch."""
         start = min(self.lake.days("raw_leads"), default=self.days[0])
         known = self.known or KnownLinks()
-        people = known.people_of(self.lake, self.contents, self.days, self.tables)
-        frames = Frames(
-            self.engine,
-            self.lake,
-            self.tables,
-            self.days[0],
-            self.days[-1],
-            start,
-            people=people,
-            contents=self.contents,
-            known=known,
-        )
-        rows = self.engine.collect(first_touch_people(frames)).to_pylist()
+        spans, people = [(self.days[0], self.days[-1])], None
+        if len(self.days) <= FEW_DAYS:
+            spans = consecutive(self.days)
+            people = known.people_of(self.lake, self.contents, self.days, self.tables)
+        rows = []
+        for first, last in spans:
+            frames = Frames(
+                self.engine,
+                self.lake,
+                self.tables,
+                first,
+                last,
+                start,
+                people=people,
+                contents=self.contents,
+                known=known,
+                links_until=self.days[-1],
+            )
+            rows += self.engine.collect(first_touch_people(frames)).to_pylist()
         return {row["date"]: {"rows": row["people"]} for row in rows}
 
     def newcomers(self) -> Totals:

@@ -220,8 +220,10 @@ def _spliced(
     """Give whole days in which some people's rows are other ones now, with these days; some days at a time."""
     order = [(name, "ascending") for name in dict.fromkeys(("date", *CONTRACTS[dataset].key))]
     names = arrow_schema(CONTRACTS[dataset]).names
-    for start in range(0, len(days), DAYS_AT_ONCE):
-        some = days[start : start + DAYS_AT_ONCE]
+    theirs = _days_of(lake, dataset, people, days) | set(pc.unique(rows["date"]).to_pylist())
+    concerned = [day for day in days if day in theirs]
+    for start in range(0, len(concerned), DAYS_AT_ONCE):
+        some = concerned[start : start + DAYS_AT_ONCE]
         before = lake.read(dataset, some, require=False).select(names)
         is_theirs = _of(before["person_id"], people)
         now = rows.filter(on_days(rows, some)).select(names).cast(before.schema)
@@ -233,6 +235,17 @@ def _spliced(
         if changed:
             others = before.filter(pc.and_(on_days(before, changed), pc.invert(is_theirs)))
             yield pa.concat_tables([others, now.filter(on_days(now, changed))]), changed
+
+
+def _days_of(lake: Lake, dataset: str, people: pa.Array, days: Sequence[dt.date]) -> set[dt.date]:
+    """Return the days on which some people have rows."""
+    found: set[dt.date] = set()
+    for start in range(0, len(days), DAYS_AT_ONCE):
+        named = lake.read(
+            dataset, days[start : start + DAYS_AT_ONCE], columns=["date", "person_id"], require=False
+        )
+        found |= set(pc.unique(named.filter(_of(named["person_id"], people))["date"]).to_pylist())
+    return found
 
 
 def _of(person_ids: pa.ChunkedArray, people: pa.Array) -> pa.ChunkedArray:

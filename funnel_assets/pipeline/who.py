@@ -15,7 +15,9 @@ from funnel_assets.pipeline.staleness import Contents
 from funnel_assets.storage.engine import Engine
 from funnel_assets.storage.lake import Lake
 
-FEW_DAYS = 3
+_SMALL_ROWS, _SMALL_ANSWERS = 200_000, 3
+
+FEW_DAYS = 10
 """Up to so many days are computed for the people with a record on them, from all that is known of these."""
 
 
@@ -23,8 +25,7 @@ class KnownLinks:
     """The last answers, kept as Arrow tables, which every engine takes."""
 
     def __init__(self) -> None:
-        self._of: Hashable = None
-        self._tables: dict[str, pa.Table] = {}
+        self._links: dict[Hashable, dict[str, pa.Table]] = {}
         self._pairs_of: Hashable = None
         self._pairs = pa.table({})
         self._people_of: Hashable = None
@@ -38,12 +39,17 @@ class KnownLinks:
             engine: The open engine.
             work_out: Works them out where they aren't known.
         """
-        if of != self._of:
-            self._tables, self._of = {}, None  # the old ones go before the new ones come
+        if of not in self._links:
+            self._make_room()
             frames = _frames(work_out())
-            self._tables = {name: engine.collect(nw.to_native(frame)) for name, frame in frames.items()}
-            self._of = of
-        return _links({name: nw.from_native(engine.frame(table)) for name, table in self._tables.items()})
+            self._links[of] = {name: engine.collect(nw.to_native(frame)) for name, frame in frames.items()}
+        tables = self._links[of]
+        return _links({name: nw.from_native(engine.frame(table)) for name, table in tables.items()})
+
+    def _make_room(self) -> None:
+        """Forget large answers, and the oldest of the small ones, before another one comes."""
+        small = [of for of, tables in self._links.items() if tables["sightings"].num_rows <= _SMALL_ROWS]
+        self._links = {of: self._links[of] for of in small[1 - _SMALL_ANSWERS :]}
 
     def pairs(self, lake: Lake, contents: Contents) -> pa.Table:
         """Return every phone and e-mail that stand together; see `people.linked_pairs`."""
@@ -53,18 +59,22 @@ class KnownLinks:
         return self._pairs
 
     def people_of(
-        self, lake: Lake, contents: Contents, days: Sequence[dt.date], tables: Tables
+        self,
+        lake: Lake,
+        contents: Contents,
+        days: Sequence[dt.date],
+        tables: Tables,
+        datasets: Sequence[str] = RECORDED,
     ) -> pa.Array | None:
-        """Return the keys of everybody with a record on some days, and of all linked with them.
+        """Return the keys of everybody with a record in some datasets on some days, and of all linked with them.
 
-        None where telling them apart doesn't pay: of many days, or of most people.
+        None where telling them apart doesn't pay: they are most people.
         """
-        if len(days) > FEW_DAYS:
-            return None
-        of = (*days, *(contents.everything(name) for name in RECORDED), tables.fingerprint("identity_links"))
+        contained = {name: contents.everything(name) for name in (*LINKED, *datasets)}
+        of = (*days, *datasets, *contained.values(), tables.fingerprint("identity_links"))
         if of != self._people_of:
             rows = link_rows(tables.rows("identity_links"))
-            found = recorded_on(lake, days)
+            found = recorded_on(lake, days, datasets)
             self._people, self._people_of = with_linked(found, self.pairs(lake, contents), rows), of
         return self._people
 

@@ -193,12 +193,12 @@ def happen(
             stage.here.drop(file, stage.late[file])
     elif what == "mapping":
         path = stage.here.home / "config" / "funnel_mapping.csv"
-        lines = path.read_text().splitlines()
-        cells = lines[1 + at % (len(lines) - 1)].split(",")
-        cells[1] = f"Funnel {value % 3}"
-        path.write_text(
-            "\n".join([",".join(cells) if line.startswith(f"{cells[0]},") else line for line in lines]) + "\n"
-        )
+        header, *lines = (line.split(",") for line in path.read_text().splitlines())
+        source = lines[at % len(lines)][0]
+        for cells in lines:
+            if cells[0] == source:
+                cells[1] = f"Funnel {value % 3}"
+        path.write_text("\n".join(map(",".join, [header, *lines])) + "\n")
     elif what == "revert":
         rows[name] = [dict(row) for row in stage.rows[name]]
         shutil.copy(
