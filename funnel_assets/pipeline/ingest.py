@@ -23,7 +23,7 @@ from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema, conform
 from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, account, put_together
 from funnel_assets.errors import ConfigError, FunnelError, SourceBroken, SourceUnavailable
-from funnel_assets.pipeline.graph import NODES, SOURCES
+from funnel_assets.pipeline.graph import NODES, SOURCES, cut
 from funnel_assets.pipeline.indexing import DumpRows, SourceIndex, Task, index_dump
 from funnel_assets.pipeline.landed import land, source_context
 from funnel_assets.pipeline.outcome import Outcome, write_days
@@ -33,6 +33,9 @@ from funnel_assets.storage.landing import Landing, Snapshot
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
 
 log = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 250_000
+"""Rows cleaned at once."""
 
 KEEP_DUMPS = 3
 """So many different dumps of a source are kept however old they are."""
@@ -277,6 +280,27 @@ class Ingest:
         wanted: Mapping[dt.date, Mapping[str, str]],
         config: Tables,
     ) -> None:
+        """Clean and write days, so many at a time that their rows fit in memory."""
+        rows = Counter[dt.date]()
+        for found in dumps:
+            days = found.newest.index.days
+            rows.update({day: days[day].rows for day in todo if day in days})
+        notes = Counter[str]()
+        for some in cut(todo, rows, ROWS_AT_ONCE):
+            notes += self._write_some(outcome, dumps, some, wanted, config)
+        if notes:
+            told = (f"- {name.replace('_', ' ')}: {count}" for name, count in sorted(notes.items()))
+            outcome.notes["read with a loss"] = "\n".join(told)
+
+    def _write_some(
+        self,
+        outcome: Outcome,
+        dumps: Sequence[_Dumps],
+        todo: Sequence[dt.date],
+        wanted: Mapping[dt.date, Mapping[str, str]],
+        config: Tables,
+    ) -> Counter[str]:
+        """Clean and write days; return how many cells were read with a loss, by kind."""
         dataset, parser = outcome.dataset, PARSERS[outcome.dataset]
         counts = {day: Counter[str]() for day in todo}
         tables: list[pa.Table] = []
@@ -304,9 +328,7 @@ class Ingest:
         for day in todo:
             counts[day]["duplicates"] += before[day] - after[day]
         write_days(self._lake, outcome, rows, todo, inputs=wanted, counts=counts)
-        if notes:
-            told = (f"- {name.replace('_', ' ')}: {count}" for name, count in sorted(notes.items()))
-            outcome.notes["read with a loss"] = "\n".join(told)
+        return notes
 
     def _count(
         self, read: _Read, cleaned: Cleaned, todo: Sequence[dt.date], counts: Mapping[dt.date, Counter[str]]
