@@ -295,7 +295,10 @@ def raw_json(rows: pd.DataFrame) -> list[str]:
 
 
 def _by_pieces(task: Task, dump: Dump) -> Indexed:
-    rules, known = task.store.load()
+    how = fingerprint([_FORMAT, task.rules, str(dump.layout), str(dump.dialect)])
+    kept = task.store.load()
+    # Of another layout even the names of a piece's columns are other ones, though its bytes are the same.
+    known = kept.pieces if kept.how == how else {}
     parts = list(dump.pieces(known.__contains__))
     columns = _columns(known[piece.key][0].columns if rows is None else rows.columns for piece, rows in parts)
     # What is picked out and matched follows from the names of the columns, so no rows are needed.
@@ -303,7 +306,7 @@ def _by_pieces(task: Task, dump: Dump) -> Indexed:
     picked = picked_rows(task.source, nothing, task.parser)
     match = column_match(task.source, picked.columns, task.parser)
     reading = _Reading(task, dump, columns, match)
-    if rules != reading.rules and any(rows is None for _, rows in parts):
+    if kept.columns != reading.rules and any(rows is None for _, rows in parts):
         parts = list(dump.pieces(lambda _: False))
     found = _facts(reading, parts, known)
     pieces = [piece for piece, _ in found]
@@ -326,7 +329,7 @@ def _by_pieces(task: Task, dump: Dump) -> Indexed:
     ]
     index = _index(task, picked.header, rows_in, len(bad), drift, rows.settled)
     if task.keep and any(rows is not None for _, rows in parts):
-        task.store.save(task.snapshot.sha256, reading.rules, found)
+        task.store.save(task.snapshot.sha256, how, reading.rules, found)
     profile = profile_of(picked.columns, numbers, sum(batch.num_rows for _, batch in found)).to_json()
     return Indexed(index, pd.DataFrame(bad, columns=BAD_COLUMNS), profile, rows)
 
@@ -342,9 +345,8 @@ class _Reading:
 
     @property
     def rules(self) -> str:
-        """Fingerprint of all that decides what is found in a piece, besides its bytes."""
-        how = [str(self.dump.layout), str(self.dump.dialect), self.columns, self.match.mapping]
-        return fingerprint([_FORMAT, self.task.rules, *how])
+        """Fingerprint of what else decides what is found in a piece: which columns the dump has, and what they are."""
+        return fingerprint([self.columns, self.match.mapping])
 
     def rows(self, parts: Sequence[tuple[int, RawTable]]) -> tuple[RawTable, pd.DataFrame, np.ndarray]:
         """Return rows of some pieces as the source gives them and under the contract's names, and whose each is.
@@ -502,7 +504,7 @@ class _PieceRows:
             table = self._reading.rows([(int(number), self._read(int(number))) for number in pieces])[1]
         sizes = (self._starts[1:] - self._starts[:-1])[pieces]
         if len(table) != sizes.sum():
-            raise FunnelError("a dump changed while it was being read.", fix="run the day again.")
+            raise self._changed()
         shift = np.repeat(self._starts[pieces] - np.cumsum([0, *sizes])[:-1], sizes)
         at = np.flatnonzero(np.isin(np.arange(len(table)) + shift, chosen))
         table = table.iloc[at].assign(line=self._lines[chosen])
@@ -525,10 +527,22 @@ class _PieceRows:
 
     def _read(self, number: int) -> RawTable:
         piece, rows = self._parts[number]
-        rows = rows if rows is not None else self._reading.dump.read(piece)
+        try:
+            rows = rows if rows is not None else self._reading.dump.read(piece)
+        except NotInPieces:
+            rows = None
         if rows is None:
-            raise NotInPieces
+            raise self._changed()
         return rows
+
+    def _changed(self) -> FunnelError:
+        source = self._reading.task.source
+        return FunnelError(
+            "The landed dump changed while it was being read.",
+            dataset=source.dataset,
+            source=source.name,
+            fix="run the day again; what lands is never to be edited.",
+        )
 
 
 def _no_rows(columns: tuple[str, ...], dump: Dump) -> RawTable:

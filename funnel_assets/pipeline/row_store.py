@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-_PIECES, _RULES = b"pieces", b"rules"
+_PIECES, _HOW, _COLUMNS = b"pieces", b"how", b"columns"
 
 
 @dataclass(frozen=True)
@@ -52,30 +52,46 @@ Known = dict[str, Found]
 """Pieces by their key."""
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a dump.
+
+    Attributes:
+        how: Fingerprint of how its pieces were read.
+        columns: Fingerprint of its columns and of what they were taken for.
+        pieces: Its pieces.
+    """
+
+    how: str = ""
+    columns: str = ""
+    pieces: Known = field(default_factory=dict)
+
+
 class RowStore:
     """The files of one source."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def load(self) -> tuple[str, Known]:
-        """Return the rules of the file that is there and its pieces; nothing where there is none or it is damaged."""
+    def load(self) -> Kept:
+        """Return what is kept; nothing where there is no file, or a damaged one."""
         for path in self._files():
             with contextlib.suppress(OSError, pa.ArrowInvalid, ValueError, KeyError, TypeError):
                 file = pa.ipc.open_file(pa.memory_map(str(path)))
                 metadata = file.schema.metadata
                 told = [_piece(**piece) for piece in json.loads(metadata[_PIECES])]
                 batches = [file.get_batch(number) for number in range(file.num_record_batches)]
-                return metadata[_RULES].decode(), {
-                    piece.key: (piece, batch) for piece, batch in zip(told, batches, strict=True)
-                }
-        return "", {}
+                pieces = {piece.key: (piece, batch) for piece, batch in zip(told, batches, strict=True)}
+                return Kept(metadata[_HOW].decode(), metadata[_COLUMNS].decode(), pieces)
+        return Kept()
 
-    def save(self, sha256: str, rules: str, pieces: Sequence[Found]) -> None:
-        """Keep the pieces of a dump, and forget those of the dumps before."""
+    def save(self, sha256: str, how: str, columns: str, pieces: Sequence[Found]) -> None:
+        """Keep the pieces of a dump, and forget those of the dumps before; see `Kept`."""
         self._folder.mkdir(parents=True, exist_ok=True)
         told = json.dumps([asdict(piece) for piece, _ in pieces], ensure_ascii=False)
-        schema = pieces[0][1].schema.with_metadata({_PIECES: told.encode(), _RULES: rules.encode()})
+        schema = pieces[0][1].schema.with_metadata(
+            {_PIECES: told.encode(), _HOW: how.encode(), _COLUMNS: columns.encode()}
+        )
         target = self._folder / f"{sha256}.arrow"
         part = target.with_suffix(f".{uuid.uuid4().hex}.tmp")
         try:

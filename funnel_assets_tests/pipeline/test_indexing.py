@@ -188,6 +188,17 @@ def test_a_new_column_is_told_and_everything_read(
     assert found.index.days == first.index.days
 
 
+def test_a_renamed_column_over_the_same_rows_is_not_lost(dumps: dict[str, bytes], tmp_path: Path) -> None:
+    of = source("spend", tmp_path)
+    first = index_dump(todo := task(of, dumps["spend"], tmp_path))
+    before = replace(todo.snapshot, extra={"profile": first.profile})
+    content = dumps["spend"].replace(b"campaign", b"Campaign", 1)
+    found = index_dump(todo := task(of, content, tmp_path, before))
+    assert told(found) == told(indexing._whole(todo))
+    assert found.index.days == first.index.days
+    assert found.index.drift == ["Column 'campaign' is now called 'Campaign'."]
+
+
 def test_texts_in_a_column_of_numbers_are_told(dumps: dict[str, bytes], tmp_path: Path) -> None:
     of = source("spend", tmp_path)
     first = index_dump(todo := task(of, dumps["spend"], tmp_path))
