@@ -50,7 +50,7 @@ EMPTY = "empty"
 BAD_COLUMNS = ["line", "reason", "detail", "raw"]
 
 _ROWS_AT_ONCE = 200_000
-_FORMAT = 1
+_FORMAT = 2
 """Raised when what is kept of a piece changes."""
 _PIECE_SHIFT = 40
 _REL_LINE = (1 << _PIECE_SHIFT) - 1
@@ -299,7 +299,8 @@ def _by_pieces(task: Task, dump: Dump) -> Indexed:
     kept = task.store.load()
     # Of another layout even the names of a piece's columns are other ones, though its bytes are the same.
     known = kept.pieces if kept.how == how else {}
-    parts = list(dump.pieces(known.__contains__))
+    before = [(key, piece.size) for key, (piece, _) in known.items()]
+    parts = list(dump.pieces(known.__contains__, before))
     columns = _columns(known[piece.key][0].columns if rows is None else rows.columns for piece, rows in parts)
     # What is picked out and matched follows from the names of the columns, so no rows are needed.
     nothing = RawTable(_aligned(None, columns), columns, columns, dump.dialect, 0, notes=dump.notes)
@@ -445,6 +446,7 @@ def _found_out(
         ]
         told = KnownPiece(
             key=parts[number][0].key,
+            size=parts[number][0].end - parts[number][0].start,
             columns=raw.columns,
             rows_in=raw.rows_in,
             left_out=raw.table.num_rows - table.table.num_rows,

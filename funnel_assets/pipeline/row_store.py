@@ -27,6 +27,7 @@ class KnownPiece:
 
     Attributes:
         key: Hash of its bytes.
+        size: Bytes of it.
         columns: Names of its columns.
         rows_in: Data rows in it, those set aside included.
         left_out: Rows that aren't of the dataset.
@@ -37,6 +38,7 @@ class KnownPiece:
     """
 
     key: str
+    size: int
     columns: tuple[str, ...]
     rows_in: int
     left_out: int

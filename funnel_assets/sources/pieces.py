@@ -83,29 +83,53 @@ class Dump:
     dialect: Dialect
     notes: tuple[str, ...] = ()
 
-    def pieces(self, known: Callable[[str], bool]) -> Iterator[tuple[Piece, RawTable | None]]:
+    def pieces(
+        self, known: Callable[[str], bool], before: Sequence[tuple[str, int]] = ()
+    ) -> Iterator[tuple[Piece, RawTable | None]]:
         """Give the pieces in their order, those that aren't known with their rows, counted from line 1.
+
+        Args:
+            known: Whether the rows of a piece with some key are known.
+            before: Key and size of the known pieces of the dump before, in their order: where one of them stands
+                again, the next one is looked for right after it, which is cheaper than looking for a border.
 
         Raises:
             NotInPieces: A piece isn't plain.
         """
-        borders = self._borders()
-        start, merged = self.start, 0
-        for number, end in enumerate(borders):
-            is_last = number == len(borders) - 1
-            piece = self._piece(start, end, is_last)
+        expected = dict(zip(["", *(key for key, _ in before)], before, strict=False))
+        start, last = self.start, ""
+        while True:
+            piece = self._again(start, *expected[last]) if last in expected else None
+            rows = None
+            if piece is None:
+                piece, rows = self._next(start, known)
+            yield piece, rows
+            if piece.is_last:
+                return
+            start, last = piece.end, piece.key
+
+    def _again(self, start: int, key: str, size: int) -> Piece | None:
+        """The piece of the dump before, if it stands here."""
+        # What ends the dump is another piece even if its bytes are the same.
+        if self.end - start - size <= LEAST_BYTES:
+            return None
+        piece = self._piece(start, start + size, False)
+        return piece if piece.key == key else None
+
+    def _next(self, start: int, known: Callable[[str], bool]) -> tuple[Piece, RawTable | None]:
+        end = start
+        for _ in range(_MERGED_AT_MOST + 1):
+            end = self._border_after(end) if self.end - end > LEAST_BYTES else self.end
+            piece = self._piece(start, end, end == self.end)
             if known(piece.key):
-                yield piece, None
-            else:
-                rows = self.read(piece)
-                if rows is None:
-                    # A border inside a row: what looked like its end stands in a cell.
-                    merged += 1
-                    if is_last or merged > _MERGED_AT_MOST:
-                        raise NotInPieces
-                    continue
-                yield piece, rows
-            start, merged = end, 0
+                return piece, None
+            rows = self.read(piece)
+            if rows is not None:
+                return piece, rows
+            # A border inside a row: what looked like its end stands in a cell.
+            if piece.is_last:
+                break
+        raise NotInPieces
 
     def read(self, piece: Piece) -> RawTable | None:
         """Return a piece's rows; None when it ends inside a row.
@@ -133,18 +157,8 @@ class Dump:
         key = hashlib.blake2b(data, digest_size=16, person=b"last" if is_last else b"").hexdigest()
         return Piece(key, start, end, data.count(b"\n"), is_last)
 
-    def _borders(self) -> list[int]:
-        """Offsets after each piece."""
-        borders, start = [], self.start
-        while self.end - start > LEAST_BYTES:
-            border = self._border_after(start)
-            if border >= self.end:
-                break
-            borders.append(border)
-            start = border
-        return [*borders, self.end]
-
     def _border_after(self, start: int) -> int:
+        """Offset after the next piece."""
         at, first = start + LEAST_BYTES, 0
         while at < self.end:
             window = np.frombuffer(self.data, np.uint8, min(_WINDOW_BYTES, self.end - at), at)

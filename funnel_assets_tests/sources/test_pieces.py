@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from funnel_assets.errors import SourceBroken
 from funnel_assets.sources import pieces
 from funnel_assets.sources.pieces import Dump, NotInPieces, open_dump
 from funnel_assets.sources.tabular import LINE, RawTable, read_table
@@ -123,31 +124,76 @@ def many_rows() -> list[tuple[str, str, str]]:
     return [(f"{n}", f"name {dice.random()}", "two\nlines" if n % 9 == 0 else "one") for n in range(2000)]
 
 
+def written(rows: list[tuple[str, str, str]], kind: str) -> bytes:
+    objects = [dict(zip(HEADER, row, strict=True)) for row in rows]
+    if kind == "csv":
+        return csv_bytes(rows)
+    if kind == "json":
+        return json.dumps(objects).encode()
+    return "".join(json.dumps(row) + "\n" for row in objects).encode()
+
+
+def edited(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """One row added, one taken away, one changed, and one more at the end."""
+    added, changed, last = ("new", "row", "here"), ("1500", "other", ""), ("last", "row", "of all")
+    return [*rows[:50], added, *rows[50:900], *rows[901:1500], changed, *rows[1501:], last]
+
+
 @pytest.mark.parametrize("kind", ["csv", "json", "jsonl"])
 def test_an_edit_changes_the_pieces_around_it(tmp_path: Path, kind: str) -> None:
     def keys(rows: list[tuple[str, str, str]]) -> set[str]:
-        objects = [dict(zip(HEADER, row, strict=True)) for row in rows]
-        written = {
-            "csv": lambda: csv_bytes(rows),
-            "json": lambda: json.dumps(objects).encode(),
-            "jsonl": lambda: "".join(json.dumps(row) + "\n" for row in objects).encode(),
-        }[kind]()
-        dump = opened(tmp_path / "f", written, kind)
+        dump = opened(tmp_path / "f", written(rows, kind), kind)
         assert dump is not None
         return {piece.key for piece, _ in dump.pieces(lambda _: False)}
 
     rows = many_rows()
     before = keys(rows)
     assert len(before) > 100
-    edited = [
-        *rows[:50],
-        ("new", "row", "here"),
-        *rows[50:900],
-        *rows[901:1500],
-        ("1500", "other", ""),
-        *rows[1501:],
+    assert len(keys(edited(rows)) - before) <= 12
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "jsonl"])
+def test_borders_are_looked_for_around_edits_only(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = many_rows()
+    dump = opened(tmp_path / "f", written(rows, kind), kind)
+    assert dump is not None
+    before = [(piece.key, piece.end - piece.start) for piece, _ in dump.pieces(lambda _: False)]
+    known = {key for key, _ in before}
+    dump = opened(tmp_path / "f", written(edited(rows), kind), kind)
+    assert dump is not None
+    pieces_anew = list(dump.pieces(known.__contains__))
+    looked: list[int] = []
+    real = Dump._border_after
+    monkeypatch.setattr(Dump, "_border_after", lambda dump, at: looked.append(at) or real(dump, at))
+    again = list(dump.pieces(known.__contains__, before))
+    assert [(piece, rows is None) for piece, rows in again] == [
+        (piece, rows is None) for piece, rows in pieces_anew
     ]
-    assert len(keys([*edited, ("last", "row", "of all")]) - before) <= 12
+    assert len(again) > 100
+    assert 0 < len(looked) < 40
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "jsonl"])
+def test_a_dump_that_was_cut_is_read_as_if_nothing_were_known(tmp_path: Path, kind: str) -> None:
+    content = written(many_rows(), kind)
+    dump = opened(tmp_path / "f", content, kind)
+    assert dump is not None
+    before = [(piece.key, piece.end - piece.start) for piece, _ in dump.pieces(lambda _: False)]
+    known = {key for key, _ in before}
+    for size in range(len(content) // 2, len(content) // 2 + 1000, 7):
+        cut = content[:size] + (b"]" if kind == "json" else b"")
+        dump = opened(tmp_path / "f", cut, kind)
+        assert dump is not None
+
+        def all_of(of: list[tuple[str, int]], dump: Dump = dump) -> list[pieces.Piece] | None:
+            try:
+                return [piece for piece, _ in dump.pieces(known.__contains__, of)]
+            except (NotInPieces, SourceBroken):
+                return None
+
+        assert all_of(before) == all_of([])
 
 
 def test_known_pieces_are_not_read(tmp_path: Path) -> None:
