@@ -133,7 +133,7 @@ class SparkEngine:
 
     def __enter__(self) -> Self:
         try:
-            from pyspark.sql import SparkSession
+            from pyspark.sql import SparkSession  # pyright: ignore[reportMissingImports] - an extra
         except ImportError as error:
             raise ConfigError(
                 "FUNNEL_ENGINE is spark, but pyspark isn't installed.",
