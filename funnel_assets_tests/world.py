@@ -22,6 +22,10 @@ TOKEN = "a-token-for-tests"
 INDIA = zoneinfo.ZoneInfo("Asia/Kolkata")
 
 
+LAST_DAY = dt.date(2026, 11, 27)
+"""Of worlds that are the same whenever a test runs."""
+
+
 def yesterday() -> dt.date:
     """Yesterday where the funnel is."""
     return dt.datetime.now(INDIA).date() - dt.timedelta(days=1)
@@ -72,14 +76,21 @@ class Place:
 
 @contextlib.contextmanager
 def place(
-    *, days: int = 12, scale: float = 0.05, seed: int = 3, drop: bool = True, engine: str = "pandas"
+    *,
+    days: int = 12,
+    scale: float = 0.05,
+    seed: int = 3,
+    drop: bool = True,
+    engine: str = "pandas",
+    last: dt.date | None = None,
 ) -> Iterator[Place]:
     """Make a place; its server and database are ended when it is left.
 
     Planning a query costs DuckDB more than pandas takes for a few hundred rows, so small worlds run on pandas; the
-    parity tests hold the engines to each other.
+    parity tests hold the engines to each other. A test that picks people or days by what a world happens to hold
+    says its ``last`` day, so that it has the same world whenever it runs; without one it is yesterday.
     """
-    world = build_edtech(days, yesterday(), scale, seed, None)
+    world = build_edtech(days, last or yesterday(), scale, seed, None)
     home = Path(tempfile.mkdtemp(prefix="funnel-"))
     with serve(world, token=TOKEN) as server:
         made = Place(home, world, server)
@@ -96,6 +107,8 @@ def place(
             "FUNNEL_POSTGRES_FSYNC": "off",
             "FUNNEL_ENGINE": engine,
         }
+        if last is not None:
+            made.environ["FUNNEL_TODAY"] = str(last + dt.timedelta(days=1))
         (home / "config").mkdir()
         for name, body in world.config_files().items():
             if name in CONFIG_FILES:

@@ -13,28 +13,28 @@ from funnel_assets.pipeline import compute, zoom
 from funnel_assets.pipeline.graph import NODES, in_order
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets_tests.orchestration import harness
-from funnel_assets_tests.world import INDIA, Place, place, yesterday
+from funnel_assets_tests.world import INDIA, LAST_DAY, Place, place
 
 DAYS = 5
 
 
 @pytest.fixture
 def here() -> Iterator[Place]:
-    with place(days=DAYS, scale=0.04) as made, harness.secrets_in_environment(made):
+    with place(days=DAYS, scale=0.04, last=LAST_DAY) as made, harness.secrets_in_environment(made):
         yield made
 
 
 @pytest.fixture(scope="module")
 def made_here() -> Iterator[Place]:
     """Every day is made here once; who changes something puts it back."""
-    with place(days=DAYS, scale=0.04) as made, harness.secrets_in_environment(made):
+    with place(days=DAYS, scale=0.04, last=LAST_DAY) as made, harness.secrets_in_environment(made):
         make_all(pipeline(made), pipeline(made).all_days())
         yield made
 
 
 def as_of(here: Place, days_ago: int) -> None:
     """Let the sources answer as they did some nights ago."""
-    night = dt.datetime.combine(yesterday() - dt.timedelta(days=days_ago - 1), dt.time(1), INDIA)
+    night = dt.datetime.combine(LAST_DAY - dt.timedelta(days=days_ago - 1), dt.time(1), INDIA)
     here.server.set_as_of(night)
 
 
