@@ -22,7 +22,7 @@ TOKEN = "a-token-for-tests"
 INDIA = zoneinfo.ZoneInfo("Asia/Kolkata")
 
 
-LAST_DAY = dt.date(2026, 11, 27)
+LAST_DAY = dt.date.fromisoformat(os.environ.get("LASTDAY", "2026-11-27"))
 """Of worlds that are the same whenever a test runs."""
 
 

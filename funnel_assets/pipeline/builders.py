@@ -202,21 +202,23 @@ def _funnel_marts(frames: Frames) -> Any:
     )
 
 
+PARTS = {
+    "has_marketing": ("dedup_leads", "zoom_attendance"),
+    "has_spend": ("spend",),
+    "has_sales": ("assigned_leads", "sales_enriched"),
+}
+"""Parts of a day of the mart, by the flag that says whether it is there, and the datasets that it takes."""
+
+
 def present_parts(frames: Frames) -> pa.Table:
     """Return which parts of each day are in the lake: date, has_marketing, has_spend, has_sales."""
 
-    def there(day: dt.date, *datasets: str) -> bool:
+    def there(day: dt.date, datasets: tuple[str, ...]) -> bool:
         return all(frames.lake.facts(name, day) is not None for name in datasets)
 
     days = days_between(frames.first, frames.last)
-    return pa.table(
-        {
-            "date": pa.array(days, pa.date32()),
-            "has_marketing": [there(day, "dedup_leads", "zoom_attendance") for day in days],
-            "has_spend": [there(day, "spend") for day in days],
-            "has_sales": [there(day, "assigned_leads", "sales_enriched") for day in days],
-        }
-    )
+    flags = {flag: [there(day, datasets) for day in days] for flag, datasets in PARTS.items()}
+    return pa.table({"date": pa.array(days, pa.date32()), **flags})
 
 
 BUILDERS: dict[str, Builder] = {

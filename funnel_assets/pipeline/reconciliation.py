@@ -11,7 +11,8 @@ import pyarrow as pa
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.credit import MODELS
-from funnel_assets.pipeline.builders import first_touch_people
+from funnel_assets.domain.engagement import COUNTS, EVENT_COUNTS
+from funnel_assets.pipeline.builders import PARTS, first_touch_people
 from funnel_assets.pipeline.compute import Frames, consecutive
 from funnel_assets.pipeline.graph import NODES, days_between
 from funnel_assets.pipeline.outcome import Outcome
@@ -193,6 +194,19 @@ class _Step:
         first = theirs.aggregate("person_id, min(date) AS date", "person_id")
         return {day: {"rows": count} for day, count in first.aggregate("date, count(*)", "date").fetchall()}
 
+    def activity(self) -> Totals:
+        """What was done, by the records that say so."""
+        forms = self.totals("raw_leads", {"form_submissions": "count(*)"})
+        webinars = self.totals("zoom_attendance", _WEBINARS)
+        events = self.totals("engagement_events", _EVENTS)
+        return {
+            day: {
+                name: sum(kind.get(day, {}).get(name) or 0 for kind in (forms, webinars, events))
+                for name in COUNTS
+            }
+            for day in self.days
+        }
+
     def credit(self) -> Totals:
         """What each model has to divide: the paid sales."""
         paid = self.totals("sales_enriched", _PAID)
@@ -222,16 +236,20 @@ _CREDITED = {
     "net": "sum(net_revenue_paise)",
     "gross": "sum(gross_revenue_paise)",
 }
-_EVENTS = {
+_WEBINARS = {
     "registrations": "count(*) FILTER (attendance_type <> 'walk_in')",
     "attendances": "count(*) FILTER (attended = 'Y')",
+    "minutes": "sum(time_in_session_minutes)",
+}
+_EVENTS = {
+    name: f"count(*) FILTER (lower(trim(event_type)) = '{kind}')" for kind, name in EVENT_COUNTS.items()
 }
 _STEPS = {
     "dedup_leads": _Counted({"rows": "count(*)"}, "the people of its touches", _Step.people),
     "engagement_summary": _Counted(
-        {name: f"sum({name})" for name in _EVENTS},
-        "zoom_attendance",
-        lambda step: step.totals("zoom_attendance", _EVENTS),
+        {name: f"sum({name})" for name in COUNTS},
+        "raw_leads, zoom_attendance and engagement_events",
+        _Step.activity,
     ),
     "assigned_leads": _Counted({"rows": "count(*)"}, "the phones of crm_assignments", _Step.heads),
     "sales_enriched": _Counted(_AMOUNTS, "crm_sales", lambda step: step.totals("crm_sales", _AMOUNTS)),
@@ -266,13 +284,14 @@ def marts_table(lake: Lake, days: Sequence[dt.date]) -> pa.Table:
 
     Grain: one row per day and measure whose part is there. Money in rupees, with two decimals.
     """
-    days = [day for day in days if lake.facts("funnel_marts", day) is not None]
+    facts = lake.all_facts("funnel_marts", days)
+    days = sorted(facts)
     if not days:
         return SCHEMA.empty_table()
     sources: dict[str, dict[dt.date, dict[str, int]]] = {}
     with DuckDBEngine() as engine:
         sums = {name: f"sum({name})" for name in _MEASURES}
-        found = _by_day(engine, lake, "funnel_marts", days, sums | _FLAGS)
+        found = _by_day(engine, lake, "funnel_marts", days, sums)
         for dataset in {source for source, _, _ in _MEASURES.values()}:
             wanted = {name: how for name, (source, how, _) in _MEASURES.items() if source == dataset}
             sources[dataset] = _by_day(engine, lake, dataset, days, wanted)
@@ -280,14 +299,12 @@ def marts_table(lake: Lake, days: Sequence[dt.date]) -> pa.Table:
     for day in days:
         mart = found.get(day, {})
         for name, (dataset, _, flag) in _MEASURES.items():
-            if mart and not mart[flag]:
+            # Told by what the day was made without: a day of which no part is there has no row that could tell.
+            if not set(PARTS[flag]).isdisjoint(facts[day].missing):
                 continue
             expected = sources[dataset].get(day, {}).get(name) or 0
             rows.append(_row(day, dataset, name, expected, mart.get(name) or 0))
     return pa.Table.from_pylist(rows, schema=SCHEMA)
-
-
-_FLAGS = {flag: f"bool_or({flag})" for flag in ("has_marketing", "has_spend", "has_sales")}
 
 
 def _by_day(

@@ -181,7 +181,7 @@ def test_both_parts_may_fail_and_nothing_is_published_as_zero(
     run = harness.run(instance, opened, day, day)
     assert run.status == dg.DagsterRunStatus.FAILURE
     failed = harness.failures(instance, run.run_id)
-    assert set(failed) == {"raw_leads", "engagement_events", "spend", "crm_assignments", "crm_sales"}
+    assert set(failed) == {"raw_leads", "engagement_events", "spend", "crm_assignments", "crm_sales"}, failed
     assert harness.materialized(instance, "zoom_attendance") == {str(day)}
     found = opened.warehouse.fetch("SELECT leads, spend_inr, sales FROM funnel_marts")
     assert all(value is None for row in found for value in row.values())

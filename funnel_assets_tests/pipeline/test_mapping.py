@@ -95,13 +95,18 @@ def test_preview_says_beforehand_what_restatement_then_gives(
     preview = preview_mapping(opened, new)
     assert lake_state(here) == untouched
     assert plain(preview.before) == before
-    moved = {name for cell in preview.moved() for name in preview.after.get(cell, {})}
-    assert {"leads", "handovers", "credit_linear_paise"} <= moved
+    moved = {
+        name
+        for cell in preview.moved()
+        for name, told in preview.after.get(cell, {}).items()
+        if told != preview.before.get(cell, {}).get(name)
+    }
+    assert {"leads", "handovers"} <= moved
     assert {move.after for move in preview.moves} == {"Another Funnel", MISCELLANEOUS}
     shown = on_screen(preview)
     assert "Another Funnel" in shown
     # Sales stand under the final funnel and spend under the ads' own: neither follows the mapping.
-    assert "Unchanged everywhere: sales, revenue, spend." in shown
+    assert "Unchanged everywhere: sales, revenue, spend" in shown
     leads = sum(move.counts.get("leads", 0) for move in preview.moves if move.after == "Another Funnel")
     mapping.write_bytes(new.read_bytes())
     opened.restate(opened.all_days())

@@ -40,14 +40,13 @@ def lossy_write(lake: Any, outcome: Any, rows: pa.Table, *rest: Any, **more: Any
 
 
 def without_one(real: Callable[[Any], Any], dataset: str) -> Callable[[Any], Any]:
-    """Return a builder that loses one row: of those that are a contact's first state, where there are such."""
+    """Return a builder that loses its last row: a contact's first state, and somebody who came to no webinar."""
+    last = {"scored_contacts": "previous_stage", "engagement_summary": "registrations"}
 
     def build(frames: Any) -> Any:
         made = frames.engine.collect(real(frames))
         order = [(name, "ascending") for name in CONTRACTS[dataset].key]
-        made = made.sort_by(
-            [("previous_stage", "descending"), *order] if dataset == "scored_contacts" else order
-        )
+        made = made.sort_by([(last[dataset], "descending"), *order] if dataset in last else order)
         return frames.engine.frame(made.slice(0, made.num_rows - 1))
 
     return build

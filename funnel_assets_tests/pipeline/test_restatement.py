@@ -117,13 +117,13 @@ def test_same_dump_again_changes_no_byte(made_here: Place) -> None:
 
 
 def write_link_rows(here: Place, opened: Pipeline) -> list[dict[str, Any]]:
-    """Join the first two people of the lake and part the third from their phone; return a lead of each."""
-    leads = [
-        row
-        for row in opened.lake.read("raw_leads", opened.all_days()[:4]).to_pylist()
-        if row["email"] and row["phone"]
-    ]
-    first, second, third = list({row["phone"]: row for row in leads}.values())[:3]
+    """Join the first two people with a phone to themselves and part the third from it; return a lead of each."""
+    emails: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in opened.lake.read("raw_leads", opened.all_days()[:4]).to_pylist():
+        if row["email"] and row["phone"]:
+            emails.setdefault(row["phone"], {})[row["email"]] = row
+    alone = [lead for leads in emails.values() for lead in leads.values() if len(leads) == 1]
+    first, second, third = alone[:3]
     table = here.home / "config" / "identity_links.csv"
     table.write_text(
         "action,person_a,person_b,reason,author\n"
