@@ -22,8 +22,8 @@ TOKEN = "a-token-for-tests"
 INDIA = zoneinfo.ZoneInfo("Asia/Kolkata")
 
 
-LAST_DAY = dt.date.fromisoformat(os.environ.get("LASTDAY", "2026-11-27"))
-"""Of worlds that are the same whenever a test runs."""
+LAST_DAY = dt.date(2026, 11, 28)
+"""Of the sample worlds, so that a test has the same one whenever it runs. There are webinars and sales on it."""
 
 
 def yesterday() -> dt.date:
@@ -82,15 +82,14 @@ def place(
     seed: int = 3,
     drop: bool = True,
     engine: str = "pandas",
-    last: dt.date | None = None,
+    last: dt.date = LAST_DAY,
 ) -> Iterator[Place]:
     """Make a place; its server and database are ended when it is left.
 
     Planning a query costs DuckDB more than pandas takes for a few hundred rows, so small worlds run on pandas; the
-    parity tests hold the engines to each other. A test that picks people or days by what a world happens to hold
-    says its ``last`` day, so that it has the same world whenever it runs; without one it is yesterday.
+    parity tests hold the engines to each other. Processes that work here take the day after ``last`` for today.
     """
-    world = build_edtech(days, last or yesterday(), scale, seed, None)
+    world = build_edtech(days, last, scale, seed, None)
     home = Path(tempfile.mkdtemp(prefix="funnel-"))
     with serve(world, token=TOKEN) as server:
         made = Place(home, world, server)
@@ -106,9 +105,8 @@ def place(
             "FUNNEL_CRM_TOKEN": TOKEN,
             "FUNNEL_POSTGRES_FSYNC": "off",
             "FUNNEL_ENGINE": engine,
+            "FUNNEL_TODAY": str(last + dt.timedelta(days=1)),
         }
-        if last is not None:
-            made.environ["FUNNEL_TODAY"] = str(last + dt.timedelta(days=1))
         (home / "config").mkdir()
         for name, body in world.config_files().items():
             if name in CONFIG_FILES:

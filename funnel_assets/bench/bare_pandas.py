@@ -222,7 +222,7 @@ def _persons(records: pd.DataFrame, links: pd.DataFrame, record_id: str) -> pd.S
 def _touches(read: Read, links: pd.DataFrame, day: dt.date) -> pd.DataFrame:
     leads, zoom = read.leads, read.zoom
     registered = zoom["registration_source"].astype("str")
-    given = registered.notna() & (registered.str.strip() != "")
+    given = registered.str.contains("[^#0-9 .:()/_-]", na=False)
     form = leads.rename(
         columns={
             "lead_id": "touch_id",

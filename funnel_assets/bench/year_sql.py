@@ -105,7 +105,8 @@ CREATE TABLE records AS
 SELECT 'l' || id AS id, date, moment, source_order, source, medium, campaign, phone, email FROM leads
 UNION ALL
 SELECT id, date, moment, 1000000,
-       CASE WHEN trim(registration_source) <> '' THEN registration_source ELSE event_type END, 'zoom',
+       CASE WHEN regexp_matches(registration_source, '[^#0-9 .:()/_-]') THEN registration_source
+            ELSE event_type END, 'zoom',
        webinar_name, phone, email FROM zoom
 UNION ALL
 SELECT 's' || id, date, moment, NULL, NULL, NULL, NULL, phone, email FROM sales;

@@ -20,7 +20,7 @@ from funnel_assets.pipeline import pipeline as pipeline_module
 from funnel_assets.pipeline.graph import NODES
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets_tests.orchestration import harness
-from funnel_assets_tests.world import LAST_DAY, Place, place
+from funnel_assets_tests.world import Place, place
 
 DAYS = 5
 NEED_LEADS = {"raw_leads", "dedup_leads", "engagement_summary", "scored_contacts"}
@@ -28,7 +28,7 @@ NEED_LEADS = {"raw_leads", "dedup_leads", "engagement_summary", "scored_contacts
 
 @pytest.fixture(scope="module")
 def here() -> Iterator[Place]:
-    with place(days=DAYS, scale=0.03, last=LAST_DAY) as made, harness.secrets_in_environment(made):
+    with place(days=DAYS, scale=0.03) as made, harness.secrets_in_environment(made):
         harness.impatient(made)
         yield made
 

@@ -6,13 +6,13 @@ import pytest
 
 from funnel_assets.pipeline.graph import in_order
 from funnel_assets.pipeline.pipeline import Pipeline
-from funnel_assets_tests.world import LAST_DAY, Place, place
+from funnel_assets_tests.world import Place, place
 
 
 @pytest.fixture(scope="package")
 def made_place() -> Iterator[Place]:
     """Nine small days, with a few sales."""
-    with place(days=9, scale=0.06, last=LAST_DAY) as made, pytest.MonkeyPatch.context() as patch:
+    with place(days=9, scale=0.06) as made, pytest.MonkeyPatch.context() as patch:
         patch.setenv("FUNNEL_CRM_TOKEN", made.environ["FUNNEL_CRM_TOKEN"])
         yield made
 

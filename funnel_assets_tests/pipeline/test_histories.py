@@ -35,7 +35,7 @@ from funnel_assets.storage.postgres import ensure_server
 from funnel_assets.storage.views import VIEW_NAMES
 from funnel_assets.storage.views.kept import HELPERS
 from funnel_assets_tests.orchestration import harness
-from funnel_assets_tests.world import Place, place, yesterday
+from funnel_assets_tests.world import LAST_DAY, Place, place
 
 pytestmark = pytest.mark.long
 
@@ -107,7 +107,7 @@ def stage() -> Iterator[Stage]:
             name = f"  - name: {source}\n"
             assert name in sources.read_text()
             sources.write_text(sources.read_text().replace(name, f"{name}    external_id: {ids}\n"))
-        here.environ["FUNNEL_START_DATE"] = str(yesterday() - dt.timedelta(days=DAYS - 1))
+        here.environ["FUNNEL_START_DATE"] = str(LAST_DAY - dt.timedelta(days=DAYS - 1))
         recent = {
             name: body
             for name, body in here.world.zoom_files().items()

@@ -20,14 +20,14 @@ DAYS = 5
 
 @pytest.fixture
 def here() -> Iterator[Place]:
-    with place(days=DAYS, scale=0.04, last=LAST_DAY) as made, harness.secrets_in_environment(made):
+    with place(days=DAYS, scale=0.04) as made, harness.secrets_in_environment(made):
         yield made
 
 
 @pytest.fixture(scope="module")
 def made_here() -> Iterator[Place]:
     """Every day is made here once; who changes something puts it back."""
-    with place(days=DAYS, scale=0.04, last=LAST_DAY) as made, harness.secrets_in_environment(made):
+    with place(days=DAYS, scale=0.04) as made, harness.secrets_in_environment(made):
         make_all(pipeline(made), pipeline(made).all_days())
         yield made
 
