@@ -1,14 +1,14 @@
 """Publishing: whole or not at all, whatever happens in between; and who sees what."""
 
+import contextlib
 import datetime as dt
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pyarrow as pa
 import pytest
@@ -251,9 +251,11 @@ def killing(home: Path, rows: pa.Table, kills: int) -> Callable[[], pa.RecordBat
         opened.append(1)
         for number, batch in enumerate(rows.to_batches(max_chunksize=100)):
             if number == 2 and len(opened) <= kills:
-                pid = server_status(home).pid
-                assert pid is not None
-                os.kill(pid, signal.SIGKILL)
+                server = psutil.Process(server_status(home).pid)
+                # A busy backend may outlive the server that began it by a commit.
+                for process in (server, *server.children()):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.kill()
                 while server_status(home).running:
                     time.sleep(0.01)
             yield batch
