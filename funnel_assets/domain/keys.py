@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from funnel_assets.domain.text import Ints, as_arrow, as_text, distinct, holds_byte, pc
+from funnel_assets.domain.text import Ints, as_arrow, as_bools, as_text, distinct, holds_byte, pc
 
 PHONE_MARK, EMAIL_MARK, EXTERNAL_MARK = "p", "e", "x"
 ALONE_MARK = "a"
@@ -62,6 +62,27 @@ def _keys(values: pd.Series, mark: str, salt: str = "") -> pd.Series:
     nothing = pa.scalar("", pa.large_string())
     keys = pc.binary_join_element_wise(pa.scalar(mark, pa.large_string()), cut, nothing)
     return as_text(keys.take(places), values.index)
+
+
+def key_numbers(keys: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return the number in each key (``uint64``): 0 where there is none, 1 for every record that stands alone.
+
+    Of keys of one kind no two have the same number.
+    """
+    texts = as_arrow(keys)
+    missing = pc.or_kleene(pc.is_null(texts), pc.equal(texts, "")).fill_null(True)
+    alone = pc.starts_with(texts, ALONE_MARK).fill_null(False)
+    nothing = pa.scalar("0" * (_KEY_DIGITS + 1), pa.large_string())
+    digits = pc.utf8_slice_codeunits(pc.if_else(pc.or_(missing, alone), nothing, texts), 1)
+    data = b"".join(digits.cast(pa.large_binary()).to_pylist())
+    numbers = np.frombuffer(unhexlify(data), ">u8").astype(np.uint64)
+    numbers[as_bools(alone)] = 1
+    return pa.array(numbers, pa.uint64())
+
+
+def key_texts(numbers: pa.Array | pa.ChunkedArray, mark: str) -> list[str]:
+    """Return the keys of one kind that have these numbers; see :func:`key_numbers`."""
+    return [f"{mark}{number:0{_KEY_DIGITS}x}" for number in numbers.to_pylist()]
 
 
 def row_hashes(columns: Sequence[pa.Array], salt: str = "") -> pa.Array:

@@ -30,10 +30,13 @@ from funnel_assets.domain.frames import (
 )
 from funnel_assets.domain.rules import ACTIVITIES, Row, Rules, cell
 
-__all__ = ["ACTIVITIES", "OVERRIDE_FIELDS", "Rules", "intent_index", "scored_contacts"]
+__all__ = ["ACTIVITIES", "OVERRIDE_FIELDS", "TURNS_AFTER", "Rules", "intent_index", "scored_contacts"]
 
 STALE_AFTER_DAYS = 14
 DORMANT_AFTER_DAYS = 45
+TURNS_AFTER = (STALE_AFTER_DAYS + 1, DORMANT_AFTER_DAYS + 1)
+"""Days after somebody was last active on which health turns."""
+
 HALF_INDEX_SCORE = 40
 """Score at which the intent index is 50: one booked demo, the threshold of an SQL in seed 000."""
 
@@ -50,7 +53,6 @@ OVERRIDE_FIELDS = (
 """Fields that overrides.csv may set, in the order in which ``override_applied`` names them."""
 
 _TOTALS = tuple(name for name in ACTIVITIES.values() if name != "paid_sales")
-_TURNS_AFTER = (STALE_AFTER_DAYS + 1, DORMANT_AFTER_DAYS + 1)
 _MOST_WAYS = 1000
 _FACTS = ("last_engaged_at", "first_touch_channel")
 
@@ -125,7 +127,7 @@ def _in_reach(engaged: Frame, paid: Frame, forced: Frame | None, first: dt.date,
     days = [
         between(dated.select("person_id", "date"), first - dt.timedelta(lag), last - dt.timedelta(lag))
         for dated in (engaged, paid)
-        for lag in (0, *_TURNS_AFTER)
+        for lag in (0, *TURNS_AFTER)
     ]
     if forced is not None:
         days.append(between(_turns(forced), first, last))
@@ -198,7 +200,7 @@ def _moments(spans: Frame, forced: Frame | None, last: dt.date) -> Frame:
 
     Columns: person_id, date, score, way, health (0 Active, 1 Stale, 2 Dormant), last_engaged_at, first_touch_channel.
     """
-    turning = [shifted("since", lag) for lag in _TURNS_AFTER]
+    turning = [shifted("since", lag) for lag in TURNS_AFTER]
     marks = spans.with_columns(
         nw.col("since").alias("on_0"), *(day.alias(f"on_{n}") for n, day in enumerate(turning, 1))
     )

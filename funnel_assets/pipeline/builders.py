@@ -9,6 +9,7 @@ from typing import Any
 import narwhals as nw
 import pyarrow as pa
 
+from funnel_assets.arrow import pc
 from funnel_assets.config.tables import Tables
 from funnel_assets.domain.attribution import touches
 from funnel_assets.domain.credit import sale_credit
@@ -19,9 +20,10 @@ from funnel_assets.domain.leads import dedup_leads
 from funnel_assets.domain.link_rows import apart_table, groups, link_rows, people_table, person_key
 from funnel_assets.domain.marts import Parts, funnel_marts
 from funnel_assets.domain.sales import assigned_leads, sales_enriched
-from funnel_assets.domain.scoring import Rules, scored_contacts
+from funnel_assets.domain.scoring import TURNS_AFTER, Rules, scored_contacts
 from funnel_assets.pipeline.compute import Builder, Frames
 from funnel_assets.pipeline.graph import days_between
+from funnel_assets.pipeline.who import FEW_DAYS
 
 _SIGHTED = {
     "raw_leads": ("created_at", "name"),
@@ -101,16 +103,34 @@ def _engagement_summary(frames: Frames) -> Any:
 
 
 def _scored_contacts(frames: Frames) -> Any:
+    overrides = overrides_of(frames.tables)
+    if frames.people is None and (frames.last - frames.first).days < FEW_DAYS:
+        frames = frames.only(_in_reach(frames, overrides))
     sales = nw.from_native(frames.read("sales_enriched", "scored_contacts", ["person_id", "date", "is_paid"]))
     return scored_contacts(
         frames.read("engagement_summary", "scored_contacts"),
         sales.filter(nw.col("is_paid")).select("person_id", "date").to_native(),
         rules_of(frames.tables),
-        frames.engine.frame(overrides_of(frames.tables)),
+        frames.engine.frame(overrides),
         first=frames.first,
         last=frames.last,
         materialize=frames.engine.materialize,
     )
+
+
+def _in_reach(frames: Frames, overrides: pa.Table) -> pa.Array:
+    """Return everybody whose state can change on the days to make: the rows of others needn't be read."""
+    days = [
+        day - dt.timedelta(lag)
+        for day in days_between(frames.first, frames.last)
+        for lag in (0, *TURNS_AFTER)
+    ]
+    found = [
+        frames.lake.read(dataset, days, columns=["person_id"], require=False)["person_id"]
+        for dataset in ("engagement_summary", "sales_enriched")
+    ]
+    every = pa.chunked_array([*(chunk for ids in (*found, overrides["person_id"]) for chunk in ids.chunks)])
+    return pc.unique(every).sort()
 
 
 def rules_of(tables: Tables) -> Rules:

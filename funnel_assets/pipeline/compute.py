@@ -5,7 +5,6 @@ be made stand alone.
 """
 
 import datetime as dt
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import narwhals as nw
 import pyarrow as pa
 
+from funnel_assets.arrow import on_days
 from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
@@ -27,7 +27,7 @@ from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.pipeline.people import NOBODY
 from funnel_assets.pipeline.restating import restate_people
 from funnel_assets.pipeline.staleness import Contents
-from funnel_assets.pipeline.who import FEW_DAYS, KnownLinks
+from funnel_assets.pipeline.who import FEW_DAYS, KnownLinks, digest
 from funnel_assets.storage.engine import Engine
 from funnel_assets.storage.lake import Lake
 
@@ -90,8 +90,28 @@ class Frames:
         window = next(read.window for read in NODES[reader].inputs if read.dataset == dataset)
         names = columns or arrow_schema(CONTRACTS[dataset]).names
         days = [day for day in self._days(window) if day >= since]
-        frame = self.scan(dataset, days, names)
-        return frame if self.people is None else self._of_people(frame, names)
+        if self.people is None:
+            return self.scan(dataset, days, names)
+        records = self._records(dataset, self.people)
+        if records is None:
+            return self._of_people(self.scan(dataset, days, names), names)
+        return self.engine.frame(records.filter(on_days(records, days)).select(names))
+
+    def only(self, people: pa.Array) -> "Frames":
+        """Return frames that hold these people's rows alone."""
+        return replace(self, people=people)
+
+    def _records(self, dataset: str, people: pa.Array) -> pa.Table | None:
+        """Return all rows of some people, kept for the other datasets of the run; None where that isn't done."""
+        if self.known is None or self.contents is None:
+            return None
+        schema = arrow_schema(CONTRACTS[dataset])
+
+        def read(days: Sequence[dt.date]) -> pa.Table:
+            theirs = self._of_people(self.scan(dataset, days, schema.names), schema.names)
+            return self.engine.collect(theirs).select(schema.names).cast(schema)
+
+        return self.known.records(self.lake, self.contents, dataset, people, read)
 
     def scan(self, dataset: str, days: Sequence[dt.date], columns: Sequence[str]) -> Any:
         """Frame over days of the lake; a preview puts its own rows in their place."""
@@ -118,16 +138,12 @@ class Frames:
         if self.known is None or self.contents is None:
             return work_out(until)
         of = tuple(self.contents.fingerprint(Input(name, history), until.last) for name in datasets)
-        key = (*of, self.tables.fingerprint("identity_links"), None if who is None else _digest(who))
+        key = (*of, self.tables.fingerprint("identity_links"), None if who is None else digest(who))
         return self.known.get(key, self.engine, lambda: work_out(until))
 
     def config(self, name: str) -> Any:
         """Frame over a config table."""
         return self.engine.frame(pa.Table.from_pandas(self.tables[name], preserve_index=False))
-
-
-def _digest(keys: pa.Array) -> str:
-    return hashlib.sha256("\n".join(keys.to_pylist()).encode()).hexdigest()
 
 
 Builder = Callable[[Frames], Any]

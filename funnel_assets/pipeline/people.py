@@ -13,30 +13,20 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from funnel_assets.arrow import pc
-from funnel_assets.contracts.base import CONTRACTS, arrow_schema
-from funnel_assets.domain.identity import KEYS
-from funnel_assets.domain.link_rows import LinkRow
-from funnel_assets.storage.engine import DuckDBEngine
+from funnel_assets.domain.keys import ALONE_MARK, EMAIL_MARK, PHONE_MARK, key_numbers, key_texts
+from funnel_assets.domain.link_rows import LinkRow, is_key
+from funnel_assets.pipeline.people_index import LINKED, key_columns
 from funnel_assets.storage.lake import Lake
 
 NOBODY = ""
 """Stands among people's keys for all records that have neither phone, e-mail nor an id of their source."""
 
-MOST_PEOPLE = 0.3
-"""Above this share of all people, computing everybody costs less than telling them apart."""
-
-LINKED = ("raw_leads", "zoom_attendance", "engagement_events", "crm_sales")
-"""Datasets whose records link an e-mail to a phone (``domain.identity``); a sale's own person may be either's."""
+MOST_PEOPLE = 0.1
+"""Above this share of all records with a phone and an e-mail, computing everybody costs less than telling people
+apart: a person has about three such records."""
 
 RECORDED = (*LINKED, "crm_assignments")
 """Datasets whose records are about people."""
-
-_PERSON = ("person_id", *KEYS)
-
-
-def key_columns(dataset: str) -> list[str]:
-    """Return the columns of a dataset that name people."""
-    return [name for name in _PERSON if name in arrow_schema(CONTRACTS[dataset]).names]
 
 
 def keys_in(rows: pa.Table, names: Sequence[str]) -> set[str]:
@@ -58,40 +48,34 @@ def recorded_on(lake: Lake, days: Iterable[dt.date], datasets: Iterable[str] = R
     return found
 
 
-def linked_pairs(lake: Lake) -> pa.Table:
-    """Return every phone and e-mail that stand together in a record, once: phone_key, email_key."""
-    with DuckDBEngine() as engine:
-        scans = [engine.scan(lake, name, lake.days(name), ["phone_key", "email_key"]) for name in LINKED]
-        every = scans[0]
-        for scan in scans[1:]:
-            every = every.union(scan)
-        both = every.filter("phone_key IS NOT NULL AND email_key IS NOT NULL")
-        return engine.collect(both.distinct()).cast(_PAIRS)
-
-
-_PAIRS = pa.schema([("phone_key", pa.string()), ("email_key", pa.string())])
-
-
 def with_linked(found: set[str], pairs: pa.Table, rows_of_links: Sequence[LinkRow] = ()) -> pa.Array | None:
     """Return the keys with those of everybody who shares a phone, an e-mail or a link row, directly or through others.
 
-    None when these are so many that all may as well be meant.
+    ``pairs`` are the phones and e-mails of records (:meth:`PeopleIndex.pairs`). None when the keys are so many that
+    all may as well be meant.
     """
-    named = {(row.a, row.b) for row in rows_of_links}
+    joined = {(row.a, row.b) for row in rows_of_links}
     # A record with none of the keys is found among nobody's.
-    named |= {(key, NOBODY) for pair in list(named) for key in pair if key.startswith("a")}
-    if named:
-        joined = [{"phone_key": a, "email_key": b} for a, b in sorted(named)]
-        pairs = pa.concat_tables([pairs, pa.Table.from_pylist(joined, schema=pairs.schema)])
+    joined |= {(key, NOBODY) for pair in list(joined) for key in pair if key.startswith(ALONE_MARK)}
     most = MOST_PEOPLE * len(pairs) + 100
-    keys = pa.array(sorted(found), pa.string())
+    keys = set(found)
     while len(keys) <= most:
-        linked = pc.or_(
-            pc.is_in(pairs["phone_key"], value_set=keys), pc.is_in(pairs["email_key"], value_set=keys)
+        theirs = pairs.filter(
+            pc.or_(
+                pc.is_in(pairs["phone"], value_set=_numbers(keys, PHONE_MARK)),
+                pc.is_in(pairs["email"], value_set=_numbers(keys, EMAIL_MARK)),
+            )
         )
-        theirs = pairs.filter(linked)
-        more = pc.unique(pa.concat_arrays([keys, *theirs["phone_key"].chunks, *theirs["email_key"].chunks]))
+        more = keys.union(
+            key_texts(pc.unique(theirs["phone"]), PHONE_MARK),
+            key_texts(pc.unique(theirs["email"]), EMAIL_MARK),
+            *(pair for pair in joined if not keys.isdisjoint(pair)),
+        )
         if len(more) == len(keys):
-            return keys
+            return pa.array(sorted(keys), pa.string())
         keys = more
     return None
+
+
+def _numbers(keys: set[str], mark: str) -> pa.Array:
+    return key_numbers(pa.array([key for key in keys if key.startswith(mark) and is_key(key)], pa.string()))

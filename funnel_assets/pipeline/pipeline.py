@@ -56,7 +56,7 @@ class Pipeline:
         self.lake = Lake(settings.lake)
         self.landing = Landing(settings.landing)
         self.quarantine = Quarantine(settings.quarantine)
-        self._known = KnownLinks()
+        self._known = KnownLinks(settings.staged / "people")
         self._balanced: reconciliation.Balanced = set()
 
     # --- what people edit: read anew at each use, so that a saved file counts without a restart -----------

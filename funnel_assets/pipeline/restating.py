@@ -20,7 +20,8 @@ from funnel_assets.domain.link_rows import LinkRow
 from funnel_assets.pipeline.graph import Input, Node
 from funnel_assets.pipeline.journal import Journal, Rewrite
 from funnel_assets.pipeline.outcome import Outcome, write_days
-from funnel_assets.pipeline.people import NOBODY, key_columns, keys_in, with_linked
+from funnel_assets.pipeline.people import NOBODY, keys_in, with_linked
+from funnel_assets.pipeline.people_index import key_columns
 from funnel_assets.pipeline.staleness import Contents
 from funnel_assets.storage.lake import Lake, PartitionFacts
 
@@ -74,7 +75,7 @@ def restate_people(
         wanted: Per day, the fingerprints of its inputs now.
         compute: Computes rows of the days first to last, of some ``people`` or some ``wanted`` days only.
         outcome: Filled in here.
-        pairs: Gives the phones and e-mails that stand together (`people.linked_pairs`).
+        pairs: Gives the phones and e-mails that stand together (`PeopleIndex.pairs`).
         rows_of_links: identity_links.csv.
     """
     journal = Journal(lake)

@@ -1,7 +1,10 @@
-"""Who is who and who shares what, worked out once for all datasets of a run: most ask it of the same records."""
+"""Who is who, who shares what, and these people's records, worked out once for all datasets of a run: most ask it of
+the same."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -10,22 +13,30 @@ import pyarrow as pa
 from funnel_assets.config.tables import Tables
 from funnel_assets.domain.identity import Decided, Links
 from funnel_assets.domain.link_rows import link_rows
-from funnel_assets.pipeline.people import LINKED, RECORDED, linked_pairs, recorded_on, with_linked
+from funnel_assets.pipeline.people import RECORDED, recorded_on, with_linked
+from funnel_assets.pipeline.people_index import LINKED, PeopleIndex
 from funnel_assets.pipeline.staleness import Contents
 from funnel_assets.storage.engine import Engine
 from funnel_assets.storage.lake import Lake
 
 _SMALL_ROWS, _SMALL_ANSWERS = 200_000, 3
+_MOST_RECORDS_OF, _RECORDS_KEPT = 50_000, 10
 
 FEW_DAYS = 10
 """Up to so many days are computed for the people with a record on them, from all that is known of these."""
 
 
 class KnownLinks:
-    """The last answers, kept as Arrow tables, which every engine takes."""
+    """The last answers, kept as Arrow tables, which every engine takes.
 
-    def __init__(self) -> None:
+    Args:
+        folder: Where the index of people is kept for the next run; None keeps it in memory.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._index = PeopleIndex(folder)
         self._links: dict[Hashable, dict[str, pa.Table]] = {}
+        self._records: dict[Hashable, pa.Table] = {}
         self._pairs_of: Hashable = None
         self._pairs = pa.table({})
         self._people_of: Hashable = None
@@ -51,11 +62,37 @@ class KnownLinks:
         small = [of for of, tables in self._links.items() if tables["sightings"].num_rows <= _SMALL_ROWS]
         self._links = {of: self._links[of] for of in small[1 - _SMALL_ANSWERS :]}
 
+    def records(
+        self,
+        lake: Lake,
+        contents: Contents,
+        dataset: str,
+        people: pa.Array,
+        read: Callable[[Sequence[dt.date]], pa.Table],
+    ) -> pa.Table | None:
+        """Return all there is of some people in a dataset, every day and column; None where they are too many.
+
+        Args:
+            lake: Where the days are.
+            contents: What is in it.
+            dataset: The dataset.
+            people: Their keys.
+            read: Reads their rows of the days on which they have any.
+        """
+        if len(people) > _MOST_RECORDS_OF:
+            return None
+        of = (dataset, contents.everything(dataset), digest(people))
+        if of not in self._records:
+            days = sorted(self._index.days_of(lake, contents, dataset, people))
+            kept = list(self._records.items())[1 - _RECORDS_KEPT :]
+            self._records = dict([*kept, (of, read(days))])
+        return self._records[of]
+
     def pairs(self, lake: Lake, contents: Contents) -> pa.Table:
-        """Return every phone and e-mail that stand together; see `people.linked_pairs`."""
+        """Return the phone and the e-mail of every record that has both, as numbers; see `PeopleIndex.pairs`."""
         of = tuple(contents.everything(name) for name in LINKED)
         if of != self._pairs_of:
-            self._pairs, self._pairs_of = linked_pairs(lake), of
+            self._pairs, self._pairs_of = self._index.pairs(lake, contents), of
         return self._pairs
 
     def people_of(
@@ -77,6 +114,11 @@ class KnownLinks:
             found = recorded_on(lake, days, datasets)
             self._people, self._people_of = with_linked(found, self.pairs(lake, contents), rows), of
         return self._people
+
+
+def digest(keys: pa.Array) -> str:
+    """Return a fingerprint of some keys of people, in their order."""
+    return hashlib.sha256("\n".join(keys.to_pylist()).encode()).hexdigest()
 
 
 _ALWAYS = ("sightings", "strangers", "shared")
