@@ -74,8 +74,7 @@ def key_numbers(keys: pa.Array | pa.ChunkedArray) -> pa.Array:
     alone = pc.starts_with(texts, ALONE_MARK).fill_null(False)
     nothing = pa.scalar("0" * (_KEY_DIGITS + 1), pa.large_string())
     digits = pc.utf8_slice_codeunits(pc.if_else(pc.or_(missing, alone), nothing, texts), 1)
-    data = b"".join(digits.cast(pa.large_binary()).to_pylist())
-    numbers = np.frombuffer(unhexlify(data), ">u8").astype(np.uint64)
+    numbers = np.frombuffer(unhexlify(_joined(digits)), ">u8").astype(np.uint64)
     numbers[as_bools(alone)] = 1
     return pa.array(numbers, pa.uint64())
 
@@ -113,10 +112,15 @@ def row_hashes(columns: Sequence[pa.Array], salt: str = "") -> pa.Array:
 
 def hash_words(hashes: pa.Array) -> np.ndarray:
     """Return hashes as two numbers each (shape rows by 2, ``uint64``)."""
-    if not len(hashes):
-        return np.zeros((0, 2), np.uint64)
-    first, last = np.frombuffer(hashes.buffers()[1], np.int64)[[hashes.offset, hashes.offset + len(hashes)]]
-    return np.frombuffer(unhexlify(hashes.buffers()[2][first:last]), ">u8").astype(np.uint64).reshape(-1, 2)
+    return np.frombuffer(unhexlify(_joined(hashes)), ">u8").astype(np.uint64).reshape(-1, 2)
+
+
+def _joined(texts: pa.Array) -> pa.Buffer:
+    """Return the texts of a column without nulls, one behind the other."""
+    if not len(texts):
+        return pa.py_buffer(b"")
+    first, last = np.frombuffer(texts.buffers()[1], np.int64)[[texts.offset, texts.offset + len(texts)]]
+    return texts.buffers()[2][first:last]
 
 
 def hash_texts(words: np.ndarray) -> pa.Array:
