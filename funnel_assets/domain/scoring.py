@@ -30,7 +30,15 @@ from funnel_assets.domain.frames import (
 )
 from funnel_assets.domain.rules import ACTIVITIES, Row, Rules, cell
 
-__all__ = ["ACTIVITIES", "OVERRIDE_FIELDS", "TURNS_AFTER", "Rules", "intent_index", "scored_contacts"]
+__all__ = [
+    "ACTIVITIES",
+    "ENGAGED",
+    "OVERRIDE_FIELDS",
+    "TURNS_AFTER",
+    "Rules",
+    "intent_index",
+    "scored_contacts",
+]
 
 STALE_AFTER_DAYS = 14
 DORMANT_AFTER_DAYS = 45
@@ -55,6 +63,9 @@ OVERRIDE_FIELDS = (
 _TOTALS = tuple(name for name in ACTIVITIES.values() if name != "paid_sales")
 _MOST_WAYS = 1000
 _FACTS = ("last_engaged_at", "first_touch_channel")
+
+ENGAGED = ("person_id", "date", *_TOTALS, "last_engaged_at", "channel")
+"""Columns of ``engagement_summary`` that are looked at."""
 
 
 def intent_index(score: int) -> int:
@@ -81,7 +92,7 @@ def scored_contacts(
     Grain and columns: contract ``scored_contacts``.
 
     Args:
-        engagement_summary: All rows from the first day there is to ``last``.
+        engagement_summary: All rows from the first day there is to ``last``; columns :data:`ENGAGED`.
         paid_sales: person_id and date of every paid sale up to ``last``.
         rules: Scoring, stages, tracks and playbooks.
         overrides: person_id, field, value, effective_on, expires_on: holds from effective_on to the day before

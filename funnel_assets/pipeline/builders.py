@@ -20,7 +20,7 @@ from funnel_assets.domain.leads import dedup_leads
 from funnel_assets.domain.link_rows import apart_table, groups, link_rows, people_table, person_key
 from funnel_assets.domain.marts import Parts, funnel_marts
 from funnel_assets.domain.sales import assigned_leads, sales_enriched
-from funnel_assets.domain.scoring import TURNS_AFTER, Rules, scored_contacts
+from funnel_assets.domain.scoring import ENGAGED, TURNS_AFTER, Rules, scored_contacts
 from funnel_assets.pipeline.compute import Builder, Frames
 from funnel_assets.pipeline.graph import days_between
 from funnel_assets.pipeline.who import FEW_DAYS
@@ -108,7 +108,7 @@ def _scored_contacts(frames: Frames) -> Any:
         frames = frames.only(_in_reach(frames, overrides))
     sales = nw.from_native(frames.read("sales_enriched", "scored_contacts", ["person_id", "date", "is_paid"]))
     return scored_contacts(
-        frames.read("engagement_summary", "scored_contacts"),
+        frames.read("engagement_summary", "scored_contacts", ENGAGED),
         sales.filter(nw.col("is_paid")).select("person_id", "date").to_native(),
         rules_of(frames.tables),
         frames.engine.frame(overrides),

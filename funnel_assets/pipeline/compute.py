@@ -25,6 +25,7 @@ from funnel_assets.errors import FunnelError, MissingPartitions
 from funnel_assets.pipeline.graph import NODES, Input, Node, Window, cut, days_between, history
 from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.pipeline.people import NOBODY
+from funnel_assets.pipeline.people_index import key_columns
 from funnel_assets.pipeline.restating import restate_people
 from funnel_assets.pipeline.staleness import Contents
 from funnel_assets.pipeline.who import FEW_DAYS, KnownLinks, digest
@@ -92,7 +93,7 @@ class Frames:
         days = [day for day in self._days(window) if day >= since]
         if self.people is None:
             return self.scan(dataset, days, names)
-        records = self._records(dataset, self.people)
+        records = self._records(dataset, self.people, names)
         if records is None:
             return self._of_people(self.scan(dataset, days, names), names)
         return self.engine.frame(records.filter(on_days(records, days)).select(names))
@@ -101,17 +102,19 @@ class Frames:
         """Return frames that hold these people's rows alone."""
         return replace(self, people=people)
 
-    def _records(self, dataset: str, people: pa.Array) -> pa.Table | None:
+    def _records(self, dataset: str, people: pa.Array, names: Sequence[str]) -> pa.Table | None:
         """Return all rows of some people, kept for the other datasets of the run; None where that isn't done."""
         if self.known is None or self.contents is None:
             return None
-        schema = arrow_schema(CONTRACTS[dataset])
+        fields = arrow_schema(CONTRACTS[dataset])
+        columns = list(dict.fromkeys(["date", *key_columns(dataset), *names]))
 
         def read(days: Sequence[dt.date]) -> pa.Table:
-            theirs = self._of_people(self.scan(dataset, days, schema.names), schema.names)
-            return self.engine.collect(theirs).select(schema.names).cast(schema)
+            theirs = self._of_people(self.scan(dataset, days, columns), columns)
+            schema = pa.schema([fields.field(name) for name in columns])
+            return self.engine.collect(theirs).select(columns).cast(schema)
 
-        return self.known.records(self.lake, self.contents, dataset, people, read)
+        return self.known.records(self.lake, self.contents, dataset, people, names, read)
 
     def scan(self, dataset: str, days: Sequence[dt.date], columns: Sequence[str]) -> Any:
         """Frame over days of the lake; a preview puts its own rows in their place."""

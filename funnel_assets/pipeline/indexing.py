@@ -21,7 +21,7 @@ import pyarrow as pa
 from funnel_assets.config.source_model import Source
 from funnel_assets.domain.keys import hash_texts, hash_words
 from funnel_assets.domain.parsing import Parser, SourceContext
-from funnel_assets.domain.parsing.base import DUPLICATE, LOAD, QUARANTINE, RowFacts, repeats
+from funnel_assets.domain.parsing.base import DUPLICATE, LOAD, QUARANTINE, RowFacts, key_words, repeated_words
 from funnel_assets.domain.text import as_arrow, as_text, nulls
 from funnel_assets.errors import FunnelError, SourceBroken
 from funnel_assets.pipeline.landed import (
@@ -40,7 +40,7 @@ from funnel_assets.pipeline.landed import (
 from funnel_assets.pipeline.row_store import Found, Known, KnownPiece, RowStore
 from funnel_assets.sources.columns import ColumnMatch, count_numbers, profile_of
 from funnel_assets.sources.fields import left_out_note
-from funnel_assets.sources.pieces import Dump, NotInPieces, Piece, open_dump
+from funnel_assets.sources.pieces import Dump, NotInPieces, Piece, Size, open_dump
 from funnel_assets.sources.tabular import LINE, RawTable
 from funnel_assets.storage.files import write_whole
 from funnel_assets.storage.lake import fingerprint
@@ -50,7 +50,7 @@ EMPTY = "empty"
 BAD_COLUMNS = ["line", "reason", "detail", "raw"]
 
 _ROWS_AT_ONCE = 200_000
-_FORMAT = 2
+_FORMAT = 3
 """Raised when what is kept of a piece changes."""
 _PIECE_SHIFT = 40
 _REL_LINE = (1 << _PIECE_SHIFT) - 1
@@ -299,8 +299,8 @@ def _by_pieces(task: Task, dump: Dump) -> Indexed:
     kept = task.store.load()
     # Of another layout even the names of a piece's columns are other ones, though its bytes are the same.
     known = kept.pieces if kept.how == how else {}
-    before = [(key, piece.size) for key, (piece, _) in known.items()]
-    parts = list(dump.pieces(known.__contains__, before))
+    before = {key: Size(piece.size, piece.lines) for key, (piece, _) in known.items()}
+    parts = list(dump.pieces(before))
     columns = _columns(known[piece.key][0].columns if rows is None else rows.columns for piece, rows in parts)
     # What is picked out and matched follows from the names of the columns, so no rows are needed.
     nothing = RawTable(_aligned(None, columns), columns, columns, dump.dialect, 0, notes=dump.notes)
@@ -308,7 +308,7 @@ def _by_pieces(task: Task, dump: Dump) -> Indexed:
     match = column_match(task.source, picked.columns, task.parser)
     reading = _Reading(task, dump, columns, match)
     if kept.columns != reading.rules and any(rows is None for _, rows in parts):
-        parts = list(dump.pieces(lambda _: False))
+        parts = list(dump.pieces({}))
     found = _facts(reading, parts, known)
     pieces = [piece for piece, _ in found]
     rows_in = sum(piece.rows_in - piece.left_out for piece in pieces)
@@ -446,7 +446,8 @@ def _found_out(
         ]
         told = KnownPiece(
             key=parts[number][0].key,
-            size=parts[number][0].end - parts[number][0].start,
+            size=parts[number][0].size.bytes,
+            lines=parts[number][0].lines,
             columns=raw.columns,
             rows_in=raw.rows_in,
             left_out=raw.table.num_rows - table.table.num_rows,
@@ -466,7 +467,8 @@ def _as_batch(frame: pd.DataFrame, facts: RowFacts) -> pa.RecordBatch:
         "low": pa.array(np.ascontiguousarray(words[:, 1])),
     }
     if facts.keys is not None:
-        columns["key"] = facts.keys
+        keys = key_words(facts.keys)
+        columns |= {"key_high": pa.array(keys[:, 0].copy()), "key_low": pa.array(keys[:, 1].copy())}
     columns |= {f"rank_{number}": pa.array(rank) for number, rank in enumerate(facts.ranks)}
     return pa.RecordBatch.from_pydict(columns)
 
@@ -487,9 +489,13 @@ class _PieceRows:
         self._piece_of = np.repeat(np.arange(len(sizes)), sizes)
         facts = pa.Table.from_batches([batch for _, batch in found])
         self._lines = facts["line"].to_numpy() + self._first_lines[self._piece_of]
-        keys = facts["key"].combine_chunks() if "key" in facts.column_names else None
+        keys = (
+            np.column_stack([facts["key_high"].to_numpy(), facts["key_low"].to_numpy()])
+            if "key_high" in facts.column_names
+            else None
+        )
         ranks = [facts[name].to_numpy() for name in facts.column_names if name.startswith("rank_")]
-        repeated = repeats(keys, [*ranks, self._lines]) >= 0
+        repeated = repeated_words(keys, [*ranks, self._lines]) >= 0
         bad = np.zeros(len(facts), bool)
         for start, (piece, _) in zip(self._starts, found, strict=False):
             bad[[start + row["row"] for row in piece.bad if row["row"] is not None]] = True

@@ -3,9 +3,9 @@
 Belongs here: keeping and finding it. Does not belong here: how it is found out (``pipeline.indexing``).
 
 One Arrow file per source, named by the dump's sha256: a record batch per piece with a row per row of the dump, in its
-order (``line`` counted from the piece's first, ``day``, ``high`` and ``low`` of its content's hash, and by what one of
-several rows of a key is chosen), and the pieces in the metadata. It is a cache: lost or of other rules, the dump is
-read once more.
+order (``line`` counted from the piece's first, ``day``, ``high`` and ``low`` of its content's hash, the same of its
+key, and by what one of several rows of a key is chosen), and the pieces in the metadata. It is a cache: lost or of
+other rules, the dump is read once more.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ class KnownPiece:
     Attributes:
         key: Hash of its bytes.
         size: Bytes of it.
+        lines: Line ends in it.
         columns: Names of its columns.
         rows_in: Data rows in it, those set aside included.
         left_out: Rows that aren't of the dataset.
@@ -39,6 +40,7 @@ class KnownPiece:
 
     key: str
     size: int
+    lines: int
     columns: tuple[str, ...]
     rows_in: int
     left_out: int

@@ -68,25 +68,28 @@ class KnownLinks:
         contents: Contents,
         dataset: str,
         people: pa.Array,
+        columns: Sequence[str],
         read: Callable[[Sequence[dt.date]], pa.Table],
     ) -> pa.Table | None:
-        """Return all there is of some people in a dataset, every day and column; None where they are too many.
+        """Return all there is of some people in a dataset, on every day; None where they are too many.
 
         Args:
             lake: Where the days are.
             contents: What is in it.
             dataset: The dataset.
             people: Their keys.
+            columns: Columns that are needed; there may be more.
             read: Reads their rows of the days on which they have any.
         """
         if len(people) > _MOST_RECORDS_OF:
             return None
         of = (dataset, contents.everything(dataset), digest(people))
-        if of not in self._records:
-            days = sorted(self._index.days_of(lake, contents, dataset, people))
-            kept = list(self._records.items())[1 - _RECORDS_KEPT :]
-            self._records = dict([*kept, (of, read(days))])
-        return self._records[of]
+        known = self._records.get(of)
+        if known is None or not set(columns) <= set(known.column_names):
+            known = read(sorted(self._index.days_of(lake, contents, dataset, people)))
+            others = [kept for kept in self._records.items() if kept[0] != of]
+            self._records = dict([*others[1 - _RECORDS_KEPT :], (of, known)])
+        return known
 
     def pairs(self, lake: Lake, contents: Contents) -> pa.Table:
         """Return the phone and the e-mail of every record that has both, as numbers; see `PeopleIndex.pairs`."""

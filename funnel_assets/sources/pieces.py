@@ -13,9 +13,10 @@ out what is wrong with it and where.
 import hashlib
 import json
 import mmap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,6 +43,13 @@ class NotInPieces(Exception):
     """The dump can't be read in pieces."""
 
 
+class Size(NamedTuple):
+    """How large a piece is: its bytes, and the line ends in it."""
+
+    bytes: int
+    lines: int
+
+
 @dataclass(frozen=True)
 class Piece:
     """Some whole rows of a dump.
@@ -59,6 +67,11 @@ class Piece:
     end: int
     lines: int
     is_last: bool
+
+    @property
+    def size(self) -> Size:
+        """How large it is."""
+        return Size(self.end - self.start, self.lines)
 
 
 @dataclass(frozen=True)
@@ -83,45 +96,44 @@ class Dump:
     dialect: Dialect
     notes: tuple[str, ...] = ()
 
-    def pieces(
-        self, known: Callable[[str], bool], before: Sequence[tuple[str, int]] = ()
-    ) -> Iterator[tuple[Piece, RawTable | None]]:
+    def pieces(self, before: Mapping[str, Size]) -> Iterator[tuple[Piece, RawTable | None]]:
         """Give the pieces in their order, those that aren't known with their rows, counted from line 1.
 
         Args:
-            known: Whether the rows of a piece with some key are known.
-            before: Key and size of the known pieces of the dump before, in their order: where one of them stands
-                again, the next one is looked for right after it, which is cheaper than looking for a border.
+            before: The known pieces, by their key, in the order in which they stood in the dump before: where one of
+                them stands again, the next one is looked for right after it, which is cheaper than looking for a
+                border.
 
         Raises:
             NotInPieces: A piece isn't plain.
         """
-        expected = dict(zip(["", *(key for key, _ in before)], before, strict=False))
+        following = dict(zip(["", *before], before, strict=False))
         start, last = self.start, ""
         while True:
-            piece = self._again(start, *expected[last]) if last in expected else None
+            expected = following.get(last)
+            piece = self._again(start, expected, before[expected]) if expected else None
             rows = None
             if piece is None:
-                piece, rows = self._next(start, known)
+                piece, rows = self._next(start, before)
             yield piece, rows
             if piece.is_last:
                 return
             start, last = piece.end, piece.key
 
-    def _again(self, start: int, key: str, size: int) -> Piece | None:
+    def _again(self, start: int, key: str, size: Size) -> Piece | None:
         """The piece of the dump before, if it stands here."""
+        end = start + size.bytes
         # What ends the dump is another piece even if its bytes are the same.
-        if self.end - start - size <= LEAST_BYTES:
+        if self.end - end <= LEAST_BYTES or self._key(start, end, False) != key:
             return None
-        piece = self._piece(start, start + size, False)
-        return piece if piece.key == key else None
+        return Piece(key, start, end, size.lines, False)
 
-    def _next(self, start: int, known: Callable[[str], bool]) -> tuple[Piece, RawTable | None]:
+    def _next(self, start: int, known: Container[str]) -> tuple[Piece, RawTable | None]:
         end = start
         for _ in range(_MERGED_AT_MOST + 1):
             end = self._border_after(end) if self.end - end > LEAST_BYTES else self.end
             piece = self._piece(start, end, end == self.end)
-            if known(piece.key):
+            if piece.key in known:
                 return piece, None
             rows = self.read(piece)
             if rows is not None:
@@ -153,9 +165,14 @@ class Dump:
         return found
 
     def _piece(self, start: int, end: int, is_last: bool) -> Piece:
-        data = self.data[start:end]
-        key = hashlib.blake2b(data, digest_size=16, person=b"last" if is_last else b"").hexdigest()
-        return Piece(key, start, end, data.count(b"\n"), is_last)
+        return Piece(self._key(start, end, is_last), start, end, self.data[start:end].count(b"\n"), is_last)
+
+    def _key(self, start: int, end: int, is_last: bool) -> str:
+        # Processors have instructions for SHA-256.
+        found = hashlib.sha256(b"last" if is_last else b"")
+        with memoryview(self.data) as data, data[start:end] as piece:
+            found.update(piece)
+        return found.hexdigest()[:32]
 
     def _border_after(self, start: int) -> int:
         """Offset after the next piece."""

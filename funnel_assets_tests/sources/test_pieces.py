@@ -57,7 +57,7 @@ def opened(path: Path, content: bytes, kind: str) -> Dump | None:
 def in_pieces(dump: Dump) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
     """Every row and every row set aside, with its line in the file."""
     rows, ragged, first = [], [], dump.first_line
-    for piece, table in dump.pieces(lambda _: False):
+    for piece, table in dump.pieces({}):
         assert table is not None
         rows += [row | {LINE: row[LINE] + first - 1} for row in table.table.to_pylist()]
         ragged += [(row.line + first - 1, row.reason) for row in table.ragged]
@@ -144,7 +144,7 @@ def test_an_edit_changes_the_pieces_around_it(tmp_path: Path, kind: str) -> None
     def keys(rows: list[tuple[str, str, str]]) -> set[str]:
         dump = opened(tmp_path / "f", written(rows, kind), kind)
         assert dump is not None
-        return {piece.key for piece, _ in dump.pieces(lambda _: False)}
+        return {piece.key for piece, _ in dump.pieces({})}
 
     rows = many_rows()
     before = keys(rows)
@@ -159,17 +159,16 @@ def test_borders_are_looked_for_around_edits_only(
     rows = many_rows()
     dump = opened(tmp_path / "f", written(rows, kind), kind)
     assert dump is not None
-    before = [(piece.key, piece.end - piece.start) for piece, _ in dump.pieces(lambda _: False)]
-    known = {key for key, _ in before}
+    before = {piece.key: piece.size for piece, _ in dump.pieces({})}
     dump = opened(tmp_path / "f", written(edited(rows), kind), kind)
     assert dump is not None
-    pieces_anew = list(dump.pieces(known.__contains__))
+    anew = [piece for piece, _ in dump.pieces({})]
     looked: list[int] = []
     real = Dump._border_after
     monkeypatch.setattr(Dump, "_border_after", lambda dump, at: looked.append(at) or real(dump, at))
-    again = list(dump.pieces(known.__contains__, before))
+    again = list(dump.pieces(before))
     assert [(piece, rows is None) for piece, rows in again] == [
-        (piece, rows is None) for piece, rows in pieces_anew
+        (piece, piece.key in before) for piece in anew
     ]
     assert len(again) > 100
     assert 0 < len(looked) < 40
@@ -180,28 +179,27 @@ def test_a_dump_that_was_cut_is_read_as_if_nothing_were_known(tmp_path: Path, ki
     content = written(many_rows(), kind)
     dump = opened(tmp_path / "f", content, kind)
     assert dump is not None
-    before = [(piece.key, piece.end - piece.start) for piece, _ in dump.pieces(lambda _: False)]
-    known = {key for key, _ in before}
+    before = {piece.key: piece.size for piece, _ in dump.pieces({})}
     for size in range(len(content) // 2, len(content) // 2 + 1000, 7):
         cut = content[:size] + (b"]" if kind == "json" else b"")
         dump = opened(tmp_path / "f", cut, kind)
         assert dump is not None
 
-        def all_of(of: list[tuple[str, int]], dump: Dump = dump) -> list[pieces.Piece] | None:
+        def all_of(of: dict[str, pieces.Size], dump: Dump = dump) -> list[pieces.Piece] | None:
             try:
-                return [piece for piece, _ in dump.pieces(known.__contains__, of)]
+                return [piece for piece, _ in dump.pieces(of)]
             except (NotInPieces, SourceBroken):
                 return None
 
-        assert all_of(before) == all_of([])
+        assert all_of(before) == all_of({})
 
 
 def test_known_pieces_are_not_read(tmp_path: Path) -> None:
     dump = opened(tmp_path / "f.csv", csv_bytes(many_rows()), "csv")
     assert dump is not None
-    known = {piece.key for piece, _ in dump.pieces(lambda _: False)}
-    again = list(dump.pieces(known.__contains__))
-    assert {piece.key for piece, _ in again} == known
+    known = {piece.key: piece.size for piece, _ in dump.pieces({})}
+    again = list(dump.pieces(known))
+    assert {piece.key: piece.size for piece, _ in again} == known
     assert all(rows is None for _, rows in again)
 
 
@@ -224,7 +222,7 @@ def test_what_is_not_plain_is_read_whole(tmp_path: Path, content: bytes | str, k
     dump = opened(tmp_path / "f", data, kind)
     if dump is not None:
         with pytest.raises(NotInPieces):
-            list(dump.pieces(lambda _: False))
+            list(dump.pieces({}))
 
 
 def test_other_kinds_and_small_dumps_are_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +237,7 @@ def test_other_kinds_and_small_dumps_are_read_whole(tmp_path: Path, monkeypatch:
 def test_a_piece_has_the_files_columns(tmp_path: Path) -> None:
     dump = opened(tmp_path / "f.csv", b"\xef\xbb\xbf" + csv_bytes(many_rows()), "csv")
     assert dump is not None
-    for _, rows in dump.pieces(lambda _: False):
+    for _, rows in dump.pieces({}):
         assert rows is not None
         assert rows.columns == HEADER
         assert rows.table.schema.field("name").type == pa.large_string()

@@ -22,7 +22,7 @@ import pyarrow as pa
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.domain.dates import ISO_FORMATS
 from funnel_assets.domain.external_id import normalize_external_ids
-from funnel_assets.domain.keys import external_keys, row_hashes
+from funnel_assets.domain.keys import external_keys, hash_words, row_hashes
 from funnel_assets.domain.text import Bools, Ints, as_arrow, as_bools, as_text, distinct, nulls, pc, tidy
 from funnel_assets.errors import SourceBroken
 from funnel_assets.masking import mask_text
@@ -357,20 +357,49 @@ def repeats(keys: pa.Array | None, ranks: Sequence[np.ndarray]) -> Ints:
     Returns:
         For each row that isn't chosen, the position of the one that is; -1 for every other row.
     """
-    kept = np.full(len(ranks[-1]), -1, np.int64)
     if keys is None:
-        return kept
+        return _unchosen(len(ranks[-1]))
     places = pc.dictionary_encode(keys).indices
     rows = np.flatnonzero(as_bools(places.is_valid()))
+    codes = places.fill_null(0).to_numpy()[rows]
+    often = np.bincount(codes, minlength=1)[codes] > 1
+    return _chosen(rows[often], codes[often], ranks)
+
+
+def key_words(keys: pa.Array) -> np.ndarray:
+    """Return keys as hashes of two numbers each (shape rows by 2, ``uint64``); zeros where there is none."""
+    words = hash_words(row_hashes([keys]))
+    words[as_bools(keys.is_null())] = 0
+    return words
+
+
+def repeated_words(keys: np.ndarray | None, ranks: Sequence[np.ndarray]) -> Ints:
+    """Do the work of `repeats` on keys that have been made numbers (`key_words`)."""
+    if keys is None:
+        return _unchosen(len(ranks[-1]))
+    # Hardly any key repeats: those that do are found by half of their hash, and only they are compared whole.
+    halves = np.sort(keys[:, 0])
+    several = np.unique(halves[1:][halves[1:] == halves[:-1]])
+    often = np.isin(keys[:, 0], several[several != 0])
+    rows = np.flatnonzero(often)
+    _, codes, counts = np.unique(keys[often], axis=0, return_inverse=True, return_counts=True)
+    again = counts[codes] > 1 if len(codes) else np.zeros(0, bool)
+    return _chosen(rows[again], codes[again], ranks)
+
+
+def _unchosen(size: int) -> Ints:
+    return np.full(size, -1, np.int64)
+
+
+def _chosen(rows: Ints, codes: Ints, ranks: Sequence[np.ndarray]) -> Ints:
+    """Choose among rows whose keys, as ``codes``, all occur several times."""
+    kept = _unchosen(len(ranks[-1]))
     if not len(rows):
         return kept
-    codes = places.fill_null(0).to_numpy()[rows]
-    often = np.bincount(codes)[codes] > 1
-    rows, codes = rows[often], codes[often]
     ordered = np.lexsort([*(rank[rows] for rank in reversed(ranks)), codes])
     rows, codes = rows[ordered], codes[ordered]
-    first = np.r_[True, codes[1:] != codes[:-1]] if len(codes) else np.zeros(0, bool)
-    chosen = rows[first][np.cumsum(first) - 1] if len(codes) else rows
+    first = np.r_[True, codes[1:] != codes[:-1]]
+    chosen = rows[first][np.cumsum(first) - 1]
     kept[rows[~first]] = chosen[~first]
     return kept
 
