@@ -85,6 +85,26 @@ def test_range_equals_day_by_day_in_any_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_a_day_alone_equals_the_same_day_of_a_long_range() -> None:
+    """Few days are made from the records of the people who matter on them, whatever lies between."""
+    with place(days=50, scale=0.03) as here, harness.secrets_in_environment(here):
+        opened = pipeline(here)
+        days = opened.all_days()
+        make_all(opened, days)
+        last = days[-1:]
+        before = contents(opened)
+        derived = [name for name in in_order() if not NODES[name].is_source]
+        for name in derived:
+            opened.lake.delete(name, last[0])
+        for name in derived:
+            outcome = opened.make(name, last, fetch=False)
+            assert not outcome.failed, outcome.error()
+        assert contents(opened) == before
+        health = opened.lake.read("scored_contacts", last)["engagement_health"].to_pylist()
+        assert {"Active", "Stale", "Dormant"} <= set(health)
+
+
+@pytest.mark.long
 def test_a_range_in_pieces_equals_the_range_at_once(
     made_here: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
