@@ -123,6 +123,13 @@ def _joined(texts: pa.Array) -> pa.Buffer:
     return texts.buffers()[2][first:last]
 
 
+def key_words(keys: pa.Array) -> np.ndarray:
+    """Return keys as hashes of two numbers each (shape rows by 2, ``uint64``); zeros where there is none."""
+    words = hash_words(row_hashes([keys]))
+    words[as_bools(keys.is_null())] = 0
+    return words
+
+
 def hash_texts(words: np.ndarray) -> pa.Array:
     """Return the hashes that :func:`hash_words` took apart."""
     digits = hexlify(words.astype(">u8").tobytes())

@@ -19,9 +19,16 @@ import pandas as pd
 import pyarrow as pa
 
 from funnel_assets.config.source_model import Source
-from funnel_assets.domain.keys import hash_texts, hash_words
+from funnel_assets.domain.keys import hash_texts, hash_words, key_words
 from funnel_assets.domain.parsing import Parser, SourceContext
-from funnel_assets.domain.parsing.base import DUPLICATE, LOAD, QUARANTINE, RowFacts, key_words, repeated_words
+from funnel_assets.domain.parsing.base import (
+    DUPLICATE,
+    LOAD,
+    QUARANTINE,
+    RowFacts,
+    build_index,
+    repeated_words,
+)
 from funnel_assets.domain.text import as_arrow, as_text, nulls
 from funnel_assets.errors import FunnelError, SourceBroken
 from funnel_assets.pipeline.landed import (
@@ -37,6 +44,7 @@ from funnel_assets.pipeline.landed import (
     profile_before,
     read_landed,
 )
+from funnel_assets.pipeline.overlap import Keys
 from funnel_assets.pipeline.row_store import Found, Known, KnownPiece, RowStore
 from funnel_assets.sources.columns import ColumnMatch, count_numbers, profile_of
 from funnel_assets.sources.fields import left_out_note
@@ -133,12 +141,14 @@ class Indexed:
         bad: Rows for quarantine that belong to no day: ``line``, ``reason``, ``detail``, ``raw``.
         profile: What its columns look like, for the next comparison.
         rows: Its rows, read when asked for.
+        keys: Keys of the rows to load, where the task asks for them.
     """
 
     index: SourceIndex
     bad: pd.DataFrame
     profile: dict[str, object]
     rows: DumpRows
+    keys: Keys | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +165,7 @@ class Task:
         before: The dump before it.
         store: Where pieces are kept.
         keep: Whether to keep those of this dump: the newest's are.
+        keys: Whether to give the keys of its rows.
     """
 
     source: Source
@@ -166,6 +177,7 @@ class Task:
     before: Snapshot | None
     store: RowStore
     keep: bool
+    keys: bool = False
 
 
 def index_dump(task: Task) -> Indexed:
@@ -258,7 +270,8 @@ def _whole(task: Task) -> Indexed:
     raw = read_landed(task.source, task.path, task.snapshot.origin, task.parser)
     matched = matched_columns(task.source, raw, task.parser, task.before)
     table = matched.table
-    index = task.parser.index_rows(table, task.context)
+    facts = task.parser.row_facts(table, task.context)
+    index = build_index(table, facts)
     is_bad = (index["fate"] == QUARANTINE).to_numpy()
     undated = index[is_bad]
     bad = pd.DataFrame(
@@ -275,7 +288,9 @@ def _whole(task: Task) -> Indexed:
         (index["fate"] == DUPLICATE).to_numpy(),
     )
     found = _index(task, raw.header, raw.rows_in, len(bad), matched.drift, settled)
-    return Indexed(found, bad, matched.profile, _WholeRows(table, index))
+    words = key_words(facts.keys) if task.keys and facts.keys is not None else None
+    keys = None if words is None else Keys.of(settled.days, words, settled.loaded)
+    return Indexed(found, bad, matched.profile, _WholeRows(table, index), keys)
 
 
 def _as_numbers(days: pd.Series) -> np.ndarray:
@@ -332,7 +347,8 @@ def _by_pieces(task: Task, dump: Dump) -> Indexed:
     if task.keep and any(rows is not None for _, rows in parts):
         task.store.save(task.snapshot.sha256, how, reading.rules, found)
     profile = profile_of(picked.columns, numbers, sum(batch.num_rows for _, batch in found)).to_json()
-    return Indexed(index, pd.DataFrame(bad, columns=BAD_COLUMNS), profile, rows)
+    keys = rows.keys() if task.keys else None
+    return Indexed(index, pd.DataFrame(bad, columns=BAD_COLUMNS), profile, rows, keys)
 
 
 @dataclass(frozen=True)
@@ -489,18 +505,22 @@ class _PieceRows:
         self._piece_of = np.repeat(np.arange(len(sizes)), sizes)
         facts = pa.Table.from_batches([batch for _, batch in found])
         self._lines = facts["line"].to_numpy() + self._first_lines[self._piece_of]
-        keys = (
+        self._keys = (
             np.column_stack([facts["key_high"].to_numpy(), facts["key_low"].to_numpy()])
             if "key_high" in facts.column_names
             else None
         )
         ranks = [facts[name].to_numpy() for name in facts.column_names if name.startswith("rank_")]
-        repeated = repeated_words(keys, [*ranks, self._lines]) >= 0
+        repeated = repeated_words(self._keys, [*ranks, self._lines]) >= 0
         bad = np.zeros(len(facts), bool)
         for start, (piece, _) in zip(self._starts, found, strict=False):
             bad[[start + row["row"] for row in piece.bad if row["row"] is not None]] = True
         words = np.column_stack([facts["high"].to_numpy(), facts["low"].to_numpy()])
         self.settled = _Settled(facts["day"].to_numpy(), words, ~repeated & ~bad, repeated)
+
+    def keys(self) -> Keys | None:
+        """Return the keys of the rows to load; None where they have none."""
+        return None if self._keys is None else Keys.of(self.settled.days, self._keys, self.settled.loaded)
 
     def on(self, days: Collection[dt.date]) -> tuple[pd.DataFrame, pd.DataFrame]:
         wanted = np.array([(day - _EPOCH).days for day in days])

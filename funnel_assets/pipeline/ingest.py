@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from funnel_assets.pipeline.graph import NODES, SOURCES, cut
 from funnel_assets.pipeline.indexing import DumpRows, SourceIndex, Task, index_dump
 from funnel_assets.pipeline.landed import land, source_context
 from funnel_assets.pipeline.outcome import Outcome, write_days
+from funnel_assets.pipeline.overlap import Keys, Taken, digest, taken, together, without_taken
 from funnel_assets.pipeline.row_store import RowStore
 from funnel_assets.storage.lake import Lake, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
@@ -92,6 +93,7 @@ class Ingest:
         self._quarantine = quarantine
         self._sources = sources
         self._tables = tables
+        self._taken: dict[str, tuple[Hashable, list[Taken]]] = {}
 
     def make_days(self, dataset: str, days: Sequence[dt.date], *, fetch: bool) -> Outcome:
         """Make days of a source dataset.
@@ -105,20 +107,23 @@ class Ingest:
         try:
             tables = self._tables()
             reads = [self._dumps(source, tables, days, fetch) for source in self._configured(dataset)]
-            wanted = {day: _inputs(reads, day) for day in days}
+            overlap = self._overlap(reads)
+            wanted = {day: _inputs(reads, overlap, day) for day in days}
             known = self._lake.all_facts(dataset)
             outcome.done = {
                 day: known[day] for day in days if day in known and known[day].inputs == wanted[day]
             }
             todo = [day for day in days if day not in outcome.done]
             if todo:
-                self._write(outcome, reads, todo, wanted, tables)
+                self._write(outcome, reads, overlap, todo, wanted, tables)
         except FunnelError as error:
             outcome.done.clear()
             outcome.failed = dict.fromkeys(days, error.located(dataset=dataset))
             return outcome
         outcome.stale_elsewhere = {
-            day for day, facts in known.items() if day not in wanted and facts.inputs != _inputs(reads, day)
+            day
+            for day, facts in known.items()
+            if day not in wanted and facts.inputs != _inputs(reads, overlap, day)
         }
         outcome.notes["sources"] = _sources_table(reads, outcome)
         drift = _drift_text(reads)
@@ -144,12 +149,14 @@ class Ingest:
                 log.warning("%s", error)
                 return []
             reads.append(self._with_older(newest, tables))
+        overlap = self._overlap(reads)
         covered = min((read.newest.snapshot.fetched_at for read in reads), default=None)
         facts = self._lake.all_facts(dataset, days)
         return [
             day
             for day, found in facts.items()
-            if (covered is None or self._end_of(day) <= covered) and found.inputs != _inputs(reads, day)
+            if (covered is None or self._end_of(day) <= covered)
+            and found.inputs != _inputs(reads, overlap, day)
         ]
 
     def prune(self, days: Sequence[dt.date]) -> int:
@@ -196,6 +203,33 @@ class Ingest:
     def _index_path(self, source: Source, sha256: str) -> Path:
         return self._settings.staged / source.dataset / source.name / f"{sha256}.json"
 
+    def _keys_path(self, source: Source, sha256: str) -> Path:
+        return self._index_path(source, sha256).with_suffix(".keys")
+
+    def _has_overlap(self, dataset: str) -> bool:
+        return PARSERS[dataset].keyed and len(self._sources().of(dataset)) > 1
+
+    def _overlap(self, dumps: Sequence[_Dumps]) -> list[Taken]:
+        """Return per source what an earlier one holds on another day."""
+        if not dumps or not self._has_overlap(dumps[0].source.dataset):
+            return [{} for _ in dumps]
+        dataset = dumps[0].source.dataset
+        reads = [read for found in dumps for read in (found.newest, *found.older)]
+        of = tuple((read.source.name, read.snapshot.sha256, read.index.rules) for read in reads)
+        known = self._taken.get(dataset)
+        if known is None or known[0] != of:
+            known = self._taken[dataset] = of, taken([self._keys(found) for found in dumps])
+        return known[1]
+
+    def _keys(self, dumps: _Dumps) -> Keys:
+        """Return the keys of a source, each day's as the dump has them that the day is made from."""
+
+        def of_its_days(read: _Read) -> Keys:
+            keys = Keys.load(self._keys_path(read.source, read.snapshot.sha256)) or together(())
+            return keys.on(lambda day: dumps.of(day) is read)
+
+        return together(of_its_days(read) for read in (dumps.newest, *dumps.older))
+
     def _dumps(self, source: Source, tables: Tables, days: Sequence[dt.date], fetch: bool) -> _Dumps:
         if PARSERS[source.dataset].money and source.currency != self._settings.currency:
             raise ConfigError(
@@ -236,7 +270,8 @@ class Ingest:
 
     def _indexed(self, source: Source, snapshot: Snapshot, tables: Tables) -> _Read:
         known = SourceIndex.load(self._index_path(source, snapshot.sha256))
-        if known is not None and known.rules == self._rules(source, tables):
+        has_keys = not self._has_overlap(source.dataset) or self._keys_path(source, snapshot.sha256).exists()
+        if known is not None and known.rules == self._rules(source, tables) and has_keys:
             return _Read(source, snapshot, known)
         return self._index(source, snapshot, tables)
 
@@ -252,13 +287,26 @@ class Ingest:
             before=self._before(source, snapshot),
             store=RowStore(self._settings.staged / source.dataset / source.name / "rows"),
             keep=newest is None or newest.sha256 == snapshot.sha256,
+            keys=self._has_overlap(source.dataset),
         )
         found = index_dump(task)
+        if found.keys is not None:
+            self._keep_keys(source, snapshot, found.keys)
         self._quarantine.replace(source.dataset, source.name, UNDATED, found.bad.assign(file=snapshot.origin))
         found.index.save(self._index_path(source, snapshot.sha256))
         header, extra = found.index.header, {"profile": found.profile}
         self._landing.annotate(snapshot, rows=found.index.rows_in, header=header, extra=extra)
         return _Read(source, snapshot, found.index, found.rows)
+
+    def _keep_keys(self, source: Source, snapshot: Snapshot, keys: Keys) -> None:
+        """Keep a dump's keys for the next run, and forget those of dumps that nothing is made from any more."""
+        path = self._keys_path(source, snapshot.sha256)
+        keys.save(path)
+        landed = self._landing.snapshots(source.dataset, source.name)
+        used = {one.sha256 for one in (landed if source.rolling else landed[-1:])} | {snapshot.sha256}
+        for other in path.parent.glob("*.keys"):
+            if other.stem not in used:
+                other.unlink(missing_ok=True)
 
     def _before(self, source: Source, snapshot: Snapshot) -> Snapshot | None:
         """The dump before this one, for the drift report."""
@@ -276,6 +324,7 @@ class Ingest:
         self,
         outcome: Outcome,
         dumps: Sequence[_Dumps],
+        overlap: Sequence[Taken],
         todo: Sequence[dt.date],
         wanted: Mapping[dt.date, Mapping[str, str]],
         config: Tables,
@@ -287,7 +336,7 @@ class Ingest:
             rows.update({day: days[day].rows for day in todo if day in days})
         notes = Counter[str]()
         for some in cut(todo, rows, ROWS_AT_ONCE):
-            notes += self._write_some(outcome, dumps, some, wanted, config)
+            notes += self._write_some(outcome, dumps, overlap, some, wanted, config)
         if notes:
             told = (f"- {name.replace('_', ' ')}: {count}" for name, count in sorted(notes.items()))
             outcome.notes["read with a loss"] = "\n".join(told)
@@ -296,6 +345,7 @@ class Ingest:
         self,
         outcome: Outcome,
         dumps: Sequence[_Dumps],
+        overlap: Sequence[Taken],
         todo: Sequence[dt.date],
         wanted: Mapping[dt.date, Mapping[str, str]],
         config: Tables,
@@ -305,7 +355,8 @@ class Ingest:
         counts = {day: Counter[str]() for day in todo}
         tables: list[pa.Table] = []
         notes: Counter[str] = Counter()
-        for found in dumps:
+        before = Counter[dt.date]()
+        for found, held in zip(dumps, overlap, strict=True):
             by_read: dict[str, tuple[_Read, list[dt.date]]] = {}
             for day in todo:
                 read = found.of(day)
@@ -319,12 +370,14 @@ class Ingest:
                 cleaned = parser.clean_rows(table, index, context)
                 account(table, index, cleaned, context, parser.money).check(context)
                 notes.update(cleaned.notes)
-                tables.append(conform(cleaned.rows, CONTRACTS[dataset]))
+                rows = conform(cleaned.rows, CONTRACTS[dataset])
+                before += _rows_per_day(rows)
+                tables.append(without_taken(rows, dataset, held))
                 self._count(read, cleaned, days, counts)
         # Two sources may hold the same sale or event: it counts once, and the repeat is a duplicate of its day.
         empty = conform(arrow_schema(CONTRACTS[dataset]).empty_table(), CONTRACTS[dataset])
         rows, _ = put_together(tables or [empty], dataset)
-        before, after = (_rows_per_day(found) for found in (pa.concat_tables(tables or [empty]), rows))
+        after = _rows_per_day(rows)
         for day in todo:
             counts[day]["duplicates"] += before[day] - after[day]
         write_days(self._lake, outcome, rows, todo, inputs=wanted, counts=counts)
@@ -345,11 +398,13 @@ class Ingest:
             )
 
 
-def _inputs(dumps: Sequence[_Dumps], day: dt.date) -> dict[str, str]:
+def _inputs(dumps: Sequence[_Dumps], overlap: Sequence[Taken], day: dt.date) -> dict[str, str]:
     found = {}
-    for dump in dumps:
+    for dump, held in zip(dumps, overlap, strict=True):
         index = dump.of(day).index
         found[f"source.{dump.source.name}"] = f"{index.rules}.{index.digest(day)}"
+        if day in held:
+            found[f"taken.{dump.source.name}"] = digest(held[day])
     return found
 
 

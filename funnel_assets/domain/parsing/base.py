@@ -22,7 +22,7 @@ import pyarrow as pa
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.domain.dates import ISO_FORMATS
 from funnel_assets.domain.external_id import normalize_external_ids
-from funnel_assets.domain.keys import external_keys, hash_words, row_hashes
+from funnel_assets.domain.keys import external_keys, row_hashes
 from funnel_assets.domain.text import Bools, Ints, as_arrow, as_bools, as_text, distinct, nulls, pc, tidy
 from funnel_assets.errors import SourceBroken
 from funnel_assets.masking import mask_text
@@ -103,6 +103,7 @@ class Parser:
         row_facts: ``(table, context)`` to `RowFacts`.
         clean_rows: ``(rows of the table, the same rows of the index, context)`` to `Cleaned`.
         money: Columns whose sums must reconcile: name in the source to field of the contract.
+        keyed: Whether a record has an id that says nothing of its day, so that two sources may hold it on two days.
     """
 
     dataset: str
@@ -111,6 +112,7 @@ class Parser:
     row_facts: RowFactsOf
     clean_rows: CleanRows
     money: Mapping[str, str] = field(default_factory=dict)
+    keyed: bool = False
 
     def index_rows(self, table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
         """Return an index of a whole dump, on the table's labels.
@@ -364,13 +366,6 @@ def repeats(keys: pa.Array | None, ranks: Sequence[np.ndarray]) -> Ints:
     codes = places.fill_null(0).to_numpy()[rows]
     often = np.bincount(codes, minlength=1)[codes] > 1
     return _chosen(rows[often], codes[often], ranks)
-
-
-def key_words(keys: pa.Array) -> np.ndarray:
-    """Return keys as hashes of two numbers each (shape rows by 2, ``uint64``); zeros where there is none."""
-    words = hash_words(row_hashes([keys]))
-    words[as_bools(keys.is_null())] = 0
-    return words
 
 
 def repeated_words(keys: np.ndarray | None, ranks: Sequence[np.ndarray]) -> Ints:

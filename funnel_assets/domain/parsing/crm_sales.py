@@ -103,4 +103,5 @@ PARSER = Parser(
         COLUMNS["total_amount_paise"]: "total_amount_paise",
         COLUMNS["net_amount_paise"]: "net_amount_paise",
     },
+    keyed=True,
 )

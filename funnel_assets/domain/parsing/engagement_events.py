@@ -111,4 +111,4 @@ def _type_names(cells: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(pc.utf8_lower(cells), r"[\s-]+", "_")
 
 
-PARSER = Parser(DATASET, COLUMNS, REQUIRED, row_facts, clean_rows)
+PARSER = Parser(DATASET, COLUMNS, REQUIRED, row_facts, clean_rows, keyed=True)
