@@ -17,7 +17,7 @@ def put_together(tables: Sequence[pa.Table], dataset: str) -> tuple[pa.Table, li
 
     Dumps overlap: last quarter's export beside this quarter's holds the same assignments, sales and events. Where two
     sources have one key, the row of the source that comes first in sources.yaml stays. Submissions and spend lines
-    never share a key, since their ids carry the source's name. What they hold on two days, ``pipeline.overlap`` settles.
+    never share a key, since their ids carry the source's name. One that stands on two days is for ``pipeline.overlap``.
 
     Args:
         tables: Rows of each source, in the order of sources.yaml, with the contract's columns.

@@ -3,7 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from funnel_assets.domain.parsing.base import key_words, repeated_words, repeats
+from funnel_assets.domain.keys import key_words
+from funnel_assets.domain.parsing.base import repeated_words, repeats
 
 
 def test_repeated_keys_as_numbers_are_chosen_as_texts_are() -> None:
