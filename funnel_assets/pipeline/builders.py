@@ -4,6 +4,7 @@ Belongs here: which frames and which columns. Does not belong here: any rule.
 """
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
@@ -105,7 +106,7 @@ def _engagement_summary(frames: Frames) -> Any:
 def _scored_contacts(frames: Frames) -> Any:
     overrides = overrides_of(frames.tables)
     if frames.people is None and (frames.last - frames.first).days < FEW_DAYS:
-        frames = frames.only(_in_reach(frames, overrides))
+        frames = replace(frames, people=_in_reach(frames, overrides))
     sales = nw.from_native(frames.read("sales_enriched", "scored_contacts", ["person_id", "date", "is_paid"]))
     return scored_contacts(
         frames.read("engagement_summary", "scored_contacts", ENGAGED),
@@ -129,8 +130,8 @@ def _in_reach(frames: Frames, overrides: pa.Table) -> pa.Array:
         frames.lake.read(dataset, days, columns=["person_id"], require=False)["person_id"]
         for dataset in ("engagement_summary", "sales_enriched")
     ]
-    every = pa.chunked_array([*(chunk for ids in (*found, overrides["person_id"]) for chunk in ids.chunks)])
-    return pc.unique(every).sort()
+    found.append(overrides["person_id"])
+    return pc.unique(pa.chunked_array([chunk for ids in found for chunk in ids.chunks], pa.string())).sort()
 
 
 def rules_of(tables: Tables) -> Rules:

@@ -28,7 +28,7 @@ from funnel_assets.pipeline.people import NOBODY
 from funnel_assets.pipeline.people_index import key_columns
 from funnel_assets.pipeline.restating import restate_people
 from funnel_assets.pipeline.staleness import Contents
-from funnel_assets.pipeline.who import FEW_DAYS, KnownLinks, digest
+from funnel_assets.pipeline.who import FEW_DAYS, KnownPeople, digest
 from funnel_assets.storage.engine import Engine
 from funnel_assets.storage.lake import Lake
 
@@ -69,7 +69,7 @@ class Frames:
     people: pa.Array | None = None
     who: pa.Array | None = None
     contents: Contents | None = None
-    known: KnownLinks | None = None
+    known: KnownPeople | None = None
     currency: str = DEFAULT_CURRENCY
     links_until: dt.date | None = None
 
@@ -97,10 +97,6 @@ class Frames:
         if records is None:
             return self._of_people(self.scan(dataset, days, names), names)
         return self.engine.frame(records.filter(on_days(records, days)).select(names))
-
-    def only(self, people: pa.Array) -> "Frames":
-        """Return frames that hold these people's rows alone."""
-        return replace(self, people=people)
 
     def _records(self, dataset: str, people: pa.Array, names: Sequence[str]) -> pa.Table | None:
         """Return all rows of some people, kept for the other datasets of the run; None where that isn't done."""
@@ -162,7 +158,7 @@ def make_days(
     tables: Tables,
     start: dt.date,
     contents: Contents,
-    known: KnownLinks | None = None,
+    known: KnownPeople | None = None,
 ) -> Outcome:
     """Make days of a dataset from what is in the lake.
 
@@ -172,7 +168,7 @@ def make_days(
     node = NODES[dataset]
     outcome = Outcome(dataset)
     config = {name: tables.fingerprint(name) for name in node.config}
-    known = known or KnownLinks()
+    known = known or KnownPeople()
     ready = _ready(node, days, outcome, contents)
 
     def compute(first: dt.date, last: dt.date, **narrowed: Any) -> pa.Table:

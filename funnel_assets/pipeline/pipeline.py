@@ -27,7 +27,7 @@ from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.owed import owed_days
 from funnel_assets.pipeline.publish import Published, publish
 from funnel_assets.pipeline.staleness import Contents, stale_days
-from funnel_assets.pipeline.who import KnownLinks
+from funnel_assets.pipeline.who import KnownPeople
 from funnel_assets.pipeline.zoom import ZoomIngest
 from funnel_assets.storage.engine import open_engine
 from funnel_assets.storage.files import write_whole
@@ -56,7 +56,7 @@ class Pipeline:
         self.lake = Lake(settings.lake)
         self.landing = Landing(settings.landing)
         self.quarantine = Quarantine(settings.quarantine)
-        self._known = KnownLinks(settings.staged / "people")
+        self._known = KnownPeople(settings.staged / "people")
         self._balanced: reconciliation.Balanced = set()
 
     # --- what people edit: read anew at each use, so that a saved file counts without a restart -----------

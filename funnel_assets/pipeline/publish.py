@@ -20,7 +20,7 @@ from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, ColumnFacts, Contract, arrow_schema, columns
 from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline import reconciliation
-from funnel_assets.pipeline.who import KnownLinks
+from funnel_assets.pipeline.who import KnownPeople
 from funnel_assets.storage.engine import DuckDBEngine
 from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
 from funnel_assets.storage.quarantine import COLUMNS, Quarantine
@@ -168,7 +168,7 @@ def publish(
     tables: Tables,
     timezone: str,
     currency: str,
-    known: KnownLinks | None = None,
+    known: KnownPeople | None = None,
     balanced: reconciliation.Balanced | None = None,
 ) -> Published:
     """Bring Postgres up to the lake.

@@ -17,7 +17,7 @@ from funnel_assets.pipeline.compute import Frames, consecutive
 from funnel_assets.pipeline.graph import NODES, days_between
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.staleness import Contents
-from funnel_assets.pipeline.who import FEW_DAYS, KnownLinks
+from funnel_assets.pipeline.who import FEW_DAYS, KnownPeople
 from funnel_assets.storage.engine import DuckDBEngine
 from funnel_assets.storage.lake import Lake, PartitionFacts
 
@@ -59,7 +59,7 @@ def broken(
     lake: Lake,
     tables: Tables,
     outcome: Outcome,
-    known: KnownLinks | None = None,
+    known: KnownPeople | None = None,
     balanced: Balanced | None = None,
 ) -> list[str]:
     """What doesn't add up in the days just made of a dataset, in words."""
@@ -74,7 +74,7 @@ def broken_steps(
     lake: Lake,
     tables: Tables,
     days_of: Mapping[str, Sequence[dt.date]],
-    known: KnownLinks | None = None,
+    known: KnownPeople | None = None,
     balanced: Balanced | None = None,
 ) -> list[str]:
     """What the steps before the mart lost or doubled on these days, in words that name the step.
@@ -139,7 +139,7 @@ class _Step:
     tables: Tables
     days: Sequence[dt.date]
     contents: Contents
-    known: KnownLinks | None
+    known: KnownPeople | None
 
     def totals(self, dataset: str, measures: Mapping[str, str]) -> Totals:
         """Totals of the same days of another dataset."""
@@ -157,7 +157,7 @@ class _Step:
     def people(self) -> Totals:
         """People by the day of their month's first touch."""
         start = min(self.lake.days("raw_leads"), default=self.days[0])
-        known = self.known or KnownLinks()
+        known = self.known or KnownPeople()
         spans, people = [(self.days[0], self.days[-1])], None
         if len(self.days) <= FEW_DAYS:
             spans = consecutive(self.days)

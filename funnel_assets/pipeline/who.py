@@ -26,7 +26,7 @@ FEW_DAYS = 10
 """Up to so many days are computed for the people with a record on them, from all that is known of these."""
 
 
-class KnownLinks:
+class KnownPeople:
     """The last answers, kept as Arrow tables, which every engine takes.
 
     Args:
