@@ -9,7 +9,6 @@ day ``domain.parsing.put_together`` does it.
 import contextlib
 import datetime as dt
 import hashlib
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import pyarrow as pa
 from funnel_assets.contracts.base import CONTRACTS
 from funnel_assets.domain.keys import key_words
 from funnel_assets.domain.text import as_arrow
+from funnel_assets.storage.files import replacing
 
 _EPOCH = dt.date(1970, 1, 1)
 
@@ -61,14 +61,12 @@ class Keys:
     def save(self, path: Path) -> None:
         """Write to a file, whole."""
         table = pa.table({"day": self.days, "high": self.words[:, 0].copy(), "low": self.words[:, 1].copy()})
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
-        try:
-            with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-                writer.write_table(table)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with (
+            replacing(path) as part,
+            pa.OSFile(str(part), "wb") as sink,
+            pa.ipc.new_file(sink, table.schema) as writer,
+        ):
+            writer.write_table(table)
 
     def on(self, wanted: Callable[[dt.date], bool]) -> "Keys":
         """Return those of some days."""

@@ -11,7 +11,6 @@ from the lake: to delete it costs time, never an answer.
 import contextlib
 import datetime as dt
 import json
-import uuid
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.identity import KEYS
 from funnel_assets.domain.keys import key_numbers
 from funnel_assets.pipeline.staleness import Contents
+from funnel_assets.storage.files import replacing
 from funnel_assets.storage.lake import Lake
 
 LINKED = ("raw_leads", "zoom_attendance", "engagement_events", "crm_sales")
@@ -103,20 +103,16 @@ class PeopleIndex:
         return {}, _SCHEMA.empty_table()
 
     def _save(self, dataset: str, month: str, told: Mapping[str, str], rows: pa.Table) -> pa.Table:
-        """Keep a month; returns its rows, mapped where there is a file now."""
+        """Keep a month; returns its rows."""
         if self._folder is None:
             return rows
-        folder = self._folder / dataset
-        folder.mkdir(parents=True, exist_ok=True)
-        target = folder / f"{month}.arrow"
-        part = folder / f"{month}.{uuid.uuid4().hex}.tmp"
         schema = _SCHEMA.with_metadata({_DAYS: json.dumps(told).encode()})
-        try:
-            with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-                writer.write_table(rows.combine_chunks())
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        with (
+            replacing(self._folder / dataset / f"{month}.arrow") as part,
+            pa.OSFile(str(part), "wb") as sink,
+            pa.ipc.new_file(sink, schema) as writer,
+        ):
+            writer.write_table(rows.combine_chunks())
         return rows
 
 

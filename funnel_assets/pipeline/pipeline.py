@@ -30,7 +30,7 @@ from funnel_assets.pipeline.staleness import Contents, stale_days
 from funnel_assets.pipeline.who import KnownPeople
 from funnel_assets.pipeline.zoom import ZoomIngest
 from funnel_assets.storage.engine import open_engine
-from funnel_assets.storage.files import write_whole
+from funnel_assets.storage.files import sweep, write_whole
 from funnel_assets.storage.lake import Lake
 from funnel_assets.storage.landing import Landing
 from funnel_assets.storage.postgres import PostgresServer, ensure_server
@@ -237,7 +237,7 @@ class Pipeline:
             return 0
         removed = self.ingest.prune(self.all_days())
         removed += Journal(self.lake).prune(dt.datetime.now(dt.UTC) - dt.timedelta(days=KEEP_DAYS))
-        removed += self.lake.sweep()
+        removed += self.lake.sweep() + sweep(self.settings.staged)
         write_whole(memory, today.encode())
         return removed
 

@@ -10,13 +10,14 @@ other rules, the dump is read once more.
 
 import contextlib
 import json
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
+from funnel_assets.storage.files import replacing
 
 _PIECES, _HOW, _COLUMNS = b"pieces", b"how", b"columns"
 
@@ -91,20 +92,18 @@ class RowStore:
 
     def save(self, sha256: str, how: str, columns: str, pieces: Sequence[Found]) -> None:
         """Keep the pieces of a dump, and forget those of the dumps before; see `Kept`."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         told = json.dumps([asdict(piece) for piece, _ in pieces], ensure_ascii=False)
         schema = pieces[0][1].schema.with_metadata(
             {_PIECES: told.encode(), _HOW: how.encode(), _COLUMNS: columns.encode()}
         )
         target = self._folder / f"{sha256}.arrow"
-        part = target.with_suffix(f".{uuid.uuid4().hex}.tmp")
-        try:
-            with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-                for _, batch in pieces:
-                    writer.write_batch(batch.replace_schema_metadata(schema.metadata))
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        with (
+            replacing(target) as part,
+            pa.OSFile(str(part), "wb") as sink,
+            pa.ipc.new_file(sink, schema) as writer,
+        ):
+            for _, batch in pieces:
+                writer.write_batch(batch.replace_schema_metadata(schema.metadata))
         for other in self._files():
             if other != target:
                 with contextlib.suppress(
