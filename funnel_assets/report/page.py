@@ -5,7 +5,6 @@ Belongs here: what the page says and in which words. Does not belong here: how i
 """
 
 import datetime as dt
-import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -20,6 +19,7 @@ from funnel_assets.config.settings import DEFAULT_CURRENCY, Settings
 from funnel_assets.exports import Published, of_one_publish
 from funnel_assets.report import charts
 from funnel_assets.report.month import DAYS_QUERY, Change, Month, days_of
+from funnel_assets.storage.files import write_whole
 from funnel_assets.tables import why_and_fix
 
 FILE = "report.html"
@@ -100,9 +100,8 @@ def write(warehouse: Published, settings: Settings) -> Path:
     now = settings.clock().astimezone(settings.zone)
     html = render(rows, now=now, currency=settings.currency)
     path = settings.home / FILE
-    part = path.with_name(f".{FILE}.{uuid.uuid4().hex}.tmp")
-    part.write_text(html, encoding="utf-8")
-    return part.replace(path)
+    write_whole(path, html.encode())
+    return path
 
 
 def render(rows: dict[str, Rows], *, now: dt.datetime, currency: str = DEFAULT_CURRENCY) -> str:
