@@ -61,6 +61,8 @@ class _Shelf(Protocol):
 
     def body(self, path: str) -> bytes | None: ...
 
+    def packed(self, path: str) -> bytes | None: ...
+
     def zoom_names(self) -> list[str]: ...
 
 
@@ -71,13 +73,23 @@ class _FolderShelf:
         self._folder = folder
 
     def body(self, path: str) -> bytes | None:
-        if path in PATHS:
-            file = self._folder / FILES[PATHS[path]]
-        elif path.startswith("/zoom/") and path.removeprefix("/zoom/") in self.zoom_names():
-            file = self._folder / "zoom" / path.removeprefix("/zoom/")
-        else:
+        file = self._file(path)
+        return file.read_bytes() if file is not None and file.is_file() else None
+
+    def packed(self, path: str) -> bytes | None:
+        """The file as it was packed beforehand (``<file>.gz``), unless it was edited since."""
+        file = self._file(path)
+        ready = file.with_name(f"{file.name}.gz") if file is not None else None
+        if file is None or ready is None or not (file.is_file() and ready.is_file()):
             return None
-        return file.read_bytes() if file.is_file() else None
+        return ready.read_bytes() if ready.stat().st_mtime_ns >= file.stat().st_mtime_ns else None
+
+    def _file(self, path: str) -> Path | None:
+        if path in PATHS:
+            return self._folder / FILES[PATHS[path]]
+        if path.startswith("/zoom/") and path.removeprefix("/zoom/") in self.zoom_names():
+            return self._folder / "zoom" / path.removeprefix("/zoom/")
+        return None
 
     def zoom_names(self) -> list[str]:
         return sorted(file.name for file in (self._folder / "zoom").glob("*") if file.is_file())
@@ -104,6 +116,9 @@ class _WorldShelf:
                 else:
                     return None
             return self._cache[key]
+
+    def packed(self, path: str) -> bytes | None:
+        return None
 
     def zoom_names(self) -> list[str]:
         now = self._world.wall_clock(self.as_of)
@@ -279,12 +294,15 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(
                 401, b"token missing or wrong\n", "text/plain", {"WWW-Authenticate": "Bearer"}
             )
-        body = self._body(path)
+        takes_gzip = "gzip" in (self.headers.get("Accept-Encoding") or "")
+        is_changed = fault is not None and fault.body_override is not None
+        packed = self.server_state._shelf.packed(path) if takes_gzip and not is_changed else None
+        body = self._body(path) if packed is None else packed
         if body is None:
             return self._answer(404, b"nothing here\n", "text/plain")
         if fault is not None and fault.body_override is not None:
             body = fault.body_override.encode()
-        self._send(path, body, fault)
+        self._send(path, body, fault, takes_gzip, is_packed=packed is not None)
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -352,16 +370,18 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         return True
 
-    def _send(self, path: str, body: bytes, fault: Misbehaviour | None) -> None:
+    def _send(
+        self, path: str, body: bytes, fault: Misbehaviour | None, takes_gzip: bool, *, is_packed: bool
+    ) -> None:
         tag = hashlib.sha256(body).hexdigest()[:32]
-        zipped = "gzip" in (self.headers.get("Accept-Encoding") or "") and len(body) >= _SMALLEST_GZIP
+        zipped = takes_gzip and (is_packed or len(body) >= _SMALLEST_GZIP)
         etag = f'"{tag}-gzip"' if zipped else f'"{tag}"'
         asked = {part.strip() for part in (self.headers.get("If-None-Match") or "").split(",")}
         if fault is None and asked & {f'"{tag}"', f'"{tag}-gzip"', "*"}:
             return self._answer(304, b"", "", {"ETag": etag})
         headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
         if zipped:
-            body = gzip.compress(body, compresslevel=1, mtime=0)
+            body = body if is_packed else gzip.compress(body, compresslevel=1, mtime=0)
             headers["Content-Encoding"] = "gzip"
         kind = (
             "application/json"

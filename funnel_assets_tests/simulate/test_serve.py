@@ -239,6 +239,25 @@ def test_wrong_use_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "funnel simulate" in capsys.readouterr().err
 
 
+def test_a_file_that_was_packed_beforehand_is_sent_as_it_is_until_it_is_edited(tmp_path: Path) -> None:
+    file = tmp_path / "sheets" / "leads.csv"
+    file.parent.mkdir()
+    file.write_bytes(b"Name\nfirst\n")
+    packed = gzip.compress(b"Name\npacked\n", mtime=0)
+    file.with_name("leads.csv.gz").write_bytes(packed)
+    with serve(tmp_path, token=TOKEN) as running:
+        _, headers, body = _ask(running.url, "/sheets/leads.csv", Accept_Encoding="gzip")
+        assert (headers["content-encoding"], body) == ("gzip", packed)
+        assert _ask(running.url, "/sheets/leads.csv")[2] == b"Name\nfirst\n"
+        again = _ask(running.url, "/sheets/leads.csv", Accept_Encoding="gzip", If_None_Match=headers["etag"])
+        assert again[0] == 304
+
+        file.write_bytes(b"Name\nsecond\n")
+        later = file.with_name("leads.csv.gz").stat().st_mtime + 1
+        os.utime(file, (later, later))
+        assert _ask(running.url, "/sheets/leads.csv", Accept_Encoding="gzip")[2] == b"Name\nsecond\n"
+
+
 def test_it_runs_in_the_background_and_stops(written: Path, tmp_path: Path) -> None:
     where = tmp_path / "url"
     command = [sys.executable, "-m", "funnel_assets.simulate.serve", "--world", str(written), "--port", "0"]
