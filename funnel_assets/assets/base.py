@@ -15,6 +15,7 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.errors import FunnelError
+from funnel_assets.jobs import EXECUTOR
 from funnel_assets.pipeline.changes import differences
 from funnel_assets.pipeline.graph import NODES, readers
 from funnel_assets.pipeline.outcome import Outcome
@@ -120,7 +121,11 @@ def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, dataset:
             days = []
             problems.append(error.located(dataset=dataset))
     started = dt.datetime.now(dt.UTC)
-    outcome = pipeline.make(dataset, days, fetch=LANDED_TAG not in context.run.tags)
+    fetch = LANDED_TAG not in context.run.tags
+    # Elsewhere each step is a process, which would fetch everything for itself.
+    if fetch and NODES[dataset].is_source and context.job_def.executor_def.name == EXECUTOR.name:
+        pipeline.fetch_ahead(context.run.run_id, _selected_in_run(context))
+    outcome = pipeline.make(dataset, days, fetch=fetch)
     moved = _moved_figures(pipeline, outcome, started)
     blocked = _blocked_by_this_run(context, outcome)
     for day, problem in blocked.items():
@@ -171,7 +176,7 @@ def _blocked_by_this_run(context: dg.AssetExecutionContext, outcome: Outcome) ->
 
     The cause has its own red step; a second one here would only hide it.
     """
-    selected = {key.to_user_string() for key in context.selected_asset_keys} | _selected_in_run(context)
+    selected = _selected_in_run(context)
     blocked = {
         day: problem.message
         for day, problem in outcome.failed.items()
@@ -183,10 +188,8 @@ def _blocked_by_this_run(context: dg.AssetExecutionContext, outcome: Outcome) ->
 
 
 def _selected_in_run(context: dg.AssetExecutionContext) -> set[str]:
-    selection = context.run.asset_selection
-    if selection is None:
-        return set(NODES)
-    return {key.to_user_string() for key in selection}
+    # The run's own selection is empty where a job is run as it is.
+    return {key.to_user_string() for key in context.job_def.asset_layer.selected_asset_keys}
 
 
 def _metadata(

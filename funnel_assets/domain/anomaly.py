@@ -16,6 +16,11 @@ CUT = 3.5
 SMALL = 20
 
 
+def compared_days(day: dt.date) -> list[dt.date]:
+    """Return the days that a day is compared with: the same weekday of the weeks before."""
+    return [day - dt.timedelta(weeks=week) for week in range(1, WEEKS + 1)]
+
+
 def usual_range(day: dt.date, rows: Mapping[dt.date, int]) -> tuple[int, int] | None:
     """Return the least and most rows that are usual for a day, from the same weekday of the weeks before.
 
@@ -26,8 +31,7 @@ def usual_range(day: dt.date, rows: Mapping[dt.date, int]) -> tuple[int, int] | 
     Returns:
         Bounds (both usual), or None where fewer than four earlier weeks are known.
     """
-    earlier = (day - dt.timedelta(weeks=week) for week in range(1, WEEKS + 1))
-    before = [rows[other] for other in earlier if other in rows]
+    before = [rows[other] for other in compared_days(day) if other in rows]
     if len(before) < FEWEST:
         return None
     middle = statistics.median(before)

@@ -23,6 +23,7 @@ from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema, conform
 from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, account, put_together
 from funnel_assets.errors import ConfigError, FunnelError, SourceBroken, SourceUnavailable
+from funnel_assets.pipeline.ahead import FetchAhead
 from funnel_assets.pipeline.graph import NODES, SOURCES, cut
 from funnel_assets.pipeline.indexing import DumpRows, SourceIndex, Task, index_dump
 from funnel_assets.pipeline.landed import land, source_context
@@ -94,6 +95,12 @@ class Ingest:
         self._sources = sources
         self._tables = tables
         self._taken: dict[str, tuple[Hashable, list[Taken]]] = {}
+        self._ahead = FetchAhead(landing)
+
+    def fetch_ahead(self, run: Hashable, datasets: Sequence[str]) -> None:
+        """Begin to fetch all sources of some datasets side by side, for the `make_days` of this run."""
+        sources = self._sources()
+        self._ahead.start(run, [source for dataset in datasets for source in sources.of(dataset)])
 
     def make_days(self, dataset: str, days: Sequence[dt.date], *, fetch: bool) -> Outcome:
         """Make days of a source dataset.
@@ -243,7 +250,8 @@ class Ingest:
             )
         snapshot = self._landing.newest(source.dataset, source.name)
         if fetch or snapshot is None or snapshot.fetched_at < self._end_of(max(days)):
-            snapshot = land(source, self._landing, snapshot)
+            under_way = self._ahead.take(source)
+            snapshot = under_way.result() if under_way else land(source, self._landing, snapshot)
         if snapshot.fetched_at < self._end_of(max(days)):
             raise SourceUnavailable(
                 f"the newest dump was taken {snapshot.fetched_at:%Y-%m-%d %H:%M} UTC, before the day had ended.",

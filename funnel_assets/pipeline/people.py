@@ -58,22 +58,23 @@ def with_linked(found: set[str], pairs: pa.Table, rows_of_links: Sequence[LinkRo
     # A record with none of the keys is found among nobody's.
     joined |= {(key, NOBODY) for pair in list(joined) for key in pair if key.startswith(ALONE_MARK)}
     most = MOST_PEOPLE * len(pairs) + 100
-    keys = set(found)
+    keys = front = set(found)
     while len(keys) <= most:
         theirs = pairs.filter(
             pc.or_(
-                pc.is_in(pairs["phone"], value_set=_numbers(keys, PHONE_MARK)),
-                pc.is_in(pairs["email"], value_set=_numbers(keys, EMAIL_MARK)),
+                pc.is_in(pairs["phone"], value_set=_numbers(front, PHONE_MARK)),
+                pc.is_in(pairs["email"], value_set=_numbers(front, EMAIL_MARK)),
             )
         )
-        more = keys.union(
+        reached = set().union(
             key_texts(pc.unique(theirs["phone"]), PHONE_MARK),
             key_texts(pc.unique(theirs["email"]), EMAIL_MARK),
-            *(pair for pair in joined if not keys.isdisjoint(pair)),
+            *(pair for pair in joined if not front.isdisjoint(pair)),
         )
-        if len(more) == len(keys):
+        front = reached - keys
+        if not front:
             return pa.array(sorted(keys), pa.string())
-        keys = more
+        keys = keys | front
     return None
 
 

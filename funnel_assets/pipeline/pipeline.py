@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ from funnel_assets.config.settings import Settings
 from funnel_assets.config.sources import SourcesConfig, load_sources
 from funnel_assets.config.tables import Tables, load_tables
 from funnel_assets.contracts.base import CONTRACTS, columns
-from funnel_assets.domain.anomaly import usual_range
+from funnel_assets.domain.anomaly import compared_days, usual_range
 from funnel_assets.errors import ConfigError, FunnelError
 from funnel_assets.masking import mask_email, mask_phone
 from funnel_assets.pipeline import reconciliation
@@ -94,6 +94,17 @@ class Pipeline:
         return Alerts(self.settings)
 
     # --- making days ---------------------------------------------------------------------------------------
+
+    def fetch_ahead(self, run: Hashable, datasets: Iterable[str]) -> None:
+        """Begin to fetch what these datasets will be made from in a run, side by side; said once more, it does nothing.
+
+        What can't be had is told by the dataset that wants it.
+        """
+        wanted = set(datasets) - {"zoom_attendance"}
+        try:
+            self.ingest.fetch_ahead(run, [name for name in in_order(wanted) if NODES[name].is_source])
+        except ConfigError as error:
+            log.warning("Sources aren't fetched ahead: %s", error)
 
     def make(self, dataset: str, days: Sequence[dt.date], *, fetch: bool = True) -> Outcome:
         """Make days of one dataset and write the good ones; the mart is also published, with all that changed.
@@ -276,7 +287,8 @@ class Pipeline:
         """Days just made whose row count is unusual for their weekday, in words."""
         if not outcome.done:
             return []
-        rows = {day: facts.rows for day, facts in self.lake.all_facts(outcome.dataset).items()}
+        asked = {day for made in outcome.done for day in (made, *compared_days(made))}
+        rows = {day: facts.rows for day, facts in self.lake.all_facts(outcome.dataset, asked).items()}
         found = []
         for day in sorted(outcome.done):
             usual = usual_range(day, rows)

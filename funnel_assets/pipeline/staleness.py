@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from funnel_assets.config.settings import DEFAULT_CURRENCY
-from funnel_assets.pipeline.graph import NODES, Input, Node
+from funnel_assets.pipeline.graph import NODES, Input, Node, days_between
 from funnel_assets.storage.lake import Lake
 
 MISSING = "missing"
@@ -30,6 +30,7 @@ class Contents:
         self._start = start
         self.currency = currency
         self._contents: dict[str, dict[dt.date, str]] = {}
+        self._single: dict[str, dict[dt.date, str | None]] = {}
         self._chains: dict[str, list[tuple[dt.date, str]]] = {}
 
     def of(self, dataset: str) -> Mapping[dt.date, str]:
@@ -41,10 +42,21 @@ class Contents:
             }
         return self._contents[dataset]
 
+    def on(self, dataset: str, days: Sequence[dt.date]) -> Mapping[dt.date, str]:
+        """Content hash of those of the days that are written; the others of the dataset needn't be looked up."""
+        if dataset in self._contents:
+            return _there(self._contents[dataset], days)
+        known = self._single.setdefault(dataset, {})
+        unknown = [day for day in days if day not in known and day >= self._start]
+        if unknown:
+            facts = self._lake.all_facts(dataset, unknown)
+            known.update((day, facts[day].content if day in facts else None) for day in unknown)
+        return _there(known, days)
+
     def forget(self, dataset: str) -> None:
         """Read a dataset's contents anew next time: it was written to."""
-        self._contents.pop(dataset, None)
-        self._chains.pop(dataset, None)
+        for found in (self._contents, self._single, self._chains):
+            found.pop(dataset, None)
 
     def inputs(self, node: Node, day: dt.date, config: Mapping[str, str]) -> dict[str, str]:
         """Fingerprints of everything that a day of a made dataset is computed from.
@@ -65,7 +77,7 @@ class Contents:
         first, last = read.window(day)
         if first == dt.date.min:
             return self._chained(read.dataset, last)
-        window = [(str(d), c) for d, c in self.of(read.dataset).items() if first <= d <= last]
+        window = [(str(d), c) for d, c in self.on(read.dataset, days_between(first, last)).items()]
         return hashlib.sha256(repr(window).encode()).hexdigest()[:32]
 
     def everything(self, dataset: str) -> str:
@@ -80,7 +92,7 @@ class Contents:
 
     def missing(self, node: Node, day: dt.date) -> list[str]:
         """Inputs whose partition of that same day isn't in the lake."""
-        return [read.dataset for read in node.inputs if day not in self.of(read.dataset)]
+        return [read.dataset for read in node.inputs if not self.on(read.dataset, [day])]
 
     def _chained(self, dataset: str, day: dt.date) -> str:
         # A prefix hash per day: whole histories are compared at the price of one day's.
@@ -96,6 +108,10 @@ class Contents:
             middle = (low + high) // 2
             low, high = (middle + 1, high) if chain[middle][0] <= day else (low, middle)
         return chain[low - 1][1] if low else MISSING
+
+
+def _there(contents: Mapping[dt.date, str | None], days: Sequence[dt.date]) -> dict[dt.date, str]:
+    return {day: content for day in days if (content := contents.get(day)) is not None}
 
 
 def stale_days(

@@ -148,6 +148,8 @@ def _find_layout(data: bytes, delimiter: str | None, hints: Sequence[str], file:
         )
         if best is None or score > best[0]:
             best = score, layout
+        if len(wanted) > 1 and score[:4] == (len(wanted), True, True, 1.0):
+            break  # every name that was looked for, and rows that fit them
     if best is None or not any(column_key(cell) for cell in best[1].header):
         raise SourceBroken("The file has no header line.", file=file, fix="export it again with its header.")
     return best[1]
@@ -191,7 +193,11 @@ def header_position(rows: Sequence[Sequence[str]], wanted: set[str]) -> int:
     most and made of words, so that neither a title above the header nor a row of numbers is taken for it.
     """
     near = rows[:_HEADER_WITHIN_ROWS]
-    counts = [matches(cells, wanted) for cells in near]
+    counts = []
+    for cells in near:
+        counts.append(matches(cells, wanted))
+        if wanted and counts[-1] == len(wanted):
+            break
     if counts and max(counts) > 0:
         return counts.index(max(counts))
     widths = [_filled_width(cells) for cells in rows]

@@ -1,7 +1,7 @@
 """The lake: one Parquet file per dataset and day, and what is known of how it came to be.
 
 Belongs here: paths, atomic writes, range-aware reads, the facts of a partition. Does not belong here: which days
-are stale (``pipeline.restatement``) or what rows mean.
+are stale (``pipeline.staleness``) or what rows mean.
 
 A file's bytes depend on its rows only, so "the same inputs give the same bytes" can be checked with a hash. What
 the rows were computed *from* stands beside it, in ``_facts/<day>.json``: written after the data, so that a process
@@ -10,6 +10,7 @@ killed between the two leaves facts that don't match the file, and the day count
 
 import contextlib
 import datetime as dt
+import functools
 import hashlib
 import io
 import json
@@ -32,6 +33,13 @@ from funnel_assets.errors import MissingPartitions
 FEW_DAYS = 10
 
 _DAY_DIRECTORY = re.compile(r"date=(\d{4}-\d{2}-\d{2})$")
+
+
+@functools.lru_cache(maxsize=100_000)
+def _day_of(entry: str) -> dt.date | None:
+    """Day of a partition's folder; a run lists the same ones again and again."""
+    name = _DAY_DIRECTORY.search(entry.rstrip("/"))
+    return dt.date.fromisoformat(name.group(1)) if name else None
 
 
 @dataclass(frozen=True)
@@ -171,8 +179,10 @@ class Lake:
 
     def all_facts(self, dataset: str, days: Iterable[dt.date] | None = None) -> dict[dt.date, PartitionFacts]:
         """Facts of every written day of a dataset (or of the days asked for), in order of day."""
-        wanted = self.days(dataset) if days is None else sorted(set(days) & set(self.days(dataset)))
-        found = {day: self.facts(dataset, day) for day in wanted}
+        wanted = set(self.days(dataset) if days is None else days)
+        if len(wanted) > FEW_DAYS and days is not None:
+            wanted &= set(self.days(dataset))
+        found = {day: self.facts(dataset, day) for day in sorted(wanted)}
         return {day: facts for day, facts in found.items() if facts is not None}
 
     def days(self, dataset: str) -> list[dt.date]:
@@ -184,8 +194,7 @@ class Lake:
             entries = self.filesystem.ls(folder, detail=False)
         else:
             entries = []
-        names = (_DAY_DIRECTORY.search(entry.rstrip("/")) for entry in entries)
-        return sorted(dt.date.fromisoformat(name.group(1)) for name in names if name)
+        return sorted(day for day in map(_day_of, entries) if day is not None)
 
     def files(self, dataset: str, days: Iterable[dt.date]) -> list[str]:
         """Paths of those of the days that exist."""

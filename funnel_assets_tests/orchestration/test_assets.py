@@ -19,6 +19,7 @@ from funnel_assets.pipeline import outcome as outcome_module
 from funnel_assets.pipeline import pipeline as pipeline_module
 from funnel_assets.pipeline.graph import NODES
 from funnel_assets.pipeline.pipeline import Pipeline
+from funnel_assets.simulate.serve import PATHS
 from funnel_assets_tests.orchestration import harness
 from funnel_assets_tests.world import Place, place
 
@@ -204,6 +205,28 @@ def test_every_day_shows_rows_preview_and_sources(bad_day: BadDay, whole: Whole)
         if NODES[name].is_source and name != "zoom_attendance":
             assert event.metadata["rows in"].value == facts.rows + event.metadata["quarantined"].value
             assert "sources" in event.metadata
+
+
+def test_a_run_asks_each_source_once_though_it_fetches_ahead(
+    here: Place, opened: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    begun: list[str] = []
+    start = opened.ingest._ahead.start
+
+    def watched(run: Any, found: Any) -> None:
+        begun.extend(f"{source.dataset}/{source.name}" for source in found)
+        start(run, found)
+
+    here.server.forget_requests()
+    day = opened.all_days()[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(opened.ingest._ahead, "start", watched)
+        harness.run_well(instance, opened, day, day)
+
+    assert set(begun) == {f"{source.dataset}/{source.name}" for source in opened.sources().sources} - {
+        f"zoom_attendance/{source.name}" for source in opened.sources().of("zoom_attendance")
+    }
+    assert here.server.requests() == dict.fromkeys(PATHS, 1)
 
 
 def test_restatement_records_only_days_that_changed(here: Place, whole: Whole) -> None:

@@ -18,7 +18,8 @@ from funnel_assets.sources.http.failure import FIX_EXPORT, FIX_LINK, Failed, Fai
 from funnel_assets.sources.http.request import HttpPolicy
 from funnel_assets.sources.http.sink import Sink
 
-_CHUNK_BYTES = 1 << 16
+_CHUNK_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class _Unpacker:
                 self._engine = self._new()
             self._fed = True
             try:
-                piece = self._engine.decompress(raw, min(limit, 1 << 20))
+                piece = self._engine.decompress(raw, min(limit, _PIECE_BYTES))
             except zlib.error:
                 broken = True
                 continue
