@@ -439,12 +439,16 @@ def _found_out(
     picked, frame, numbers = reading.rows(some)
     facts = task.parser.row_facts(frame, task.context)
     batch = _as_batch(frame, facts)
-    counted = number_columns(task.source, reading.match)
+    borders = np.searchsorted(numbers, [*(number for number, _ in some), some[-1][0] + 1])
+    counted = {
+        name: count_numbers(picked.table.column(name), borders)
+        for name in number_columns(task.source, reading.match)
+    }
     is_bad = np.flatnonzero(facts.findings.found)
     raw_of = dict(zip(is_bad, raw_json(frame.iloc[is_bad]), strict=True))
     lines = frame["line"].to_numpy()
-    for number, raw in some:
-        first, last = (int(at) for at in np.searchsorted(numbers, [number, number + 1]))
+    for at_piece, (number, raw) in enumerate(some):
+        first, last = (int(at) for at in borders[at_piece : at_piece + 2])
         table = replace(picked, table=picked.table.slice(first, last - first))
         undated = [
             {
@@ -467,7 +471,7 @@ def _found_out(
             columns=raw.columns,
             rows_in=raw.rows_in,
             left_out=raw.table.num_rows - table.table.num_rows,
-            numbers={name: count_numbers(table.table.column(name)) for name in counted},
+            numbers={name: counts[at_piece] for name, counts in counted.items()},
             currencies=tuple(currencies(task.source, table)),
             bad=[*undated, *ragged],
         )

@@ -362,14 +362,25 @@ class Drift:
 def profile(table: RawTable, columns: Collection[str] | None = None) -> Profile:
     """Describe a table's columns; only `columns` are looked into where given (the others count as empty)."""
     looked_into = [name for name in table.columns if columns is None or name in columns]
-    counts = {name: count_numbers(table.table.column(name)) for name in looked_into}
+    every = (0, table.table.num_rows)
+    counts = {name: count_numbers(table.table.column(name), every)[0] for name in looked_into}
     return profile_of(table.columns, counts, table.table.num_rows)
 
 
-def count_numbers(values: pa.ChunkedArray) -> tuple[int, int]:
-    """Return how many cells of a column have a value, and how many of those are no number."""
-    filled = len(values) - values.null_count
-    return filled, filled and pc.sum(_not_number(values)).as_py()
+def count_numbers(values: pa.ChunkedArray, borders: Sequence[int] | np.ndarray) -> list[tuple[int, int]]:
+    """Return for each stretch of a column how many cells have a value, and how many of those are no number.
+
+    Args:
+        values: The column.
+        borders: Where the stretches begin, and the end of the last.
+    """
+    filled = _count_between(values.is_valid(), borders)
+    return list(zip(filled, _count_between(_not_number(values), borders), strict=True))
+
+
+def _count_between(marks: pa.ChunkedArray, borders: Sequence[int] | np.ndarray) -> list[int]:
+    sums = np.concatenate([[0], np.cumsum(np.asarray(marks.fill_null(False)), dtype=np.int64)])
+    return np.diff(sums[np.asarray(borders)]).tolist()
 
 
 def profile_of(names: Sequence[str], counts: Mapping[str, tuple[int, int]], rows: int) -> Profile:
