@@ -106,7 +106,7 @@ def _engagement_summary(frames: Frames) -> Any:
 def _scored_contacts(frames: Frames) -> Any:
     overrides = overrides_of(frames.tables)
     if frames.people is None and (frames.last - frames.first).days < FEW_DAYS:
-        frames = replace(frames, people=_in_reach(frames, overrides))
+        frames = replace(frames, people=_may_change(frames, overrides))
     sales = nw.from_native(frames.read("sales_enriched", "scored_contacts", ["person_id", "date", "is_paid"]))
     return scored_contacts(
         frames.read("engagement_summary", "scored_contacts", ENGAGED),
@@ -119,7 +119,7 @@ def _scored_contacts(frames: Frames) -> Any:
     )
 
 
-def _in_reach(frames: Frames, overrides: pa.Table) -> pa.Array:
+def _may_change(frames: Frames, overrides: pa.Table) -> pa.Array:
     """Return everybody whose state can change on the days to make: the rows of others needn't be read."""
     days = [
         day - dt.timedelta(lag)

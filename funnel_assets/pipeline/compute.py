@@ -19,7 +19,7 @@ from funnel_assets.arrow import on_days
 from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
-from funnel_assets.domain.identity import KEYS, Links
+from funnel_assets.domain.identity import Links
 from funnel_assets.domain.link_rows import link_rows
 from funnel_assets.errors import FunnelError, MissingPartitions
 from funnel_assets.pipeline.graph import NODES, Input, Node, Window, cut, days_between, history
@@ -28,7 +28,7 @@ from funnel_assets.pipeline.people import NOBODY
 from funnel_assets.pipeline.people_index import key_columns
 from funnel_assets.pipeline.restating import restate_people
 from funnel_assets.pipeline.staleness import Contents
-from funnel_assets.pipeline.who import FEW_DAYS, KnownPeople, digest
+from funnel_assets.pipeline.who import FEW_DAYS, KnownPeople, people_digest
 from funnel_assets.storage.engine import Engine
 from funnel_assets.storage.lake import Lake
 
@@ -95,7 +95,7 @@ class Frames:
             return self.scan(dataset, days, names)
         records = self._records(dataset, self.people, names)
         if records is None:
-            return self._of_people(self.scan(dataset, days, names), names)
+            return self._of_people(dataset, days, names)
         return self.engine.frame(records.filter(on_days(records, days)).select(names))
 
     def _records(self, dataset: str, people: pa.Array, names: Sequence[str]) -> pa.Table | None:
@@ -106,7 +106,7 @@ class Frames:
         columns = list(dict.fromkeys(["date", *key_columns(dataset), *names]))
 
         def read(days: Sequence[dt.date]) -> pa.Table:
-            theirs = self._of_people(self.scan(dataset, days, columns), columns)
+            theirs = self._of_people(dataset, days, columns)
             schema = pa.schema([fields.field(name) for name in columns])
             return self.engine.collect(theirs).select(columns).cast(schema)
 
@@ -116,14 +116,13 @@ class Frames:
         """Frame over days of the lake; a preview puts its own rows in their place."""
         return self.engine.scan(self.lake, dataset, days, columns)
 
-    def _of_people(self, frame: Any, names: Sequence[str]) -> Any:
-        keys = [name for name in ("person_id", *KEYS) if name in names]
+    def _of_people(self, dataset: str, days: Sequence[dt.date], names: Sequence[str]) -> Any:
+        keys = key_columns(dataset)
         if not keys:
-            return frame
-        # A record belongs to its phone, else to its e-mail, else to its id: the order of domain.identity.
+            return self.scan(dataset, days, names)
         theirs = self.engine.frame(pa.table({"_who": self.people}))
         return (
-            nw.from_native(frame)
+            nw.from_native(self.scan(dataset, days, list(dict.fromkeys([*keys, *names]))))
             .with_columns(nw.coalesce(*keys, nw.lit(NOBODY)).alias("_who"))
             .join(nw.from_native(theirs), on="_who", how="semi")
             .select(*names)
@@ -137,7 +136,7 @@ class Frames:
         if self.known is None or self.contents is None:
             return work_out(until)
         of = tuple(self.contents.fingerprint(Input(name, history), until.last) for name in datasets)
-        key = (*of, self.tables.fingerprint("identity_links"), None if who is None else digest(who))
+        key = (*of, self.tables.fingerprint("identity_links"), None if who is None else people_digest(who))
         return self.known.get(key, self.engine, lambda: work_out(until))
 
     def config(self, name: str) -> Any:

@@ -28,7 +28,7 @@ from funnel_assets.pipeline.graph import NODES, SOURCES, cut
 from funnel_assets.pipeline.indexing import DumpRows, SourceIndex, Task, index_dump
 from funnel_assets.pipeline.landed import land, source_context
 from funnel_assets.pipeline.outcome import Outcome, write_days
-from funnel_assets.pipeline.overlap import Keys, Taken, digest, taken, together, without_taken
+from funnel_assets.pipeline.overlap import Keys, Taken, taken, taken_digest, together, without_taken
 from funnel_assets.pipeline.row_store import RowStore
 from funnel_assets.storage.lake import Lake, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
@@ -412,7 +412,7 @@ def _inputs(dumps: Sequence[_Dumps], overlap: Sequence[Taken], day: dt.date) -> 
         index = dump.of(day).index
         found[f"source.{dump.source.name}"] = f"{index.rules}.{index.digest(day)}"
         if day in held:
-            found[f"taken.{dump.source.name}"] = digest(held[day])
+            found[f"taken.{dump.source.name}"] = taken_digest(held[day])
     return found
 
 

@@ -100,7 +100,7 @@ def _taken(keys: Keys, earlier: Keys) -> Taken:
     return {day: frozenset(some) for day, some in found.items()}
 
 
-def digest(keys: frozenset[Key]) -> str:
+def taken_digest(keys: frozenset[Key]) -> str:
     """Return a fingerprint of some keys."""
     return hashlib.sha256(repr(sorted(keys)).encode()).hexdigest()[:32]
 

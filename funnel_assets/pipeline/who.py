@@ -83,7 +83,7 @@ class KnownPeople:
         """
         if len(people) > _MOST_RECORDS_OF:
             return None
-        of = (dataset, contents.everything(dataset), digest(people))
+        of = (dataset, contents.everything(dataset), people_digest(people))
         known = self._records.get(of)
         if known is None or not set(columns) <= set(known.column_names):
             known = read(sorted(self._index.days_of(lake, contents, dataset, people)))
@@ -119,7 +119,7 @@ class KnownPeople:
         return self._people
 
 
-def digest(keys: pa.Array) -> str:
+def people_digest(keys: pa.Array) -> str:
     """Return a fingerprint of some keys of people, in their order."""
     return hashlib.sha256("\n".join(keys.to_pylist()).encode()).hexdigest()
 
