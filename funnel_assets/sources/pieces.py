@@ -116,9 +116,16 @@ class Dump:
             if piece is None:
                 piece, rows = self._next(start, before)
             yield piece, rows
+            self._let_go(start, piece.end)
             if piece.is_last:
                 return
             start, last = piece.end, piece.key
+
+    def _let_go(self, start: int, end: int) -> None:
+        """Tell the system that these bytes needn't stay in our memory; it reads them again where they are asked for."""
+        if hasattr(self.data, "madvise"):
+            first = start - start % mmap.PAGESIZE
+            self.data.madvise(mmap.MADV_DONTNEED, first, end - first)
 
     def _again(self, start: int, key: str, size: Size) -> Piece | None:
         """The piece of the dump before, if it stands here."""
