@@ -24,7 +24,7 @@ from pathlib import Path
 
 from funnel_assets.bench.measure import BenchmarkCrashed, Spent, clean_environ, run
 from funnel_assets.config.settings import START_DATE_FILE
-from funnel_assets.storage.postgres import stop_server
+from funnel_assets.storage.postgres import ensure_server, stop_server
 
 LAST_DAY = dt.date(2026, 3, 31)
 TOKEN = "a-token-for-benchmarks"  # noqa: S105 - guards invented data only
@@ -152,6 +152,14 @@ class Home:
     def funnel(self, *arguments: str) -> Spent:
         """Run the ``funnel`` command here and measure it."""
         return run(["funnel_assets.cli", *arguments], self.environ(), self.path.with_suffix(".log"))
+
+    def vacuum(self) -> None:
+        """Do now what the server would do by itself in the minutes after a load, beside whatever is measured then."""
+        import psycopg2
+
+        with contextlib.closing(psycopg2.connect(ensure_server(self.path).libpq_url())) as connection:
+            connection.autocommit = True
+            connection.cursor().execute("VACUUM (ANALYZE)")
 
     def python(self, module: str, *arguments: str, **added: str) -> Spent:
         """Run one of our modules here and measure it."""

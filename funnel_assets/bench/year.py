@@ -100,6 +100,8 @@ def _measure(young: Home, home: Home, size: Size) -> Measured:
     sql = _sql(home, _day(world, made))
     backfill = _backfill(home, size.days)
     _backfill(young, size.early)
+    for one in (young, home):
+        one.vacuum()
     early, late = _daily_runs(young, home, size)
     _compare(home, _day(world, made))
     home.funnel("restate")
