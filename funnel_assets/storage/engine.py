@@ -18,7 +18,7 @@ from funnel_assets.errors import ConfigError
 from funnel_assets.storage.lake import Lake
 
 # Bounds what one run may take on a small machine; larger work spills to disk.
-MEMORY_LIMIT = "1GB"
+MEMORY_LIMIT = "900MB"
 ROWS_AT_ONCE = 50_000
 
 
