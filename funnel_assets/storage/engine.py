@@ -63,7 +63,8 @@ class PandasEngine:
         return self.frame(lake.read(dataset, days, columns=columns, require=False))
 
     def frame(self, table: pa.Table) -> pd.DataFrame:
-        return table.to_pandas(types_mapper=pd.ArrowDtype)
+        # A column of no chunks (what filtering leaves of nothing) loses its type in narwhals' date arithmetic.
+        return (table if table.num_rows else table.schema.empty_table()).to_pandas(types_mapper=pd.ArrowDtype)
 
     def materialize(self, frame: pd.DataFrame) -> pd.DataFrame:
         return frame

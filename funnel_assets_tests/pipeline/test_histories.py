@@ -21,7 +21,7 @@ from typing import Any
 import psycopg2
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from funnel_assets.config.settings import load_settings
@@ -234,6 +234,7 @@ def happen(
     derandomize="FUNNEL_HISTORIES" not in os.environ,
     database=None,
 )
+@example(nights=[[("nobody", "crm_sales", 0, 0, 0)], [("edit", "leads", 0, 0, 0)]])
 @given(nights=history)
 def test_restating_equals_a_rebuild(stage: Stage, nights: list[list[tuple[str, str, int, int, int]]]) -> None:
     rows = {name: [dict(row) for row in found] for name, found in stage.rows.items()}
