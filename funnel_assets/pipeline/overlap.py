@@ -20,7 +20,7 @@ import pyarrow as pa
 from funnel_assets.contracts.base import CONTRACTS
 from funnel_assets.domain.keys import key_words
 from funnel_assets.domain.text import as_arrow
-from funnel_assets.storage.files import replacing
+from funnel_assets.storage.arrow_files import replacing_arrow
 
 _EPOCH = dt.date(1970, 1, 1)
 
@@ -61,11 +61,7 @@ class Keys:
     def save(self, path: Path) -> None:
         """Write to a file, whole."""
         table = pa.table({"day": self.days, "high": self.words[:, 0].copy(), "low": self.words[:, 1].copy()})
-        with (
-            replacing(path) as part,
-            pa.OSFile(str(part), "wb") as sink,
-            pa.ipc.new_file(sink, table.schema) as writer,
-        ):
+        with replacing_arrow(path, table.schema) as writer:
             writer.write_table(table)
 
     def on(self, wanted: Callable[[dt.date], bool]) -> "Keys":

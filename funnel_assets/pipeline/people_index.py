@@ -22,7 +22,7 @@ from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.identity import KEYS
 from funnel_assets.domain.keys import key_numbers
 from funnel_assets.pipeline.staleness import Contents
-from funnel_assets.storage.files import replacing
+from funnel_assets.storage.arrow_files import replacing_arrow
 from funnel_assets.storage.lake import Lake
 
 LINKED = ("raw_leads", "zoom_attendance", "engagement_events", "crm_sales")
@@ -107,11 +107,7 @@ class PeopleIndex:
         if self._folder is None:
             return rows
         schema = _SCHEMA.with_metadata({_DAYS: json.dumps(told).encode()})
-        with (
-            replacing(self._folder / dataset / f"{month}.arrow") as part,
-            pa.OSFile(str(part), "wb") as sink,
-            pa.ipc.new_file(sink, schema) as writer,
-        ):
+        with replacing_arrow(self._folder / dataset / f"{month}.arrow", schema) as writer:
             writer.write_table(rows.combine_chunks())
         return rows
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from funnel_assets.storage.files import replacing
+from funnel_assets.storage.arrow_files import replacing_arrow
 
 _PIECES, _HOW, _COLUMNS = b"pieces", b"how", b"columns"
 
@@ -98,11 +98,7 @@ class RowStore:
             {_PIECES: told.encode(), _HOW: how.encode(), _COLUMNS: columns.encode()}
         )
         target = self._folder / f"{sha256}.arrow"
-        with (
-            replacing(target) as part,
-            pa.OSFile(str(part), "wb") as sink,
-            pa.ipc.new_file(sink, schema) as writer,
-        ):
+        with replacing_arrow(target, schema) as writer:
             for _, batch in pieces:
                 writer.write_batch(batch.replace_schema_metadata(schema.metadata))
         for other in self._files():

@@ -295,13 +295,13 @@ class _Handler(BaseHTTPRequestHandler):
                 401, b"token missing or wrong\n", "text/plain", {"WWW-Authenticate": "Bearer"}
             )
         takes_gzip = "gzip" in (self.headers.get("Accept-Encoding") or "")
-        is_changed = fault is not None and fault.body_override is not None
-        packed = self.server_state._shelf.packed(path) if takes_gzip and not is_changed else None
+        override = fault.body_override if fault is not None else None
+        packed = self.server_state._shelf.packed(path) if takes_gzip and override is None else None
         body = self._body(path) if packed is None else packed
         if body is None:
             return self._answer(404, b"nothing here\n", "text/plain")
-        if fault is not None and fault.body_override is not None:
-            body = fault.body_override.encode()
+        if override is not None:
+            body = override.encode()
         self._send(path, body, fault, takes_gzip, is_packed=packed is not None)
 
     def do_HEAD(self) -> None:
