@@ -54,7 +54,6 @@ def test_schedule_materializes_yesterday_in_both_parts(ui: Ui, here: Place) -> N
 def test_failed_day_is_backfilled_and_turns_green(ui: Ui, here: Place) -> None:
     day = yesterday() - dt.timedelta(days=2)
     ui.wait("Quiet", lambda: not ui.in_progress())
-    before = {name: states["MATERIALIZED"] for name, states in ui.all_partitions(ALL).items()}
     here.server.misbehave("/crm/sales.csv", status=500, times=100)
     ui.launch_backfill(ALL, [str(day)])
     ui.wait("The failure", lambda: str(day) in ui.partitions("crm_sales")["FAILED"])
@@ -72,13 +71,10 @@ def test_failed_day_is_backfilled_and_turns_green(ui: Ui, here: Place) -> None:
 
     here.server.behave()
     backfill = ui.launch_backfill(ALL, [str(day)])
-    ui.wait(
-        "The backfill", lambda: ui.backfill_status(backfill) == "COMPLETED_SUCCESS" and not ui.in_progress()
-    )
-    for name, states in ui.all_partitions(ALL).items():
-        assert str(day) in states["MATERIALIZED"], name
-        assert not states["FAILED"], name
-        assert states["MATERIALIZED"] - {str(day)} == before[name] - {str(day)}, name
+    ui.wait("The backfill", lambda: ui.backfill_status(backfill) == "COMPLETED_SUCCESS")
+    # Yesterday looks back on that day, so the sensor restates it at any moment: it shows as being made meanwhile.
+    green = {"MATERIALIZED": {str(day), str(yesterday())}, "FAILED": set(), "MATERIALIZING": set()}
+    ui.wait("Both days green", lambda: all(states == green for states in ui.all_partitions(ALL).values()))
 
 
 def test_dropped_zoom_report_makes_its_day_once(ui: Ui, here: Place) -> None:
