@@ -52,28 +52,6 @@ bought AS (
     WHERE is_paid AND {among person_id}
     GROUP BY person_id
 ),
--- An event is its phone's, else that of the phone last seen with its e-mail. Before that was known, the e-mail was a
--- person of its own.
-firm AS (
-    SELECT DISTINCT ON (person_id)
-        person_id, nullif(btrim(company), '') AS company, nullif(btrim(industry), '') AS industry
-    FROM (
-        SELECT phone_key AS person_id, company, industry, event_at, event_id
-        FROM funnel.engagement_events
-        WHERE {among phone_key}
-        UNION ALL
-        SELECT owner.phone_key, company, industry, event_at, event_id
-        FROM funnel._email_phone AS owner
-        JOIN funnel.engagement_events AS event USING (email_key)
-        WHERE event.phone_key IS NULL AND (company IS NOT NULL OR industry IS NOT NULL) AND {among owner.phone_key}
-        UNION ALL
-        SELECT email_key, company, industry, event_at, event_id
-        FROM funnel.engagement_events
-        WHERE phone_key IS NULL AND (company IS NOT NULL OR industry IS NOT NULL) AND {among email_key}
-    ) AS told
-    WHERE person_id IS NOT NULL AND (btrim(company) <> '' OR btrim(industry) <> '')
-    ORDER BY person_id, nullif(btrim(industry), '') IS NULL, event_at DESC, event_id
-),
 tier AS (
     SELECT
         lower(btrim(field)) AS field, lower(btrim(value)) AS value,
@@ -103,7 +81,7 @@ FULL JOIN touch USING (person_id)
 FULL JOIN bought USING (person_id)
 LEFT JOIN engagement USING (person_id)
 LEFT JOIN handover USING (person_id)
-LEFT JOIN firm USING (person_id)
+LEFT JOIN funnel._person_firm AS firm USING (person_id)
 LEFT JOIN tier AS by_industry ON by_industry.field = 'industry' AND by_industry.value = lower(firm.industry)
 LEFT JOIN tier AS by_company ON by_company.field = 'company' AND by_company.value = lower(firm.company)
 LEFT JOIN tier AS by_city ON by_city.field = 'city' AND by_city.value = lower(btrim(touch.city))

@@ -5,7 +5,7 @@ WITH step AS (
         date - lag(date) OVER (PARTITION BY person_id ORDER BY date) AS days_in_previous_stage
     FROM funnel.scored_contacts
     WHERE current_stage IS DISTINCT FROM previous_stage
-        AND {among person_id, SELECT person_id FROM funnel.scored_contacts WHERE date}
+        AND {among person_id, SELECT person_id FROM funnel.scored_contacts WHERE current_stage IS DISTINCT FROM previous_stage AND date}
 )
 SELECT
     previous_stage, current_stage, date, count(*) AS contacts,

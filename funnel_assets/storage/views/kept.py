@@ -88,6 +88,17 @@ HELPERS: tuple[Kept | Sum, ...] = (
         is_unique=True,
     ),
     Kept(
+        "_person_firm",
+        "person_id",
+        {
+            "engagement_events": "SELECT coalesce(phone_key, email_key) FROM {rows}"
+            " WHERE company IS NOT NULL OR industry IS NOT NULL",
+            "_email_phone": "SELECT phone_key FROM {rows}",
+        },
+        "Company and industry that events last told of each person; read crm_contacts instead.",
+        is_unique=True,
+    ),
+    Kept(
         "_contact_state",
         "person_id",
         {
@@ -96,9 +107,7 @@ HELPERS: tuple[Kept | Sum, ...] = (
             "engagement_summary": _PEOPLE,
             "assigned_leads": _PEOPLE,
             "sales_enriched": _PEOPLE,
-            "engagement_events": "SELECT coalesce(phone_key, email_key) FROM {rows}"
-            " WHERE company IS NOT NULL OR industry IS NOT NULL",
-            "_email_phone": "SELECT phone_key FROM {rows}",
+            "_person_firm": _PEOPLE,
             "icp_tiers": "SELECT person_id FROM funnel._contact_state",
         },
         "One row per person: contacts, leads and buyers, with firm, tier, state, origin, engagement and purchases; read"
