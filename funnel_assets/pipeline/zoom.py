@@ -176,15 +176,17 @@ class ZoomIngest:
         deadline = time.monotonic() + within_seconds
         for source in self._sources().of(DATASET):
             before = set(arrivals.unreadable)
-            self._take_source(source, arrivals, wait, deadline)
+            kept = self._take_source(source, arrivals, wait, deadline)
             not_taken = {name: why for name, why in arrivals.unreadable.items() if name not in before}
-            self._write_refusals(source, not_taken)
+            self._write_refusals(source, kept, not_taken)
         return arrivals
 
-    def _take_source(self, source: Source, arrivals: Arrivals, wait: bool, deadline: float) -> None:
-        known = {kept.sha256: kept.reason for kept in self._kept(source)}
-        growing = []
-        for path in _files(Path(source.location)):
+    def _take_source(self, source: Source, arrivals: Arrivals, wait: bool, deadline: float) -> list[KeptFile]:
+        """Keep what is new in an inbox; returns all that is kept then."""
+        known = {kept.sha256: kept for kept in self._kept(source)}
+        hashes = _Hashes(self._folder(source) / "hashes.json")
+        growing, files = [], _files(Path(source.location))
+        for path in files:
             if time.monotonic() > deadline:
                 arrivals.left += 1
                 continue
@@ -194,15 +196,17 @@ class ZoomIngest:
                 ):
                     growing.append(path)
                 else:
-                    self._take(source, path, known, arrivals)
+                    self._take(source, path, hashes, known, arrivals)
         if growing and wait:
             time.sleep(1.0)
         for path in growing:
             with _going_on(path, arrivals):
                 if wait and self._seen_before(source, path):
-                    self._take(source, path, known, arrivals)
+                    self._take(source, path, hashes, known, arrivals)
                 else:
                     arrivals.waiting.append(path.name)
+        hashes.keep(files)
+        return sorted(known.values(), key=_arrival)
 
     def replay(self, names: Sequence[str]) -> list[KeptFile]:
         """Read files again under the config as it is now, or take corrected ones in.
@@ -239,7 +243,7 @@ class ZoomIngest:
                         again = self._judge(source, data, one.file, one.sha256, snapshot.fetched_at)
                         self._save(source, again)
                         found.append(again)
-            self._write_refusals(source)
+            self._write_refusals(source, self._kept(source))
         return list({one.sha256: one for one in found}.values())
 
     def _take_corrected(
@@ -275,25 +279,28 @@ class ZoomIngest:
             write_whole(memory, json.dumps(seen).encode())
         return before == now
 
-    def _take(self, source: Source, path: Path, known: dict[str, str | None], arrivals: Arrivals) -> None:
+    def _take(
+        self, source: Source, path: Path, hashes: "_Hashes", known: dict[str, KeptFile], arrivals: Arrivals
+    ) -> None:
         too_large = _too_large(source, path)
         if too_large:
             arrivals.unreadable[path.name] = too_large
             return
+        before = known.get(hashes.of(path))
+        if before is not None:
+            arrivals.known += 1
+            arrivals.known_bad += before.reason is not None
+            return
         data = path.read_bytes()
         written_at = path.stat().st_mtime
         sha256 = hashlib.sha256(data).hexdigest()
-        if sha256 in known:
-            arrivals.known += 1
-            arrivals.known_bad += known[sha256] is not None
-            return
         now = dt.datetime.now(dt.UTC)
         kept = self._judge(source, data, path.name, sha256, now)
         if kept.reason == "truncated" and time.time() - written_at < COMPLETE_SECONDS:
             arrivals.waiting.append(path.name)
             return
         self._keep(source, kept, data, path, now)
-        known[sha256] = kept.reason
+        known[sha256] = kept
         if kept.reason is None:
             arrivals.taken.append(path.name)
             arrivals.becomes[path.name] = self._what_becomes_of(kept)
@@ -365,16 +372,16 @@ class ZoomIngest:
                 )
                 self._save(source, kept)
             found[snapshot.sha256] = kept
-        return sorted(found.values(), key=lambda kept: (kept.landed_at, kept.file))
+        return sorted(found.values(), key=_arrival)
 
     def _bytes(self, snapshot: Snapshot) -> bytes:
         return self._landing.path(snapshot).read_bytes()
 
-    def _write_refusals(self, source: Source, not_taken: Mapping[str, str] | None = None) -> None:
+    def _write_refusals(
+        self, source: Source, kept: Sequence[KeptFile], not_taken: Mapping[str, str] | None = None
+    ) -> None:
         """Put refused files into quarantine, and those that couldn't be taken for as long as they lie there."""
-        refused = [
-            (kept.file, None, kept.reason, kept.detail, None) for kept in self._kept(source) if kept.reason
-        ]
+        refused = [(one.file, None, one.reason, one.detail, None) for one in kept if one.reason]
         rows = pd.DataFrame(
             refused + [(name, None, "not_taken", why, None) for name, why in (not_taken or {}).items()],
             columns=["file", "line", "reason", "detail", "raw"],
@@ -585,6 +592,38 @@ class _JustRead:
 
 def _files_of(inputs: Mapping[str, str]) -> set[str]:
     return {name for name in inputs if name.startswith("file.")}
+
+
+def _arrival(kept: KeptFile) -> tuple[str, str]:
+    return kept.landed_at, kept.file
+
+
+class _Hashes:
+    """Hashes of an inbox's files, kept from look to look: one reads only what is new or has changed."""
+
+    def __init__(self, memory: Path) -> None:
+        self._memory = memory
+        self._known: dict[str, list[object]] = {}
+        with contextlib.suppress(FileNotFoundError, ValueError):  # a damaged one is made again
+            self._known = json.loads(memory.read_text())
+        self._before = dict(self._known)
+
+    def of(self, path: Path) -> str:
+        """SHA-256 of a file."""
+        stat = path.stat()
+        # A copy may bring along the time of another file; that of its inode is its own.
+        version = [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+        known = self._known.get(str(path))
+        if known is None or known[:-1] != version:
+            known = self._known[str(path)] = [*version, hashlib.sha256(path.read_bytes()).hexdigest()]
+        return str(known[-1])
+
+    def keep(self, files: Sequence[Path]) -> None:
+        """Remember what is known of these files for the next look, and nothing else."""
+        still = {str(path) for path in files}
+        kept = {name: known for name, known in self._known.items() if name in still}
+        if kept != self._before:
+            write_whole(self._memory, json.dumps(kept).encode())
 
 
 def _too_large(source: Source, path: Path) -> str | None:

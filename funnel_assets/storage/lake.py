@@ -71,6 +71,7 @@ class Lake:
         self.is_local = "file" in self.filesystem.protocol
         self._even: dict[str, str] = {}
         self._known: dict[str, tuple[tuple[int, int, int], PartitionFacts]] = {}
+        self._places: dict[tuple[str, dt.date], tuple[str, str]] = {}
 
     def path(self, dataset: str, day: dt.date) -> str:
         """Where a day's rows are, whether or not they exist yet."""
@@ -156,10 +157,14 @@ class Lake:
 
     def facts(self, dataset: str, day: dt.date) -> PartitionFacts | None:
         """Facts of a written day; None when there is none, or its write was interrupted."""
-        facts_path, path = self._facts_path(dataset, day), self.path(dataset, day)
+        # A run asks tens of thousands of times: paths are put together once, fsspec takes many times as long for a
+        # small local file, and one that hasn't been replaced since isn't read again.
+        places = self._places.get((dataset, day))
+        if places is None:
+            places = self._facts_path(dataset, day), self.path(dataset, day)
+            self._places[dataset, day] = places
+        facts_path, path = places
         try:
-            # A run asks tens of thousands of times: fsspec takes many times as long for a small local file, and one
-            # that hasn't been replaced since isn't read again.
             if self.is_local:
                 facts, written = self._local_facts(facts_path), os.stat(path).st_size  # noqa: PTH116
             else:

@@ -44,6 +44,26 @@ def test_file_is_taken_once(inbox: Inbox) -> None:
     assert make(opened).changed == set()
 
 
+def test_a_look_reads_what_is_new_or_changed_and_nothing_else(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox.drop("attendees.csv", report())
+    changed = inbox.drop("second.csv", report(NEXT))
+    inbox.pipeline().zoom.take_in()
+    times = changed.stat()
+    changed.write_bytes(report(NEXT, ("Asha", "Chen")))  # as long as before, and as old
+    os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
+    inbox.drop("third.csv", report(NEXT + dt.timedelta(days=1)))
+    read: list[str] = []
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or real(path))
+    assert inbox.pipeline().zoom.take_in().taken == ["second.csv", "third.csv"]
+    assert {"second.csv", "third.csv"} <= set(read)
+    assert "attendees.csv" not in read
+    (inbox.home / "staged" / DATASET / "zoom_inbox" / "hashes.json").write_text("{")
+    assert inbox.pipeline().zoom.take_in().known == 3
+
+
 def test_same_bytes_under_another_name_do_nothing(inbox: Inbox) -> None:
     inbox.drop("attendees.csv", report())
     opened = inbox.pipeline()
