@@ -373,9 +373,8 @@ def repeated_words(keys: np.ndarray | None, ranks: Sequence[np.ndarray]) -> Ints
     if keys is None:
         return _unchosen(len(ranks[-1]))
     # Hardly any key repeats: those that do are found by half of their hash, and only they are compared whole.
-    halves = np.sort(keys[:, 0])
-    several = np.unique(halves[1:][halves[1:] == halves[:-1]])
-    often = np.isin(keys[:, 0], several[several != 0])
+    halves = keys[:, 0]
+    often = pd.Series(halves).duplicated(keep=False).to_numpy() & (halves != 0)
     rows = np.flatnonzero(often)
     _, codes, counts = np.unique(keys[often], axis=0, return_inverse=True, return_counts=True)
     again = counts[codes] > 1 if len(codes) else np.zeros(0, bool)
