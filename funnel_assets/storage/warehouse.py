@@ -107,11 +107,11 @@ class Warehouse:
     """The published schema of one database.
 
     Args:
-        url: SQLAlchemy or libpq URL of the database. revive: Called before a lost connection is tried
-        again; for the embedded server, what starts it. schema: Schema of all tables and views.
-        analyst_role: Role that gets to read everything but personal columns. Made, without a login, when it
-        isn't
-            there and the user may make roles.
+        url: SQLAlchemy or libpq URL of the database.
+        revive: Called before a lost connection is tried again; for the embedded server, what starts it.
+        schema: Schema of all tables and views.
+        analyst_role: Role that gets to read everything but personal columns. Made, without a login, when it isn't there
+            and the user may make roles.
     """
 
     def __init__(
