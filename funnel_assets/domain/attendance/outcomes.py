@@ -4,7 +4,6 @@ import pandas as pd
 
 from funnel_assets.domain.attendance.base import DUPLICATE, QUARANTINED, SET_ASIDE, STAFF, Report
 from funnel_assets.domain.attendance.events import Events, Source
-from funnel_assets.domain.webinars import name_key
 
 _OUTCOME_COLUMNS = ["file", "line", "outcome", "reason", "detail", "raw", "date"]
 
@@ -68,49 +67,21 @@ def compare_totals(used: list[Source]) -> pd.DataFrame:
     rows = []
     for source in used:
         report = source.report
-        parsed = _parsed_totals(report)
-        for what, stated in report.totals.items():
-            if what not in parsed:
-                continue
-            read = stated if stated in parsed[what] else parsed[what][0]
+        for total in report.stated_totals:
             rows.append(
                 {
                     "file": report.file,
-                    "what": what,
-                    "stated": stated,
-                    "parsed": read,
-                    "difference": read - stated,
-                    "likely_reason": _likely_reason(what, stated, read, len(report.quarantined)),
+                    "what": total.what,
+                    "stated": total.stated,
+                    "parsed": total.read,
+                    "difference": total.difference,
+                    "likely_reason": _likely_reason(
+                        total.what, total.stated, total.read, len(report.quarantined)
+                    ),
                 }
             )
     columns = ["file", "what", "stated", "parsed", "difference", "likely_reason"]
     return pd.DataFrame(rows, columns=columns).sort_values(["file", "what"], ignore_index=True)
-
-
-def _parsed_totals(report: Report) -> dict[str, list[int]]:
-    """For each number, what it could count, likeliest first (Zoom never defined "Total Users" the same way twice)."""
-    people = report.people
-    who = people["email"].fillna(people["user_name"].map(name_key).astype("str"))
-    guests = ~people["section"].isin(STAFF)
-    came = guests & (people["attended"] == "Y")
-    staff = ~guests
-    status = people["approval"]
-    listed = guests & (status.isna() | (status == "approved"))
-    if report.has_registration:
-        listed &= people["registration_time"].notna() | (status == "approved")
-    viewers, stage = who[came].nunique(), who[staff].nunique()
-    counts = {
-        "registered": [who[listed].nunique(), who[guests & status.notna()].nunique(), int(listed.sum())],
-        "cancelled": [who[guests & (status == "cancelled")].nunique()],
-        "approved": [who[guests & (status == "approved")].nunique()],
-        "denied": [who[guests & (status == "denied")].nunique()],
-        "unique_viewers": [viewers, who[came & (people["section"] != "other")].nunique()],
-        "total_users": [viewers + stage, viewers, int(came.sum()), int(came.sum() + staff.sum())],
-        "participants": [who[people["attended"] == "Y"].nunique(), int((people["attended"] == "Y").sum())],
-    }
-    if report.kind == "registration":
-        return {name: counts[name] for name in ("registered", "cancelled", "approved", "denied")}
-    return counts
 
 
 def _likely_reason(what: str, stated: int, read: int, quarantined: int) -> str | None:

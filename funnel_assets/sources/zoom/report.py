@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from funnel_assets.sources.zoom.doubts import Doubt, StatedTotal, doubts, stated_totals
+
 Kind = Literal["registration", "attendee", "participants", "teams"]
 
 
@@ -88,6 +90,16 @@ class ZoomReport:
         the frame's price."""
         joins = self.table["join_time"].cast(pa.int64()).fill_null(np.iinfo(np.int64).min)
         return self.table["section"].to_numpy(), joins.to_numpy(), self.table["sitting"].to_numpy()
+
+    @cached_property
+    def stated_totals(self) -> tuple[StatedTotal, ...]:
+        """Numbers the report states about itself against what was read."""
+        return stated_totals(self)
+
+    @cached_property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Why the report should be held until a person has looked at it; empty for a good one."""
+        return doubts(self)
 
     @property
     def rows_in(self) -> int:

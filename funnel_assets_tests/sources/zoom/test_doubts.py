@@ -1,0 +1,90 @@
+"""A report compared with itself: what makes it doubtful, and what doesn't."""
+
+import pytest
+
+from funnel_assets.sources.zoom import ZoomReport, read_report
+from funnel_assets_tests.sources.zoom.files import ASHA, BINA, CARL, attendee_report, registration_report
+
+
+def read(text: str, file: str = "report.csv") -> ZoomReport:
+    return read_report(text.encode(), file=file, timezone="Asia/Kolkata")
+
+
+def codes(text: str) -> list[str]:
+    return [doubt.code for doubt in read(text).doubts]
+
+
+def visitor(number: int, *, email: str = "", phone: str = "", name: str = "") -> str:
+    name = name or f"Guest{chr(97 + number // 26)}{chr(97 + number % 26)} Rao"
+    email = email or f"guest{number}@example.com"
+    return (
+        f'Yes,{name},,,{email},{phone},"Mar 15, 2025 11:23:29",approved,'
+        f'"Mar 22, 2025 19:05:00","Mar 22, 2025 20:{number % 60:02d}:00",{55 + number % 60},Yes,India'
+    )
+
+
+def facts(registered: int, viewers: int, users: int) -> str:
+    return f'"Bonds",871 2345 6789,"Mar 22, 2025 7:00 PM",120,{registered},0,{viewers},{users}'
+
+
+def test_a_good_report_raises_no_doubt() -> None:
+    assert read(attendee_report()).doubts == ()
+    many = [visitor(number) for number in range(60)]
+    assert read(attendee_report(many, facts=facts(60, 60, 61))).doubts == ()
+
+
+def test_a_file_that_lists_a_few_of_the_many_it_speaks_of_is_doubtful() -> None:
+    [doubt] = read(attendee_report(facts=facts(1018, 2, 3))).doubts
+    assert (doubt.code, doubt.counts) == ("totals_differ", {"registered_stated": 1018, "registered_read": 2})
+    assert "registered: 1,018 stated, 2 read" in doubt.detail
+
+
+@pytest.mark.parametrize(("stated", "found"), [(60, []), (57, []), (63, []), (66, ["totals_differ"])])
+def test_totals_may_differ_by_a_twentieth(stated: int, found: list[str]) -> None:
+    rows = [visitor(number) for number in range(60)]
+    assert codes(attendee_report(rows, facts=facts(stated, 60, 61))) == found
+
+
+def test_a_report_that_lost_most_of_its_rows_is_doubtful() -> None:
+    broken = ASHA.replace(",55,", ",India,")
+    others = [broken.replace("asha", name) for name in ("azha", "isha")]
+    found = {one.code: one for one in read(attendee_report([CARL, broken, *others])).doubts}
+    assert found["most_rows_set_aside"].counts == {"rows": 4, "set_aside": 4}
+    assert "misaligned" in found["most_rows_set_aside"].detail
+
+
+def test_many_people_under_one_phone_or_address_are_doubtful_and_one_who_rejoins_is_not() -> None:
+    stated = facts(30, 30, 31)
+    shared = [visitor(number, phone="9812345678") for number in range(30)]
+    assert codes(attendee_report(shared, facts=stated)) == ["shared_key"]
+    one_address = [visitor(number, email="all@example.com") for number in range(30)]
+    assert "shared_key" in codes(attendee_report(one_address, facts=facts(1, 1, 2)))
+    rejoins = [visitor(number, email="asha@example.com", name="Asha Rao") for number in range(30)]
+    assert codes(attendee_report(rejoins, facts=facts(1, 1, 2))) == []
+    nobody = [visitor(number, phone="9999999999") for number in range(30)]
+    assert codes(attendee_report(nobody, facts=stated)) == []
+    family = [visitor(number, phone="9812345678" if number < 4 else "") for number in range(30)]
+    assert codes(attendee_report(family, facts=stated)) == []
+
+
+def test_a_list_of_hosts_alone_is_doubtful() -> None:
+    text = attendee_report([], facts=facts(0, 0, 1))
+    [doubt] = read(text).doubts
+    assert (doubt.code, doubt.counts["hosts_and_panelists"]) == ("no_person", 1)
+
+
+def test_a_registration_list_without_its_end_is_doubtful() -> None:
+    row = "Asha,Rao,asha@example.com,03/15/2025 11:23:29 AM,approved,Pune,9812300001,Ads"
+    assert (
+        codes(registration_report([row], facts='"Bonds",871 2345 6789,"03/22/2025 07:00:00 PM",90,1,0,1,0'))
+        == []
+    )
+    assert codes(
+        registration_report([row], facts='"Bonds",871 2345 6789,"03/22/2025 07:00:00 PM",90,9,0,9,0')
+    ) == ["totals_differ"]
+
+
+def test_doubts_name_nobody() -> None:
+    rows = [visitor(number, phone="9812345678") for number in range(30)] + [BINA]
+    for doubt in read(attendee_report(rows, facts=facts(500, 1, 1))).doubts:
+        assert not any(secret in doubt.detail for secret in ("@", "98123", "Rao"))
