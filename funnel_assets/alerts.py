@@ -15,7 +15,7 @@ import requests
 
 from funnel_assets.config.settings import Settings
 from funnel_assets.masking import mask_text, redact_url
-from funnel_assets.storage.files import write_whole
+from funnel_assets.storage.files import recall, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +50,8 @@ class Alerts:
         """
         if not self._settings.alert_webhook:
             return False
-        told = json.loads(self._memory.read_text()) if self._memory.exists() else {}
         now = self._settings.clock()
-        told = {key: at for key, at in told.items() if now - dt.datetime.fromisoformat(at) < QUIET}
+        told = recall(self._memory, lambda content: _lately(content, now)) or {}
         key = hashlib.sha256(cause.encode()).hexdigest()[:24]
         if key in told:
             return False
@@ -66,6 +65,15 @@ class Alerts:
             return False
         write_whole(self._memory, json.dumps({**told, key: now.isoformat()}).encode())
         return True
+
+
+def _lately(content: dict[str, str], now: dt.datetime) -> dict[str, str]:
+    """Return what was told lately; nothing when the clock went back behind it, or it would be quiet for ever."""
+    return {
+        key: at
+        for key, at in content.items()
+        if dt.timedelta(0) <= now - dt.datetime.fromisoformat(at) < QUIET
+    }
 
 
 def _post(url: str, body: dict[str, str]) -> None:

@@ -94,6 +94,18 @@ class MissingPartitions(FunnelError):
     """Days that a computation needs aren't in the lake."""
 
 
+class LandingLacks(FunnelError):
+    """The landing doesn't hold what a day was made from; the day is left as it is, rather than made with less."""
+
+
+class DamagedFile(FunnelError):
+    """A file of ours can't be read, and nothing else tells what was in it."""
+
+
+class DiskRefused(FunnelError):
+    """The operating system refuses to write: full, read-only, over quota, out of file handles."""
+
+
 class ContractViolation(FunnelError):
     """Rows that break a dataset's contract; nothing was written."""
 

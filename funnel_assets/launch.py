@@ -9,7 +9,6 @@ import datetime as dt
 import functools
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from funnel_assets.config.tables import write_defaults
 from funnel_assets.errors import FunnelError
 from funnel_assets.jobs import DAILY_JOB
 from funnel_assets.pipeline.pipeline import Pipeline
+from funnel_assets.storage.files import write_whole
 from funnel_assets.storage.postgres import PostgresServer, ensure_server
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -49,7 +49,7 @@ def prepare(settings: Settings) -> PostgresServer:
     server = ensure_server(settings.home, url=settings.postgres_url)
     dagster_home = settings.home / "dagster"
     dagster_home.mkdir(exist_ok=True)
-    shutil.copyfile(PROJECT / "dagster.yaml", dagster_home / "dagster.yaml")
+    write_whole(dagster_home / "dagster.yaml", (PROJECT / "dagster.yaml").read_bytes())
     os.environ.update(child_environment(settings, server))
     return server
 
@@ -222,5 +222,4 @@ def keep_start_date(settings: Settings) -> None:
     """Write the start date down once, so that the days a dataset can have don't move with the calendar."""
     path = settings.home / START_DATE_FILE
     if not path.exists():
-        settings.home.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{settings.start_date.isoformat()}\n")
+        write_whole(path, f"{settings.start_date.isoformat()}\n".encode())

@@ -12,7 +12,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -50,7 +50,7 @@ from funnel_assets.sources.columns import ColumnMatch, count_numbers, profile_of
 from funnel_assets.sources.fields import left_out_note
 from funnel_assets.sources.pieces import Dump, NotInPieces, Piece, Size, open_dump
 from funnel_assets.sources.tabular import LINE, RawTable
-from funnel_assets.storage.files import write_whole
+from funnel_assets.storage.files import recall, write_whole
 from funnel_assets.storage.lake import fingerprint
 from funnel_assets.storage.landing import Snapshot
 
@@ -113,15 +113,20 @@ class SourceIndex:
 
     @classmethod
     def load(cls, path: Path) -> "SourceIndex | None":
-        """Read from a file; None when there is none."""
-        if not path.exists():
-            return None
-        content = json.loads(path.read_text())
-        content["days"] = {
-            dt.date.fromisoformat(day): SourceDay(digest, rows)
+        """Read from a file; None when there is none, or a damaged one."""
+        return recall(path, cls._read)
+
+    @classmethod
+    def _read(cls, content: dict[str, Any]) -> "SourceIndex":
+        days = {
+            dt.date.fromisoformat(day): SourceDay(str(digest), int(rows))
             for day, (digest, rows) in content["days"].items()
         }
-        return cls(**content)
+        found = cls(**{**content, "days": days})
+        counts = (found.rows_in, found.duplicates, found.quarantined)
+        if not all(isinstance(count, int) for count in counts) or not isinstance(found.rules, str):
+            raise TypeError("not an index")
+        return found
 
 
 class DumpRows(Protocol):

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 from funnel_assets.arrow import pc
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.keys import row_hashes
+from funnel_assets.storage.files import replacing
 from funnel_assets.storage.lake import Lake, with_all_columns
 
 CHANGE, REMOVED, ADDED = "_change", "removed", "added"
@@ -73,6 +75,10 @@ class Journal:
         )
         at = dt.datetime.now(dt.UTC).strftime(_STAMP)
         folder = f"{self._lake.root}/{dataset}/_changes"
+        if self._lake.is_local:
+            with replacing(Path(f"{folder}/{at}.parquet")) as part:
+                pq.write_table(table, part, compression="zstd")
+            return
         self._lake.filesystem.makedirs(folder, exist_ok=True)
         temporary = f"{folder}/{uuid.uuid4().hex}.tmp"
         with self._lake.filesystem.open(temporary, "wb") as file:

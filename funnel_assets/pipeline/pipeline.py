@@ -244,7 +244,7 @@ class Pipeline:
         """
         memory = self.settings.home / "tidied"
         today = str(self.settings.today())
-        if memory.exists() and memory.read_text() == today:
+        if memory.exists() and memory.read_bytes() == today.encode():
             return 0
         removed = self.ingest.prune(self.all_days())
         removed += Journal(self.lake).prune(dt.datetime.now(dt.UTC) - dt.timedelta(days=KEEP_DAYS))
@@ -263,13 +263,14 @@ class Pipeline:
 
     def owed_days(self) -> list[dt.date]:
         """Days that were missed since the software was first started, newest first."""
-        made = [day for name in NODES for day in self.lake.days(name)[-1:]]
+        made = sorted(day for name in NODES for day in self.lake.days(name))
         missing = set(self.missing_days())
         return owed_days(
             self.settings.home / "owed_days.json",
             self.settings.yesterday(),
             max(made, default=None),
             lambda day: day not in missing,
+            oldest_made=min(made, default=None),
         )
 
     # --- what people look at -------------------------------------------------------------------------------

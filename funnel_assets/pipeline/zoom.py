@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -35,7 +36,7 @@ from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.sources.zoom.errors import ReportRefused
 from funnel_assets.sources.zoom.reader import read_report
 from funnel_assets.sources.zoom.report import ZoomReport
-from funnel_assets.storage.files import write_whole
+from funnel_assets.storage.files import recall, write_whole
 from funnel_assets.storage.lake import Lake, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
@@ -88,6 +89,21 @@ class KeptFile:
     reason: str | None
     detail: str | None
     rules: str
+
+    @classmethod
+    def read(cls, content: dict[str, Any]) -> "KeptFile":
+        """Return what `asdict` wrote.
+
+        Raises:
+            TypeError, ValueError: It is of another shape.
+        """
+        kept = cls(**content)
+        texts = (kept.sha256, kept.file, kept.landed_at, kept.rules, *kept.days)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(kept.days, list):
+            raise TypeError("not what was kept of a file")
+        for day in kept.days:
+            dt.date.fromisoformat(day)
+        return kept
 
     def concerns(self, day: dt.date) -> bool:
         """Whether the file speaks of a day."""
@@ -270,7 +286,7 @@ class ZoomIngest:
     def _seen_before(self, source: Source, path: Path) -> bool:
         """Whether the last look found the file at this very size; remembers what it finds now."""
         memory = self._folder(source) / "seen.json"
-        seen = json.loads(memory.read_text()) if memory.exists() else {}
+        seen = recall(memory, dict) or {}
         stat = path.stat()
         now = [stat.st_size, stat.st_mtime]
         before = seen.get(str(path))
@@ -365,7 +381,7 @@ class ZoomIngest:
             if snapshot.sha256 in found:
                 continue
             path = self._folder(source) / "files" / f"{snapshot.sha256}.json"
-            kept = KeptFile(**json.loads(path.read_text())) if path.exists() else None
+            kept = recall(path, KeptFile.read)
             if kept is None or kept.rules != rules:
                 kept = self._judge(
                     source, self._bytes(snapshot), snapshot.origin, snapshot.sha256, snapshot.fetched_at
@@ -603,9 +619,7 @@ class _Hashes:
 
     def __init__(self, memory: Path) -> None:
         self._memory = memory
-        self._known: dict[str, list[object]] = {}
-        with contextlib.suppress(FileNotFoundError, ValueError):  # a damaged one is made again
-            self._known = json.loads(memory.read_text())
+        self._known: dict[str, list[object]] = recall(memory, _lists) or {}
         self._before = dict(self._known)
 
     def of(self, path: Path) -> str:
@@ -624,6 +638,12 @@ class _Hashes:
         kept = {name: known for name, known in self._known.items() if name in still}
         if kept != self._before:
             write_whole(self._memory, json.dumps(kept).encode())
+
+
+def _lists(content: dict[str, list[object]]) -> dict[str, list[object]]:
+    if not all(isinstance(known, list) and len(known) == 5 for known in content.values()):
+        raise TypeError("not what was kept of an inbox")
+    return content
 
 
 def _too_large(source: Source, path: Path) -> str | None:

@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.errors import MissingPartitions
+from funnel_assets.storage.files import write_whole
 
 # Up to so many days are looked for one by one; for more, listing the folder costs less.
 FEW_DAYS = 10
@@ -131,13 +132,10 @@ class Lake:
         return told
 
     def _replace(self, path: str, data: bytes) -> None:
-        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
         if self.is_local:
-            # As above: restating a year confirms thousands of days.
-            os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
-            Path(temporary).write_bytes(data)
-            Path(temporary).replace(path)
+            write_whole(Path(path), data)
             return
+        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
         self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
         with self.filesystem.open(temporary, "wb") as file:
             file.write(data)

@@ -30,6 +30,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from funnel_assets.errors import FunnelError, SourceBroken
+from funnel_assets.storage.files import make_folder, refusal, settle
 
 if sys.platform == "win32":
     import msvcrt
@@ -184,11 +185,12 @@ class Landing:
             )
             return self._keep(part, fetched)
         except OSError as problem:
-            raise FunnelError(
+            told = refusal(problem, self._folder(dataset, source), dataset=dataset, source=source)
+            raise told or FunnelError(
                 f"The landing can't keep this file ({problem.strerror or type(problem).__name__}).",
                 dataset=dataset,
                 source=source,
-                fix="free disk space or correct the folder's permissions, then run again.",
+                fix="correct what the text names, then run again.",
             ) from problem
         finally:
             part.unlink(missing_ok=True)
@@ -468,8 +470,5 @@ def _digest(path: Path) -> str:
 
 
 def _commit(part: Path, target: Path) -> None:
-    """Give a finished file its final name, after its bytes have reached the disk."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("rb+") as stream:
-        os.fsync(stream.fileno())
-    part.replace(target)
+    make_folder(target.parent)
+    settle(part, target)
