@@ -129,7 +129,7 @@ def _shared(report: "ZoomReport") -> Iterator[Doubt]:
     )
     names = names.map(lambda name: key(_IN_BRACKETS.sub("", name)) or None)
     digits = people["phone_raw"].str.replace(r"\D", "", regex=True).str[-10:]
-    phones = digits.where(~digits.fillna("").map(_is_made_up))
+    phones = digits.where(~digits.fillna("").map(is_made_up))
     everyone = people["email"].fillna(names).nunique()
     for what, keys, who in (
         ("phone", phones, people["email"].fillna(names)),
@@ -142,9 +142,12 @@ def _shared(report: "ZoomReport") -> Iterator[Doubt]:
             yield Doubt("shared_key", detail, {"people": everyone, "under_one_key": most})
 
 
-def _is_made_up(digits: str) -> bool:
-    """Whether digits are too few for a phone, or nobody's (9999999999, 1234567890)."""
-    return len(digits) < 8 or len(set(digits)) <= 2 or any(digits in run for run in _RUNS)
+def is_made_up(phone: str) -> bool:
+    """Whether digits are too few for a phone, or nobody's (9999999999, 1234567890); an address never is."""
+    digits = re.sub(r"\D", "", phone)
+    if "@" in phone:
+        return False
+    return len(digits) < 8 or len(set(digits)) <= 2 or any(digits[-10:] in run for run in _RUNS)
 
 
 def _totals(report: "ZoomReport") -> Iterator[Doubt]:

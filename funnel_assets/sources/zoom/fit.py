@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from funnel_assets.arrow import pc
+from funnel_assets.masking import mask_text
 from funnel_assets.sources.zoom.dates import Cells, take_apart
+from funnel_assets.sources.zoom.doubts import Doubt, is_made_up
 from funnel_assets.sources.zoom.labels import Labels
 from funnel_assets.sources.zoom.layout import Block, zoned_name
 from funnel_assets.sources.zoom.zones import Zone, header_zone
@@ -34,6 +36,8 @@ _EMPTY = ("", "-", "--", "---", "—", "–", "N/A", "n/a")
 _FEW = 256
 _EMAIL = r"^[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s.,;<>]{2,}$"
 _PHONE_LIKE = r"^[\s'’±+(]*[\d][\d\s().+\-/]{7,22}$"
+# So many different people under one phone or e-mail, and most of all: that column is no key.
+_MANY_PEOPLE = 4
 # What people answer who won't give theirs.
 _NO_PHONE = r"^(?i:\W*(n\W?a|no|none|nil|null)\W*)$"
 _DATE_LIKE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T,]+\d{1,2}:\d{2}"
@@ -53,6 +57,8 @@ class People:
             rows decide. ``minutes`` lacks them until then.
         why: Reason code of each row that doesn't fit, None otherwise; ``blame`` names the column.
         said: What is wrong with a row in words of its own.
+        notes: What a reader should know of the block.
+        doubts: What makes the whole report doubtful.
     """
 
     block: Block
@@ -65,6 +71,7 @@ class People:
     clock: tuple[np.ndarray, np.ndarray] | None = None
     said: dict[int, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
 
     def refuse(self, mask: np.ndarray, reason: str, column: str) -> None:
         """Set rows apart, unless an earlier reason already did."""
@@ -89,7 +96,8 @@ def fit(block: Block, labels: Labels, timezone: str) -> People:
     """Align a block's rows with its header and check every cell's type except dates' order."""
     count = len(block.rows)
     columns, lengths = _align(block)
-    _name_email_column(block, columns)
+    _name_email_column(block, columns, labels)
+    doubts = _check_keys(block, columns)
     people = People(
         block=block,
         text={},
@@ -97,6 +105,7 @@ def fit(block: Block, labels: Labels, timezone: str) -> People:
         minutes=np.full(count, np.nan),
         why=np.full(count, None, dtype=object),
         blame=np.full(count, "", dtype=object),
+        doubts=doubts,
     )
     cells = {name: columns[i] for i, name in enumerate(block.names) if name and name != "other"}
     _check_texts(people, cells, labels)
@@ -109,18 +118,76 @@ def fit(block: Block, labels: Labels, timezone: str) -> People:
     phone_columns = _add_phone(people, columns, labels)
     _check_alignment(people, columns, phone_columns, lengths)
     _check_split_header(people, labels)
+    _tell_unknown_columns(people, phone_columns)
     return people
 
 
-def _name_email_column(block: Block, columns: list[pa.Array]) -> None:
+def _name_email_column(block: Block, columns: list[pa.Array], labels: Labels) -> None:
     """Addresses are known without a known header: a column of the organiser's own that holds them is the e-mail."""
     if {"email", "upn"} & set(block.names):
         return
     for index, (name, column) in enumerate(zip(block.names, columns, strict=True)):
-        found = np.count_nonzero(_like(column, _EMAIL)) if name is None else 0
+        if name is not None or labels.is_named_otherwise(block.header[index]):
+            continue
+        found = np.count_nonzero(_like(column, _EMAIL))
         if found and found >= 0.8 * np.count_nonzero(_filled(column)) and found >= 0.5 * len(column):
             block.names[index] = "email"
             return
+
+
+def _check_keys(block: Block, columns: list[pa.Array]) -> list[Doubt]:
+    """Take the name of a phone's or e-mail's column away that holds one value for most people: it is nobody's."""
+    doubts = []
+    for index, name in enumerate(block.names):
+        if name not in ("email", "phone"):
+            continue
+        shared = _people_under_one(block, columns, index)
+        if shared is None:
+            continue
+        most, everybody = shared
+        block.names[index] = "other"
+        detail = (
+            f"The column {mask_text(block.header[index])!r} holds one value for {most} of {everybody} people."
+        )
+        counts = {"people": everybody, "under_one_key": most}
+        doubts.append(Doubt("shared_key", detail, counts))
+    return doubts
+
+
+def _people_under_one(block: Block, columns: list[pa.Array], index: int) -> tuple[int, int] | None:
+    """How many different people a column gives one value, of how many; None where it isn't most of them."""
+    column = columns[index]
+    counts = pc.value_counts(column.drop_null())
+    if not len(counts):
+        return None
+    value, times = max(counts.to_pylist(), key=lambda one: one["counts"]).values()
+    if times < _MANY_PEOPLE or is_made_up(value):
+        return None
+    known = [i for name in ("email", "user_name", "first_name", "last_name") for i in _at(block, name, index)]
+
+    def people(rows: np.ndarray) -> int:
+        return len({*zip(*(columns[i].filter(pa.array(rows)).to_pylist() for i in known), strict=True)})
+
+    under = people(_bool(pc.equal(column, value)))
+    if under < _MANY_PEOPLE:
+        return None
+    everybody = people(np.ones(len(column), dtype=bool))
+    return (under, everybody) if under > everybody / 2 else None
+
+
+def _at(block: Block, name: str, but: int) -> list[int]:
+    return [i for i, named in enumerate(block.names) if named == name and i != but]
+
+
+def _tell_unknown_columns(people: People, phone_columns: list[int]) -> None:
+    """Say which columns nothing was read from because no table knows their heading."""
+    titles = [
+        repr(mask_text(title))
+        for index, (title, name) in enumerate(zip(people.block.header, people.block.names, strict=True))
+        if title and name is None and index not in phone_columns
+    ]
+    if titles:
+        people.notes.append(f"Nothing was read from columns of unknown headings: {', '.join(titles)}.")
 
 
 def _zone_of(title: str, labels: Labels, timezone: str) -> Zone | None:
@@ -338,6 +405,9 @@ def _add_phone(people: People, columns: list[pa.Array], labels: Labels) -> list[
             continue
         share = _phone_share(columns[index])
         named, excluded = labels.mentions("phone_word", title), labels.mentions("not_phone_word", title)
+        excluded |= labels.is_named_otherwise(title)
+        if name is None and share and not excluded and _people_under_one(block, columns, index):
+            continue
         if name == "phone":
             found.append((0, -share, index))
         elif name is None and named and not excluded:

@@ -6,6 +6,7 @@ or another vendor is new lines in ``labels.csv``; nothing in this package compar
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from functools import cache, cached_property, lru_cache
 from importlib import resources
 
 LABELS_FILE = "labels.csv"
+_WORDS = re.compile(r"[A-Z]?[^\W\dA-Z_]+|[A-Z]+|\d+")
 
 
 @lru_cache(maxsize=20_000)
@@ -54,6 +56,13 @@ class Labels:
     def name(self, kind: str, text: str) -> str | None:
         """Canonical name of ``text`` among the words of ``kind``, or None."""
         return self.by_kind[kind].get(key(text)) if text else None
+
+    def is_named_otherwise(self, heading: str) -> bool:
+        """Whether a heading says that its column is no key of a person: a fact about the event, or ``Device ID``."""
+        if self.name("meta", heading):
+            return True
+        words = _WORDS.findall(unicodedata.normalize("NFKC", heading))
+        return bool(words) and any(self.name("id_word", word) for word in (words[0], words[-1]))
 
     def mentions(self, kind: str, text: str) -> bool:
         """Whether ``text`` holds a word of ``kind`` somewhere."""

@@ -5,7 +5,7 @@ not belong here: dates, fit of values, what attendance means.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from funnel_assets.sources.zoom.errors import ReportRefused
@@ -42,6 +42,7 @@ class Block:
         rows: Data records, padding included.
         lines: Physical line of each record.
         sitting: Number of the topic table row that stands last above it; -1 above any.
+        event_columns: Position and fact of each column that says something of the event, the same in every row.
     """
 
     section: str | None
@@ -50,6 +51,7 @@ class Block:
     rows: list[list[str]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     sitting: int = -1
+    event_columns: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -198,7 +200,8 @@ class _Scanner:
         if self.block is not None and self.block.header != list(cells):
             # Another table without a heading of its own: it isn't the section that came before.
             self.section = UNKNOWN_SECTION
-        names = header_names(cells, self.labels)
+        event_columns = event_facts(cells, self.labels)
+        names = header_names(cells, self.labels, event_columns)
         if self.section in ("host", "panelist") and {"registration_time", "approval"} & set(names):
             # Nobody on stage registers: the heading of this table was lost.
             self.section = UNKNOWN_SECTION
@@ -207,6 +210,7 @@ class _Scanner:
             header=list(cells),
             names=names,
             sitting=len(self.layout.facts) - 1,
+            event_columns=event_columns,
         )
         self.layout.blocks.append(self.block)
         return True
@@ -267,20 +271,74 @@ def _trimmed(row: Sequence[str]) -> list[str]:
     return cells
 
 
-def header_names(cells: Sequence[str], labels: Labels) -> list[str | None]:
-    """Canonical name of each header cell; a name counts once, later cells with it are free questions."""
+def header_names(
+    cells: Sequence[str], labels: Labels, event_columns: Collection[int] = ()
+) -> list[str | None]:
+    """Canonical name of each header cell; a name counts once, later cells with it are free questions.
+
+    Args:
+        cells: The header.
+        labels: The table of words.
+        event_columns: Positions of the columns that speak of the event; they are named ``other``.
+    """
     names: list[str | None] = []
     seen: set[str] = set()
     alone = not ({"first_name", "last_name"} <= {labels.name("header", cell) for cell in cells})
-    for cell in cells:
+    for index, cell in enumerate(cells):
         name = (alone and labels.name("alone", cell)) or labels.name("header", cell)
         name = name or zoned_name("header", cell, labels)[0]
+        if name is None and event_columns:
+            name = labels.name("header", _numbered(cell))
+        if index in event_columns:
+            name = "other"
         if name in seen and name != "other":
             name = None
         if name:
             seen.add(name)
         names.append(name)
     return names
+
+
+def event_facts(cells: Sequence[str], labels: Labels) -> dict[int, str]:
+    """Columns of a table of people that say of every row which event it is of.
+
+    Where there are any, a name that stands twice is the event's first (its host's address, its length), the person's
+    last.
+    """
+    facts = {i: fact for i, cell in enumerate(cells) if (fact := labels.name("meta", _numbered(cell)))}
+    if not {"topic", "webinar_id"} & set(facts.values()):
+        return {}
+    named = [labels.name("header", cell) or labels.name("header", _numbered(cell)) for cell in cells]
+    return {
+        index: facts.get(index, "other")
+        for index, name in enumerate(named)
+        if (index in facts and name in (None, "other"))
+        or (name not in (None, "other") and name in named[index + 1 :])
+    }
+
+
+def _numbered(cell: str) -> str:
+    """A heading without the number that tells it from another of its name: ``User_Email_2``."""
+    return re.sub(r"(?<=\D)[\s_.]*\d$", "", cell)
+
+
+def take_event_columns(layout: Layout) -> None:
+    """Read facts about the event from columns of the people's table; other facts of the file come first.
+
+    A list over several sittings has them one after the other.
+    """
+    for block in layout.blocks:
+        columns = {index: fact for index, fact in block.event_columns.items() if fact != "other"}
+        found: dict[tuple[str, ...], None] = {}
+        for row in block.rows:
+            cells = tuple(row[index].strip() if index < len(row) else "" for index in columns)
+            found.setdefault(cells)
+        rows = [
+            {fact: cell for fact, cell in zip(columns.values(), cells, strict=True) if cell}
+            for cells in found
+        ]
+        if not layout.facts and columns:
+            layout.facts = [facts for facts in rows if facts]
 
 
 def zoned_name(kind: str, cell: str, labels: Labels) -> tuple[str | None, str]:

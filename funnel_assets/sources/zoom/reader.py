@@ -40,7 +40,13 @@ from funnel_assets.sources.zoom.fit import (
     minutes_of,
 )
 from funnel_assets.sources.zoom.labels import Labels, key, load_labels
-from funnel_assets.sources.zoom.layout import UNKNOWN_SECTION, Block, Layout, lay_out
+from funnel_assets.sources.zoom.layout import (
+    UNKNOWN_SECTION,
+    Block,
+    Layout,
+    lay_out,
+    take_event_columns,
+)
 from funnel_assets.sources.zoom.report import Kind, ZoomReport, ZoomSession
 from funnel_assets.sources.zoom.text import Records, decode, read_records
 from funnel_assets.sources.zoom.zones import header_zone
@@ -131,6 +137,7 @@ def _read(
 ) -> ZoomReport:
     records = read_records(decode(data), labels)
     layout = lay_out(records, labels)
+    take_event_columns(layout)
     if not layout.blocks:
         raise ReportRefused(_no_people_message(layout), reason="not_a_report")
     _check_not_cut(records, layout)
@@ -165,6 +172,7 @@ def _read(
         notes=tuple(
             dict.fromkeys([*_notes(layout, fact_cells), *(note for block in blocks for note in block.notes)])
         ),
+        found_doubts=tuple(doubt for block in blocks for doubt in block.doubts),
     )
     _check_has_day(report)
     return report
@@ -222,6 +230,9 @@ def _facts(layout: Layout) -> list[dict[str, str]]:
     """Event facts, one mapping a sitting; single ``label, value`` lines count for the first."""
     facts = [dict(row) for row in layout.facts] or [{}]
     facts[0] = {**layout.single_facts, **facts[0]}
+    topics = {row["topic"] for row in layout.facts if row.get("topic")}
+    if len(topics) > 1 and not any(row.get("webinar_id") for row in facts):
+        raise ReportRefused(f"The file covers {len(topics)} different topics.", reason="several_events")
     ids = {_number(row["webinar_id"]) for row in facts if row.get("webinar_id")}
     if len(ids) > 1:
         raise ReportRefused(f"The file covers {len(ids)} different webinar IDs.", reason="several_events")

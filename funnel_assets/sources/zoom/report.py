@@ -56,6 +56,7 @@ class ZoomReport:
         has_registration: Whether the file holds registration columns at all.
         dates: How its dates were read, for people: ``month_first`` or ``day_first``.
         notes: What a reader should know of the file, in words.
+        found_doubts: Doubts that only its cells show; ``doubts`` has all.
     """
 
     file: str
@@ -74,6 +75,7 @@ class ZoomReport:
     landed_at: dt.datetime | None = None
     file_day: dt.date | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
+    found_doubts: tuple[Doubt, ...] = field(default_factory=tuple)
 
     @cached_property
     def _frame(self) -> pd.DataFrame:
@@ -99,7 +101,7 @@ class ZoomReport:
     @cached_property
     def doubts(self) -> tuple[Doubt, ...]:
         """Why the report should be held until a person has looked at it; empty for a good one."""
-        return doubts(self)
+        return (*self.found_doubts, *doubts(self))
 
     @property
     def rows_in(self) -> int:

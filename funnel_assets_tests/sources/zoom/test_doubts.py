@@ -2,8 +2,15 @@
 
 import pytest
 
-from funnel_assets.sources.zoom import ZoomReport, read_report
-from funnel_assets_tests.sources.zoom.files import ASHA, BINA, CARL, attendee_report, registration_report
+from funnel_assets.sources.zoom import ReportRefused, ZoomReport, read_report
+from funnel_assets_tests.sources.zoom.files import (
+    ASHA,
+    BINA,
+    CARL,
+    HEADER,
+    attendee_report,
+    registration_report,
+)
 
 
 def read(text: str, file: str = "report.csv") -> ZoomReport:
@@ -88,3 +95,63 @@ def test_doubts_name_nobody() -> None:
     rows = [visitor(number, phone="9812345678") for number in range(30)] + [BINA]
     for doubt in read(attendee_report(rows, facts=facts(500, 1, 1))).doubts:
         assert not any(secret in doubt.detail for secret in ("@", "98123", "Rao"))
+
+
+LIST_ROWS = "".join(
+    f"Bonds,87123456789,{'host@academy.example,' * has_host}Guest{chr(97 + i)} Rao,{f'g{i}@example.com' * (i % 2)},"
+    f"03/22/2025 07:{i:02d}:00 PM,03/22/2025 08:30:00 PM,{90 - i}\n"
+    for has_host in (False, True)
+    for i in range(20)
+).splitlines(keepends=True)
+
+
+@pytest.mark.parametrize(
+    "heading", ["Meeting ID", "Webinar ID", "ID", "Event ID", "Room identifier", "ConferenceId", "会议 ID"]
+)
+def test_the_number_of_an_event_is_nobodys_phone(heading: str) -> None:
+    header = f"Topic,{heading},Name,Email,Join Time,Leave Time,Duration (Minutes)\n"
+    report = read(header + "".join(LIST_ROWS[:20]))
+    assert report.people["phone_raw"].isna().all()
+    assert (report.topic, len(report.people), report.doubts) == ("Bonds", 20, ())
+    if "ID" in heading:
+        assert report.webinar_id == "87123456789"
+
+
+def test_the_hosts_address_in_every_row_is_nobodys_email() -> None:
+    header = "Topic,Meeting ID,User Email,Name,User Email,Join Time,Leave Time,Duration (Minutes)\n"
+    report = read(header + "".join(LIST_ROWS[20:]))
+    assert report.people["email"].dropna().tolist() == [f"g{i}@example.com" for i in range(1, 20, 2)]
+    assert report.doubts == ()
+
+
+@pytest.mark.parametrize("heading", ["Room", "Phone"])
+def test_a_column_of_one_number_for_everybody_is_nobodys_phone(heading: str) -> None:
+    header = f"Name,Email,Join Time,Leave Time,{heading}\n"
+    rows = [
+        f"Guest{chr(97 + i)} Rao,g{i}@example.com,03/22/2025 07:{i:02d}:00 PM,03/22/2025 08:30:00 PM,"
+        for i in range(9)
+    ]
+    same = read(header + "".join(row + "9812345678\n" for row in rows))
+    assert same.people["phone_raw"].isna().all()
+    assert [doubt.code for doubt in same.doubts] == ["shared_key"] * (heading == "Phone")
+    assert any("'Room'" in note for note in same.notes) == (heading == "Room")
+    own = read(header + "".join(f"{row}981234567{i}\n" for i, row in enumerate(rows)))
+    assert own.people["phone_raw"].notna().all()
+    rejoins = read(header + (rows[0] + "9812345678\n") * 9)
+    assert rejoins.people["phone_raw"].notna().all()
+
+
+def test_a_list_of_several_meetings_is_refused() -> None:
+    header = "Topic,Meeting ID,Name,Email,Join Time,Leave Time,Duration (Minutes)\n"
+    other = LIST_ROWS[1].replace("87123456789", "87123456700")
+    with pytest.raises(ReportRefused) as caught:
+        read(header + LIST_ROWS[0] + other)
+    assert caught.value.reason == "several_events"
+
+
+def test_unknown_headings_are_told() -> None:
+    header = HEADER.replace("Is Guest,", "What brings you?,Is Guest,")
+    report = read(
+        attendee_report([row.replace("Yes,India", "fun,Yes,India") for row in (ASHA,)], header=header)
+    )
+    assert report.notes == ("Nothing was read from columns of unknown headings: 'What brings you?'.",)
