@@ -602,7 +602,7 @@ class _Page:
             (
                 row["date"],
                 row["current_stage"],
-                row["stage_reason"],
+                _stage_reason(row),
                 f"{row['intent_score']} ({row['intent_index']})",
                 row["engagement_health"],
                 f"{row['next_playbook']}, {row['sales_priority']}",
@@ -612,6 +612,10 @@ class _Page:
         ]
         titles = ("day", "stage", "because", "score (of 100)", "health", "playbook, priority", "")
         self._table(titles, told, left_out=len(rows) - len(shown))
+
+
+def _stage_reason(row: Row) -> str:
+    return f"{row['stage_reason']} (set by {row['stage_author']})" if row["stage_author"] else row["stage_reason"]
 
 
 _TURNS = ("current_stage", "engagement_health", "next_playbook", "override_applied")

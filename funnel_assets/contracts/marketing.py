@@ -283,7 +283,12 @@ class ScoredContacts(Model):
     previous_stage: Series[Text] = column(
         "Stage before this row; null on the first", nullable=True, isin=STAGES
     )
-    stage_reason: Series[Text] = column("Rule of stages.csv that decided")
+    stage_reason: Series[Text] = column(
+        "Rule of stages.csv that decided; where overrides.csv sets the stage, the reason given there"
+    )
+    stage_author: Series[Text] = column(
+        "Who set the stage in overrides.csv; null when a rule decided", nullable=True
+    )
     engagement_health: Series[Text] = column(
         "Active to 14 days since the last engagement, Stale to 45, else Dormant", isin=HEALTH
     )

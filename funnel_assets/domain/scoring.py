@@ -95,14 +95,16 @@ def scored_contacts(
         engagement_summary: All rows from the first day there is to ``last``; columns :data:`ENGAGED`.
         paid_sales: person_id and date of every paid sale up to ``last``.
         rules: Scoring, stages, tracks and playbooks.
-        overrides: person_id, field, value, effective_on, expires_on: holds from effective_on to the day before
-            expires_on (null: for ever). Of two on one field, the one that became effective last wins.
+        overrides: person_id, field, value, reason, author, effective_on, expires_on: holds from effective_on to the
+            day before expires_on (null: for ever). Of two on one field, the one that became effective last wins.
         first: First day wanted.
         last: Last day wanted.
         materialize: Keeps an intermediate result that is used more than once.
 
-    Somebody who paid without ever engaging is a contact too, its health counted from the latest payment. Overrides
-    come last and change nothing but their own field; a change of what they cover is still a row.
+    Somebody who paid without ever engaging is a contact too, its health counted from the latest payment. An overridden
+    stage carries the override's reason and author, and everything that follows from the stage (owner, track, playbook,
+    priority) follows the new one; an override of one of these fields wins over that. A change of what an override
+    covers is still a row.
     """
     engaged = nw.from_native(engagement_summary).filter(nw.col("date") <= nw.lit(last))
     paid = (
@@ -124,7 +126,7 @@ def _forced(overrides: Frame, last: dt.date) -> Frame:
     """Return the overrides that may hold by the last day, on fields that may be set."""
     return overrides.filter(
         nw.col("effective_on") <= nw.lit(last), nw.col("field").is_in(list(OVERRIDE_FIELDS))
-    ).select("person_id", "field", "value", "effective_on", "expires_on")
+    ).select("person_id", "field", "value", "reason", "author", "effective_on", "expires_on")
 
 
 def _turns(forced: Frame) -> Frame:
@@ -253,7 +255,10 @@ def _moments(spans: Frame, forced: Frame | None, last: dt.date) -> Frame:
 
 
 def _held(moments: Frame, forced: Frame) -> Frame:
-    """Return the values that overrides hold on a moment: one row per moment with any, a column ``forced_*`` a field."""
+    """Return the values that overrides hold on a moment: one row per moment with any, a column ``forced_*`` a field.
+
+    ``stage_reason`` and ``stage_author`` are those of the override of the stage.
+    """
     holding = (
         moments.select("person_id", "date")
         .join(forced, on="person_id", how="inner")
@@ -262,14 +267,16 @@ def _held(moments: Frame, forced: Frame) -> Frame:
             nw.col("expires_on").is_null() | (nw.col("date") < nw.col("expires_on")),
         )
     )
-    chosen = last_by(holding, ["person_id", "date", "field"], ["effective_on", "value"])
+    chosen = last_by(holding, ["person_id", "date", "field"], ["effective_on", "value", "reason", "author"])
+    told = {name: (name, "value") for name in OVERRIDE_FIELDS}
+    told |= {f"stage_{name}": ("current_stage", name) for name in ("reason", "author")}
     by_field = chosen.with_columns(
         *(
-            nw.when(nw.col("field") == name).then(nw.col("value")).alias(f"forced_{name}")
-            for name in OVERRIDE_FIELDS
+            nw.when(nw.col("field") == field).then(nw.col(column)).alias(f"forced_{name}")
+            for name, (field, column) in told.items()
         )
     )
-    fields = [f"forced_{name}" for name in OVERRIDE_FIELDS]
+    fields = [f"forced_{name}" for name in told]
     texts = [nw.coalesce(name, nw.lit("")) for name in fields]
     return (
         by_field.group_by("person_id", "date")
@@ -310,6 +317,8 @@ def _in_words(changes: Frame, rules: Rules, *, with_overrides: bool) -> Frame:
     would write the rules of the stage out in each of the others.
     """
     score = nw.col("score")
+    if with_overrides:
+        changes = changes.with_columns(_forced_way(rules).alias("way"))
     told = changes.with_columns(
         score.alias("intent_score"),
         (score * 100 // (score + HALF_INDEX_SCORE)).alias("intent_index"),
@@ -318,17 +327,26 @@ def _in_words(changes: Frame, rules: Rules, *, with_overrides: bool) -> Frame:
     )
     if not with_overrides:
         nothing = nw.when(nw.col("person_id").is_null()).then(nw.col("person_id"))
-        return told.with_columns(nothing.alias("override_applied"))
+        return told.with_columns(nothing.alias("override_applied"), nothing.alias("stage_author"))
     named = [
         nw.when(~nw.col(f"forced_{name}").is_null()).then(nw.lit(f"{name},")).otherwise(nw.lit(""))
         for name in OVERRIDE_FIELDS
     ]
     applied = nw.when(~nw.col("forced").is_null()).then(nw.concat_str(named).str.strip_chars(","))
     return told.with_columns(
-        *(nw.coalesce(f"forced_{name}", name).alias(name) for name in OVERRIDE_FIELDS),
+        *(nw.coalesce(f"forced_{name}", name).alias(name) for name in (*OVERRIDE_FIELDS, "stage_reason")),
+        nw.col("forced_stage_author").alias("stage_author"),
         nw.coalesce("stage_forced_before", "previous_stage").alias("previous_stage"),
         applied.alias("override_applied"),
     )
+
+
+def _forced_way(rules: Rules) -> Any:
+    """Return the way of the stage that an override sets (the highest of its rows), else the contact's own."""
+    chain: Any = nw
+    for stage, number in {cell(row, "stage"): n for n, row in reversed(list(enumerate(_ways(rules))))}.items():
+        chain = chain.when(nw.col("forced_current_stage") == stage).then(nw.lit(number))
+    return chain.otherwise(nw.col("way")).cast(nw.Int64)
 
 
 def _texts(rules: Rules) -> dict[str, Any]:

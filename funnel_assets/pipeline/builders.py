@@ -157,6 +157,8 @@ _OVERRIDES = pa.schema(
         ("person_id", pa.string()),
         ("field", pa.string()),
         ("value", pa.string()),
+        ("reason", pa.string()),
+        ("author", pa.string()),
         ("effective_on", pa.date32()),
         ("expires_on", pa.date32()),
     ]

@@ -115,6 +115,7 @@ NODES: dict[str, Node] = {
             "scored_contacts",
             (Input("engagement_summary", history, required=True), Input("sales_enriched", history)),
             ("scoring", "stages", "nurture_tracks", "playbooks", "overrides", "identity_links"),
+            rules_version=2,
         ),
         Node(
             "assigned_leads",

@@ -508,12 +508,25 @@ def _state(
     idle = (day - (row["date"] if known else max(paid))).days
     health = "Active" if idle <= 14 else "Stale" if idle <= 45 else "Dormant"
     stage, reason = _stage(row, bool(paid))
+    author = None
+    holding = [
+        o
+        for o in overrides
+        if o["person_id"] == who
+        and o["effective_on"] <= day
+        and (o["expires_on"] is None or day < o["expires_on"])
+    ]
+    holding.sort(key=lambda o: (o["effective_on"], o["value"]))
+    for override in holding:
+        if override["field"] == "current_stage":
+            stage, reason, author = override["value"], override["reason"], override["author"]
     track, frequency, channels = TRACKS[stage]
     playbook, priority = _playbook(health, stage)
     state = {
         "intent_score": sum(points * row.get(f"total_{name}", 0) for name, points in POINTS.items()),
         "current_stage": stage,
         "stage_reason": reason,
+        "stage_author": author,
         "engagement_health": health,
         "nurture_track": track,
         "track_frequency": frequency,
@@ -522,14 +535,7 @@ def _state(
         "sales_priority": priority,
         "owner_department": OWNERS.get(stage, "Sales"),
     }
-    holding = [
-        o
-        for o in overrides
-        if o["person_id"] == who
-        and o["effective_on"] <= day
-        and (o["expires_on"] is None or day < o["expires_on"])
-    ]
-    for override in sorted(holding, key=lambda o: (o["effective_on"], o["value"])):
+    for override in holding:
         state[override["field"]] = override["value"]
     return state | {"override_applied": ",".join(sorted({o["field"] for o in holding})) or None}
 
@@ -547,13 +553,17 @@ def scored_contacts(
         own = [row for row in summary if row["person_id"] == who]
         paid = [row["date"] for row in sales if row["person_id"] == who]
         before: Row | None = None
-        beneath: tuple[Row | None, dict[str, str]] = (None, {})
+        beneath: tuple[Row | None, dict[str, tuple[str, str | None]]] = (None, {})
         for number in range((last - begin).days + 1):
             day = begin + number * DAY
             state = _state(who, day, own, paid, overrides)
             ruled = _state(who, day, own, paid, [])
             forced = (
-                {name: state[name] for name in (state["override_applied"] or "").split(",") if name}
+                {
+                    name: (state[name], state["stage_reason"] if name == "current_stage" else None)
+                    for name in (state["override_applied"] or "").split(",")
+                    if name
+                }
                 if state
                 else {}
             )

@@ -177,6 +177,22 @@ def test_overrides_start_and_end_as_changes_and_the_latest_wins() -> None:
     ]
 
 
+def test_an_overridden_stage_carries_its_reason_and_author_and_moves_all_that_follows_from_it() -> None:
+    overrides = [
+        override("current_stage", "SQL", later(2)),
+        {**override("current_stage", "SQL", later(4)), "reason": "met at the fair", "author": "asha"},
+        override("nurture_track", "Low", later(6)),
+    ]
+    found = states([active(DAY)], overrides=overrides, last=later(8))
+    follow = ("stage_reason", "stage_author", "owner_department", "nurture_track", "track_frequency")
+    assert told(found, *follow, "next_playbook") == [
+        (DAY, "Known to us", None, "Marketing", "Low", "Every two weeks", "Education"),
+        (later(2), "called", "ops", "Sales", "High", "Every 3 days", "Conversion"),
+        (later(4), "met at the fair", "asha", "Sales", "High", "Every 3 days", "Conversion"),
+        (later(6), "met at the fair", "asha", "Sales", "Low", "Every 3 days", "Conversion"),
+    ]
+
+
 def test_an_override_before_the_contact_is_known_holds_from_the_first_day() -> None:
     [row] = states([active(DAY)], overrides=[override("nurture_track", "High", later(-30))], last=DAY)
     assert (row["nurture_track"], row["override_applied"]) == ("High", "nurture_track")

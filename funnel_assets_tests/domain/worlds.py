@@ -313,7 +313,7 @@ class World:
                     "person_id": f"p{self.random.randrange(self.people):02d}",
                     "field": field,
                     "value": self.random.choice(fields[field]),
-                    "reason": "spoke on the phone",
+                    "reason": f"spoke on the phone on {since}",
                     "author": "ops",
                     "effective_on": since,
                     "expires_on": self.random.choice((until, None)),

@@ -2,7 +2,7 @@ CREATE VIEW funnel.crm_contacts AS
 SELECT
     person_id, company, industry, city, icp_tier,
     lead_source, lead_medium, lead_campaign, lead_funnel, first_touch_date, first_touch_at, first_touch_channel,
-    current_stage, previous_stage, stage_reason, stage_since_date,
+    current_stage, previous_stage, stage_reason, stage_author, stage_since_date,
     nurture_track, track_frequency, track_channels, intent_score, intent_index, engagement_health,
     next_playbook, sales_priority, owner_department, override_applied, state_date, last_activity_at,
     clicks, views, downloads, demos_booked, follow_ups, registrations, attendances, minutes, form_submissions,
@@ -28,7 +28,9 @@ COMMENT ON COLUMN funnel.crm_contacts.first_touch_at IS 'Time of the first known
 COMMENT ON COLUMN funnel.crm_contacts.first_touch_channel IS 'Channel of the first engagement';
 COMMENT ON COLUMN funnel.crm_contacts.current_stage IS 'Lead, MQL, SQL, Opportunity or Customer';
 COMMENT ON COLUMN funnel.crm_contacts.previous_stage IS 'Stage before the latest change of state; empty on the first';
-COMMENT ON COLUMN funnel.crm_contacts.stage_reason IS 'Rule of stages.csv that decided the stage';
+COMMENT ON COLUMN funnel.crm_contacts.stage_reason IS 
+    'Rule of stages.csv that decided the stage; where overrides.csv sets it, the reason given there';
+COMMENT ON COLUMN funnel.crm_contacts.stage_author IS 'Who set the stage in overrides.csv; empty when a rule decided';
 COMMENT ON COLUMN funnel.crm_contacts.stage_since_date IS 'Local day on which the contact came into this stage';
 COMMENT ON COLUMN funnel.crm_contacts.nurture_track IS 'Nurture track: Low, Mid or High';
 COMMENT ON COLUMN funnel.crm_contacts.track_frequency IS 'How often the track writes';

@@ -2,7 +2,7 @@
 WITH state AS (
     SELECT DISTINCT ON (person_id)
         person_id, date AS state_date, intent_score, intent_index, current_stage, previous_stage, stage_reason,
-        engagement_health, nurture_track, track_frequency, track_channels, next_playbook, sales_priority,
+        stage_author, engagement_health, nurture_track, track_frequency, track_channels, next_playbook, sales_priority,
         owner_department, override_applied, first_touch_channel, last_engaged_at,
         max(date) FILTER (WHERE current_stage IS DISTINCT FROM previous_stage) OVER states AS stage_since_date
     FROM funnel.scored_contacts
@@ -68,7 +68,7 @@ SELECT
     coalesce(touch.lead_medium, 'unknown') AS lead_medium,
     coalesce(touch.lead_campaign, 'unknown') AS lead_campaign,
     touch.lead_funnel, touch.first_touch_date, touch.first_touch_at, state.first_touch_channel,
-    state.current_stage, state.previous_stage, state.stage_reason, state.stage_since_date, state.state_date,
+    state.current_stage, state.previous_stage, state.stage_reason, state.stage_author, state.stage_since_date, state.state_date,
     state.intent_score, state.intent_index, state.engagement_health, state.nurture_track, state.track_frequency,
     state.track_channels, state.next_playbook, state.sales_priority, state.owner_department, state.override_applied,
     greatest(state.last_engaged_at, engagement.last_engaged_at) AS last_activity_at,
