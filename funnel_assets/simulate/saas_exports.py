@@ -17,7 +17,7 @@ from funnel_assets.simulate import saas_catalogue as c
 from funnel_assets.simulate.rand import Bools, Draws
 from funnel_assets.simulate.saas_faults import Dump
 from funnel_assets.simulate.saas_story import SaasStory
-from funnel_assets.simulate.saas_tables import SESSIONS_PER_DAY_SLOT, SaasTables
+from funnel_assets.simulate.saas_tables import SESSIONS_PER_DAY_SLOT, SaasTables, firm_of
 
 EXPORTED_LEADS = 800
 EXPORTED_ANONYMOUS = 50
@@ -43,6 +43,7 @@ class Sample:
         place = np.flatnonzero(self.leads)
         known = story.leads["user"].to_numpy()[place]
         self.emails = dict(zip(known.tolist(), tables.emails(place).to_pylist(), strict=True))
+        self.firms = dict(zip(known.tolist(), tables.firms(place), strict=True))
         self.users[known[known >= 0]] = True
         self.users[story.subscriptions["user"].to_numpy()[chosen]] = True
         self.activities: Bools = self.leads[story.activities["lead"].to_numpy()]
@@ -56,11 +57,11 @@ def amplitude_events(tables: dict[str, pa.Table], sample: Sample) -> list[dict[s
     wanted = {event["session"] for event in events} - {None}
     place = np.array(sorted(wanted), dtype=np.int64) % SESSIONS_PER_DAY_SLOT
     sessions = {row["session"]: row for row in tables["sessions"].take(pa.array(place)).to_pylist()}
-    return [_amplitude_event(event, sessions.get(event["session"]), sample.emails) for event in events]
+    return [_amplitude_event(event, sessions.get(event["session"]), sample) for event in events]
 
 
 def _amplitude_event(
-    event: dict[str, Any], session: dict[str, Any] | None, emails: dict[int, str]
+    event: dict[str, Any], session: dict[str, Any] | None, sample: Sample
 ) -> dict[str, Any]:
     user, at = event["user"], event["event_time"]
     stamp = f"{at:%Y-%m-%d %H:%M:%S}.000000"
@@ -77,8 +78,11 @@ def _amplitude_event(
             "currency": "USD",
         }
     utm = {name: session[name] for name in ("utm_source", "utm_medium", "utm_campaign")} if session else {}
-    if identified and user in emails:
-        utm |= {"email": emails[user]}
+    if identified and user in sample.emails:
+        utm |= {"email": sample.emails[user]}
+    if identified:
+        # Who bought without a form gave no e-mail, but names a firm when signing up.
+        utm |= sample.firms.get(user) or firm_of(user)
     return {
         "$insert_id": f"ins-{event['event_id']:014d}",
         "amplitude_id": 10_000_000 + user,

@@ -65,6 +65,13 @@ def phones(leads: Ints) -> pa.Array:
     return glue("+1 212 ", numbers(2_000_000 + leads * 7_919 % 7_999_993))
 
 
+def firm_of(number: int) -> dict[str, str]:
+    """Return the company of that number and its industry."""
+    name = words.COMPANIES[number % len(words.COMPANIES)]
+    industry = words.INDUSTRIES[number % len(words.INDUSTRIES)]
+    return {"company": f"{name} {number // len(words.COMPANIES) % 997 + 1}", "industry": industry}
+
+
 class SaasTables:
     """The CRM and billing tables of a world, as they stand when it ends."""
 
@@ -94,6 +101,10 @@ class SaasTables:
             "@work.example.org",
         )
         return typed.take(pa.array(lead, mask=lead < 0))
+
+    def firms(self, lead: Ints) -> list[dict[str, str]]:
+        """Company and industry of each lead."""
+        return [firm_of(number) for number in self._story.leads["company"].to_numpy()[lead].tolist()]
 
     def leads(self) -> pa.Table:
         """Pipedrive's leads. Grain: one form fill or purchased lead; custom fields as seed 003 names them."""

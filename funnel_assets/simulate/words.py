@@ -75,6 +75,8 @@ QUESTION_ANSWERS = (
     "",
 )
 
+INDUSTRIES = ("Banking", "Education", "Health Care", "Logistics", "Manufacturing", "Retail", "Software")
+
 COMPANIES = (
     "Northlight Advisory",
     "Sundaram Ledger Works",

@@ -322,6 +322,7 @@ def test_helpers_are_what_their_queries_give_whatever_day_is_replaced(db: Databa
                 keys()
                 | {"event_id": f"{date}-{draw.random()}", "event_at": f"{date} 0{draw.randrange(9)}:00"}
                 | {"company": pick(words), "industry": pick([None, "banking", "farming"])}
+                | {"external_key": pick(["p4", "e2"])}
             ),
             "scored_contacts": lambda: (
                 who()
@@ -471,7 +472,11 @@ def test_the_best_tier_of_industry_company_and_city_counts(db: Database) -> None
         {"event_id": "3", "event_at": "2026-01-03", "phone_key": "pboth", "company": "Acme"},
         {"event_id": "4", "event_at": "2026-01-01", "email_key": "elinked", "industry": "Banking"},
         {"event_id": "5", "event_at": "2026-01-01", "email_key": "ealone", "company": "Acme"},
+        {"event_id": "6", "event_at": "2026-01-01", "external_key": "xdeal", "industry": "Banking"},
+        # The app knows the e-mail too; who bought is known to the shop by the id only.
+        {"event_id": "7", "event_at": "2026-01-01", "external_key": "xbuyer", "email_key": "e7", "company": "Acme"},
     )
+    db.add("sales_enriched", sale(1, "xdeal", "2026-01-09"), sale(2, "xbuyer", "2026-01-09"))
     db.add(
         "raw_leads", {"lead_id": "1", "email_key": "elinked", "phone_key": "pold", "created_at": "2026-01-01"}
     )
@@ -493,6 +498,7 @@ def test_the_best_tier_of_industry_company_and_city_counts(db: Database) -> None
         ("plinked", "High", "Banking"),
         ("pnone", "Unknown", None),
     ]
+    assert db.view("vw_revenue_efficiency", "icp_tier", "sales") == [("High", 1), ("Mid", 1)]
 
 
 # --- the dashboard ---

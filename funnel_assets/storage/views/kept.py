@@ -91,7 +91,7 @@ HELPERS: tuple[Kept | Sum, ...] = (
         "_person_firm",
         "person_id",
         {
-            "engagement_events": "SELECT coalesce(phone_key, email_key) FROM {rows}"
+            "engagement_events": "SELECT unnest(ARRAY[coalesce(phone_key, email_key), external_key]) FROM {rows}"
             " WHERE company IS NOT NULL OR industry IS NOT NULL",
             "_email_phone": "SELECT phone_key FROM {rows}",
         },
@@ -218,6 +218,8 @@ INDEXES = (
     ),
     "CREATE INDEX IF NOT EXISTS engagement_events_unnamed ON funnel.engagement_events (email_key)"
     " WHERE phone_key IS NULL AND (company IS NOT NULL OR industry IS NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS engagement_events_firms ON funnel.engagement_events (external_key)"
+    " WHERE company IS NOT NULL OR industry IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS dedup_leads_unmapped ON funnel.dedup_leads (date)"
     " WHERE first_funnel = 'Other Sources (Miscellaneous)'",
 )
