@@ -615,7 +615,11 @@ class _Page:
 
 
 def _stage_reason(row: Row) -> str:
-    return f"{row['stage_reason']} (set by {row['stage_author']})" if row["stage_author"] else row["stage_reason"]
+    return (
+        f"{row['stage_reason']} (set by {row['stage_author']})"
+        if row["stage_author"]
+        else row["stage_reason"]
+    )
 
 
 _TURNS = ("current_stage", "engagement_health", "next_playbook", "override_applied")

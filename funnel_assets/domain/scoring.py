@@ -344,7 +344,9 @@ def _in_words(changes: Frame, rules: Rules, *, with_overrides: bool) -> Frame:
 def _forced_way(rules: Rules) -> Any:
     """Return the way of the stage that an override sets (the highest of its rows), else the contact's own."""
     chain: Any = nw
-    for stage, number in {cell(row, "stage"): n for n, row in reversed(list(enumerate(_ways(rules))))}.items():
+    for stage, number in {
+        cell(row, "stage"): n for n, row in reversed(list(enumerate(_ways(rules))))
+    }.items():
         chain = chain.when(nw.col("forced_current_stage") == stage).then(nw.lit(number))
     return chain.otherwise(nw.col("way")).cast(nw.Int64)
 

@@ -60,9 +60,7 @@ def amplitude_events(tables: dict[str, pa.Table], sample: Sample) -> list[dict[s
     return [_amplitude_event(event, sessions.get(event["session"]), sample) for event in events]
 
 
-def _amplitude_event(
-    event: dict[str, Any], session: dict[str, Any] | None, sample: Sample
-) -> dict[str, Any]:
+def _amplitude_event(event: dict[str, Any], session: dict[str, Any] | None, sample: Sample) -> dict[str, Any]:
     user, at = event["user"], event["event_time"]
     stamp = f"{at:%Y-%m-%d %H:%M:%S}.000000"
     identified = event["lead"] is not None or event["event_type"] in ("login", "logout", "trial_expired")

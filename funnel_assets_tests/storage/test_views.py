@@ -474,7 +474,13 @@ def test_the_best_tier_of_industry_company_and_city_counts(db: Database) -> None
         {"event_id": "5", "event_at": "2026-01-01", "email_key": "ealone", "company": "Acme"},
         {"event_id": "6", "event_at": "2026-01-01", "external_key": "xdeal", "industry": "Banking"},
         # The app knows the e-mail too; who bought is known to the shop by the id only.
-        {"event_id": "7", "event_at": "2026-01-01", "external_key": "xbuyer", "email_key": "e7", "company": "Acme"},
+        {
+            "event_id": "7",
+            "event_at": "2026-01-01",
+            "external_key": "xbuyer",
+            "email_key": "e7",
+            "company": "Acme",
+        },
     )
     db.add("sales_enriched", sale(1, "xdeal", "2026-01-09"), sale(2, "xbuyer", "2026-01-09"))
     db.add(
