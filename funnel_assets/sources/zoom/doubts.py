@@ -30,7 +30,7 @@ COMPARED = ("registered", "unique_viewers", "total_users", "participants")
 # A family or an office may register with one phone; a column that is nobody's key gives it to many more.
 _SHARE_OF_ROWS, _MOST_UNDER_ONE, _SHARE_UNDER_ONE = 0.5, 5, 0.1
 # What Zoom says of a row that isn't meant to count, and isn't damage.
-_HARMLESS = ("in_waiting_room",)
+_HARMLESS = ("in_waiting_room", "said_twice", "unknown_action")
 _RUNS = ("01234567890123456789", "98765432109876543210")
 _IN_BRACKETS = re.compile(r"[(（\[].*")
 

@@ -92,6 +92,25 @@ class People:
         return json.dumps(named, ensure_ascii=False)
 
 
+@dataclass
+class Rows:
+    """One block's rows as arrays: texts, UTC microseconds, and the marks that later steps add.
+
+    Attributes:
+        attended: 1 yes, 0 no, -1 not said.
+        is_span: Whether the times enclose several visits, so that ``minutes`` is the truth.
+        is_timing_unusable: Rows whose times the report itself contradicts.
+    """
+
+    people: People
+    attended: np.ndarray
+    times: dict[str, np.ndarray]
+    minutes: np.ndarray
+    section: np.ndarray
+    is_span: bool
+    is_timing_unusable: np.ndarray
+
+
 def fit(block: Block, labels: Labels, timezone: str) -> People:
     """Align a block's rows with its header and check every cell's type except dates' order."""
     count = len(block.rows)

@@ -15,7 +15,7 @@ from funnel_assets.sources.zoom.text import Records
 _TOP_LINES = 40
 _IDENTITY = frozenset({"email", "user_name", "first_name", "upn"})
 _SESSION = frozenset(
-    {"join_time", "leave_time", "minutes", "total_minutes", "attended", "first_join", "last_leave"}
+    {"join_time", "leave_time", "minutes", "total_minutes", "attended", "first_join", "last_leave", "action"}
 )
 _REGISTRATION = frozenset({"registration_time", "approval", "last_name", "role"})
 _VISIT = frozenset({"registration_time", "join_time", "leave_time"})
@@ -42,6 +42,9 @@ class Block:
         rows: Data records, padding included.
         lines: Physical line of each record.
         sitting: Number of the topic table row that stands last above it; -1 above any.
+        is_log: Whether its rows were made of a log with an action a row.
+        open_visits: Rows of a log that say when somebody joined and not when they left.
+        set_aside: (line, reason, raw) of rows that couldn't become part of a visit.
         event_columns: Position and fact of each column that says something of the event, the same in every row.
     """
 
@@ -52,6 +55,9 @@ class Block:
     lines: list[int] = field(default_factory=list)
     sitting: int = -1
     event_columns: dict[int, str] = field(default_factory=dict)
+    is_log: bool = False
+    open_visits: list[int] = field(default_factory=list)
+    set_aside: list[tuple[int, str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -191,7 +197,9 @@ class _Scanner:
         if len(known) < filled and (len(known) < 3 or not known & (_SESSION | _REGISTRATION)):
             return False
         is_about_event = any(self.labels.name("meta", cell) == "topic" for cell in cells)
-        return not is_about_event or bool(known & {"join_time", "first_name", "attended", "first_join"})
+        return not is_about_event or bool(
+            known & {"join_time", "first_name", "attended", "first_join", "action"}
+        )
 
     def _header(self, cells: Sequence[str]) -> bool:
         if not self._is_header(cells):
@@ -279,6 +287,9 @@ def header_names(
     Args:
         cells: The header.
         labels: The table of words.
+        is_log: Whether its rows were made of a log with an action a row.
+        open_visits: Rows of a log that say when somebody joined and not when they left.
+        set_aside: (line, reason, raw) of rows that couldn't become part of a visit.
         event_columns: Positions of the columns that speak of the event; they are named ``other``.
     """
     names: list[str | None] = []

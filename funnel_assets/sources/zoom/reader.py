@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from funnel_assets.arrow import pc
 from funnel_assets.masking import mask_text
+from funnel_assets.sources.zoom.actions import visits_of
 from funnel_assets.sources.zoom.dates import (
     Cells,
     check_styles,
@@ -35,6 +36,7 @@ from funnel_assets.sources.zoom.fit import (
     TEXT_COLUMNS,
     TIME_COLUMNS,
     People,
+    Rows,
     among,
     fit,
     minutes_of,
@@ -48,6 +50,7 @@ from funnel_assets.sources.zoom.layout import (
     take_event_columns,
 )
 from funnel_assets.sources.zoom.report import Kind, ZoomReport, ZoomSession
+from funnel_assets.sources.zoom.teams import join_activities, mark_presenters
 from funnel_assets.sources.zoom.text import Records, decode, read_records
 from funnel_assets.sources.zoom.zones import header_zone
 
@@ -84,6 +87,11 @@ _DETAILS = {
     "no_header": "There is no header this row belongs to. Export the report again.",
     "row_cut_short": "The file ends in the middle of this row. Copy or download the file again.",
     "in_waiting_room": "This is time spent in the waiting room and isn't counted. Nothing to do.",
+    "left_only": "The row says that somebody left whose joining isn't in the log. Download the log again.",
+    "said_twice": "The row says the same as another one. Nothing to do.",
+    "unknown_action": "The row names nobody, or an action that is neither joining nor leaving. Nothing to do.",
+    "ambiguous_name": "Several people have this name and the visit can be any of theirs; their times come from the list "
+    "of participants. Nothing to do.",
     "outside_event": "The join time is far from the event. Check the row against the report in Zoom.",
 }
 
@@ -141,6 +149,7 @@ def _read(
     if not layout.blocks:
         raise ReportRefused(_no_people_message(layout), reason="not_a_report")
     _check_not_cut(records, layout)
+    layout.blocks = [visits_of(block, labels) for block in layout.blocks]
     blocks = [fit(block, labels, timezone) for block in layout.blocks]
     kind = _kind(layout, blocks)
     facts = _facts(layout)
@@ -210,7 +219,7 @@ def _check_not_cut(records: Records, layout: Layout) -> None:
 def _kind(layout: Layout, blocks: list[People]) -> Kind:
     sections = {people.block.section or "" for people in blocks}
     if any(section.startswith("teams_") for section in sections) or any(
-        "upn" in b.block.names for b in blocks
+        "upn" in b.block.names or b.block.is_log for b in blocks
     ):
         return "teams"
     main = [
@@ -343,36 +352,19 @@ def _rows(cells: Cells, order: str) -> np.ndarray:
     return np.append(readings(cells, order), _NAT)[cells.codes]
 
 
-@dataclass
-class _Rows:
-    """One block's rows as arrays: texts, UTC microseconds, and the marks that later steps add."""
-
-    people: People
-    attended: np.ndarray
-    times: dict[str, np.ndarray]
-    minutes: np.ndarray
-    section: np.ndarray
-    is_span: bool
-    is_timing_unusable: np.ndarray
-
-
-def _read_blocks(blocks: list[People], order: str, timezone: str, kind: Kind, labels: Labels) -> list[_Rows]:
+def _read_blocks(blocks: list[People], order: str, timezone: str, kind: Kind, labels: Labels) -> list[Rows]:
     """Dates read and every row compared with itself; rows that don't fit are marked on their block."""
     for people in blocks:
         if people.block.section is None and kind == "attendee" and len(blocks) > 1:
             people.block.section = UNKNOWN_SECTION
     read = [_read_block(people, order, timezone, kind, labels) for people in blocks]
-    if any(people.block.section == "teams_activity" for people in blocks):
-        for rows in read:
-            if rows.people.block.section == "teams_people":
-                # The activity table holds the visits; these rows only say who was there.
-                rows.times["join_time"] = np.full(len(rows.minutes), _NAT)
-                rows.times["leave_time"] = np.full(len(rows.minutes), _NAT)
-                rows.minutes, rows.is_span = np.full(len(rows.minutes), np.nan), False
+    join_activities(read)
+    if kind == "teams":
+        mark_presenters(read)
     return read
 
 
-def _table(read: list[_Rows]) -> pa.Table:
+def _table(read: list[Rows]) -> pa.Table:
     """The rows that fit, in file order."""
     columns: dict[str, list[Any]] = {}
     several = len({rows.people.block.sitting for rows in read}) > 1
@@ -418,7 +410,7 @@ def _shown(block: Block, name: str) -> str:
     return name
 
 
-def _read_block(people: People, order: str, timezone: str, kind: Kind, labels: Labels) -> _Rows:
+def _read_block(people: People, order: str, timezone: str, kind: Kind, labels: Labels) -> Rows:
     count = len(people.block.rows)
     shown = {name: _shown(people.block, name) for name in people.times}
     follows = check_styles({shown[name]: cells for name, cells in people.times.items()})
@@ -434,9 +426,10 @@ def _read_block(people: People, order: str, timezone: str, kind: Kind, labels: L
                 unread & np.append(without_time(cells, labels), False)[cells.codes], "no_time", shown[name]
             )
             people.refuse(unread, "misaligned", shown[name])
+    _end_open_visits(people, times)
     if people.clock is not None:
         _decide_clock(people, people.clock, times)
-    rows = _Rows(
+    rows = Rows(
         people=people,
         attended=_attended(people, times["join_time"]),
         times=times,
@@ -448,6 +441,23 @@ def _read_block(people: People, order: str, timezone: str, kind: Kind, labels: L
     people.refuse(rows.section == UNKNOWN_SECTION, "unknown_section", "")
     _check_times(rows)
     return rows
+
+
+def _end_open_visits(people: People, times: Mapping[str, np.ndarray]) -> None:
+    """Whoever joined and isn't said to have left was there until the log's last action at least."""
+    if not people.block.is_log:
+        return
+    still_there = np.zeros(len(people.why), dtype=bool)
+    still_there[people.block.open_visits] = True
+    last = max(int(times["join_time"].max(initial=_NAT)), int(times["leave_time"].max(initial=_NAT)))
+    times["leave_time"][still_there & (times["join_time"] != _NAT)] = last
+    if still_there.any():
+        people.notes.append(
+            f"{int(still_there.sum())} of {len(people.why)} visits have no end in the log: "
+            "they count up to its last action."
+        )
+    if "role" not in people.block.names:
+        people.notes.append("The log doesn't say who held the event: everybody in it counts as attending.")
 
 
 def _refuse_unclear_dates(people: People, cells: Cells, shown: str) -> None:
@@ -514,7 +524,7 @@ def _attended(people: People, join: np.ndarray) -> np.ndarray:
     return np.where(among(told, ("yes",)) | (joined & ~said_no), 1, np.where(said_no, 0, -1))
 
 
-def _check_times(rows: _Rows) -> None:
+def _check_times(rows: Rows) -> None:
     """Set apart rows whose own numbers can't all be true.
 
     Zoom itself exports rows where leaving comes before joining and the minutes are negative: those people
@@ -574,7 +584,7 @@ def _roles(people: People, kind: Kind) -> np.ndarray:
 
 
 def _mark_meeting_staff(
-    read: list[_Rows], host_email: str | None, host_name: str | None, labels: Labels
+    read: list[Rows], host_email: str | None, host_name: str | None, labels: Labels
 ) -> None:
     """A meeting's list has no section for its host: know them by address, name, or a mark behind the name.
 
@@ -602,7 +612,7 @@ def _mark_meeting_staff(
                 rows.section[row] = "panelist"
 
 
-def _check_near_event(read: list[_Rows], sessions: tuple[ZoomSession, ...]) -> None:
+def _check_near_event(read: list[Rows], sessions: tuple[ZoomSession, ...]) -> None:
     """Set apart joins long before the first sitting or months after the last."""
     starts = [int(s.actual_start.timestamp() * 1_000_000) for s in sessions if s.actual_start]
     if not starts:
@@ -621,6 +631,8 @@ def _quarantine(blocks: list[People], records: Records, layout: Layout) -> pd.Da
             column = repr(str(people.blame[row])) if people.blame[row] else "a column"
             said = people.said.get(int(row), "")
             rows.append(_set_apart(people.block.lines[row], reason, column, people.raw(int(row)), said))
+        for line, reason, raw in people.block.set_aside:
+            rows.append(_set_apart(line, reason, "", raw))
     for line, raw in records.broken:
         rows.append(_set_apart(line, "broken_quote", "", raw))
     for line, cells in layout.loose:
