@@ -90,8 +90,8 @@ _DETAILS = {
     "left_only": "The row says that somebody left whose joining isn't in the log. Download the log again.",
     "said_twice": "The row says the same as another one. Nothing to do.",
     "unknown_action": "The row names nobody, or an action that is neither joining nor leaving. Nothing to do.",
-    "ambiguous_name": "Several people have this name and the visit can be any of theirs; their times come from the list "
-    "of participants. Nothing to do.",
+    "ambiguous_name": "Several people have this name and the visit can be any of theirs; their times come from the "
+    "list of participants. Nothing to do.",
     "outside_event": "The join time is far from the event. Check the row against the report in Zoom.",
 }
 
