@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev
 
-.PHONY: run test test-long ui bench lint types lock screenshots clean
+PYTEST = $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -q
+
+.PHONY: run test test-long test-ci-long ui bench lint types docs lock screenshots clean
 
 # The lock file pins every package by hash; the project itself is then installed without asking for more.
 $(VENV)/.installed: requirements.lock pyproject.toml
@@ -21,10 +23,17 @@ run: $(VENV)/.installed
 	@$(BIN)/funnel demo
 
 test: $(VENV)/.installed
-	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -q -m "not long"
+	@$(PYTEST) -m "not long"
 
+# What takes thousands of files, histories, kills or minutes of fuzzing, in full; each has a variable that says how much.
 test-long: $(VENV)/.installed
-	@$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -q -m long
+	@$(PYTEST) -m long
+
+# The same tests on less, in ten minutes at most.
+test-ci-long: $(VENV)/.installed
+	@FUNNEL_FUZZ_FILES=$${FUNNEL_FUZZ_FILES:-2000} FUNNEL_MUTATIONS=$${FUNNEL_MUTATIONS:-1000} \
+	  FUNNEL_KILLS=$${FUNNEL_KILLS:-1} FUNNEL_HISTORIES=$${FUNNEL_HISTORIES:-1} \
+	  FUNNEL_FUZZ_SECONDS=$${FUNNEL_FUZZ_SECONDS:-0} $(PYTEST) -m long
 
 ui: $(VENV)/.installed
 	@$(BIN)/funnel ui
@@ -37,6 +46,10 @@ lint: $(VENV)/.installed
 
 types: $(VENV)/.installed
 	@$(BIN)/pyright
+
+# Builds the pages in docs/ as a site below build/site; a link that leads nowhere fails.
+docs: $(VENV)/.installed
+	@$(BIN)/zensical build --strict --clean
 
 screenshots: $(VENV)/.installed
 	@$(BIN)/python docs/screenshots.py

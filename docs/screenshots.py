@@ -1,9 +1,9 @@
 """Takes the pictures in docs/: the asset graph, a partition page, a failed run, and the report.
 
 Runs the sample world in a throw-away home, lets the CRM fail for one day, opens the pages in a real browser and saves
-what it shows. Needs the extra ``docs`` (playwright) and a Chromium (Debian's ``chromium`` will do):
+what it shows. Needs a Chromium (Debian's ``chromium`` will do):
 
-    pip install -e '.[docs]' && make screenshots
+    make screenshots
 """
 
 import os
