@@ -94,6 +94,7 @@ def run(
     from funnel_assets import launch
 
     launch.prepare(settings)
+    _check_sources(settings)
     _finish(launch.run_days(day, day), f"{day}")
 
 
@@ -113,7 +114,15 @@ def backfill(
     from funnel_assets import launch
 
     launch.prepare(settings)
+    _check_sources(settings)
     _finish(launch.run_days(first, last), f"{first} to {last}")
+
+
+def _check_sources(settings: Settings) -> None:
+    """Refuse a `sources.yaml` that can't be read as a whole, once: every source dataset would say the same."""
+    from funnel_assets.pipeline.pipeline import Pipeline
+
+    Pipeline(settings).sources()
 
 
 def _finish(succeeded: bool, what: str) -> None:
@@ -133,11 +142,14 @@ def restate() -> None:
     The keeper sensor does the same by itself while `make ui` is up. Example: `funnel restate`
     """
     from funnel_assets import launch
+    from funnel_assets.pipeline.pipeline import Pipeline
 
     settings = _settings()
     launch.prepare(settings)
     plan = launch.restate(settings)
     screen.print("Nothing is stale." if not plan else f"Restated: {', '.join(sorted(plan))}.")
+    for mistake in Pipeline(settings).sources().wrong.values():
+        raise mistake  # of a dataset that was left as it is
 
 
 @app.command()

@@ -8,6 +8,7 @@ What is shown is what was known at the end of a day. Phones, e-mails and names a
 
 import calendar
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,9 @@ MOST_ROWS = 10
 _ID = {name: CONTRACTS[name].key[0] for name in (*RECORDS, "crm_assignments", "crm_sales")}
 
 _KEYS = {name: [key for key in KEYS if key in arrow_schema(CONTRACTS[name]).names] for name in RECORDS}
+
+_TAIL = 10
+"""Digits of a phone without its country code."""
 
 Row = dict[str, Any]
 
@@ -357,7 +361,8 @@ class _Page:
         text = str(named)
         if "@" in text:
             return self._email(text)
-        return text if person_key(text) == text else self._phone(text)
+        # A phone may be typed in many ways, but never with letters; an id has some.
+        return text if person_key(text) == text or any(map(str.isalpha, text)) else self._phone(text)
 
     def _name(self, name: str) -> str:
         return name if self.shown else f"{name[:1]}***"
@@ -366,6 +371,17 @@ class _Page:
         """A text as somebody typed it, which may hold a phone or an e-mail."""
         text = "" if value is None else str(value)
         return text if self.shown else mask_text(text)
+
+    def _label(self, value: object) -> str:
+        """The name of a campaign, a source or an event: no phone is expected there, and ids look like one.
+
+        Hidden all the same are e-mails, and numbers that end as a phone of this person does.
+        """
+        text = "" if value is None else str(value)
+        if self.shown or "@" in text:
+            return self._free(text)
+        tails = {phone[-_TAIL:] for phone in self.story.values("phone")}
+        return self._free(text) if any(tail in re.sub(r"\D", "", text) for tail in tails) else text
 
     def _time(self, at: dt.datetime | None) -> str:
         return "" if at is None else f"{at.astimezone(self.zone):%Y-%m-%d %H:%M}"
@@ -491,7 +507,7 @@ class _Page:
             (
                 row["date"],
                 self._time(row["touched_at"]),
-                self._free(
+                self._label(
                     " / ".join(str(row[name]) for name in ("source", "medium", "campaign") if row[name])
                 ),
                 row["identified_by"],
@@ -512,7 +528,7 @@ class _Page:
         shown = [
             (
                 row["date"],
-                self._free(row["webinar_name"]),
+                self._label(row["webinar_name"]),
                 row["event_type"] + (f" day {row['bootcamp_day']}" if row["bootcamp_day"] else ""),
                 row["attendance_type"].replace("_", " "),
                 f"{row['time_in_session_minutes']} min" if row["attended"] == "Y" else "",
@@ -556,7 +572,7 @@ class _Page:
             [
                 (
                     self._time(row["assigned_at"]),
-                    self._free(row["lead_source"]),
+                    self._label(row["lead_source"]),
                     row["employee"],
                     self._from(row["assignment_id"]),
                     _first_assignment(firsts.pop(row["assigned_at"], None)),

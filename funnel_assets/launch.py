@@ -113,13 +113,6 @@ def run_days(
         )
         if not result.success:
             _tell_failures(instance, result.run_id)
-        for event in result.all_events:
-            if event.is_step_failure:
-                failure = event.step_failure_data
-                told = failure.user_failure_data.description if failure.user_failure_data else None
-                log.error(
-                    "%s", told or f"{event.step_key}: {failure.error.message if failure.error else 'failed'}"
-                )
         return result.success
 
 

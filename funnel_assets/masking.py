@@ -8,6 +8,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 _PHONE = re.compile(r"\+?\d[\d\s().-]{7,}\d")
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\b")
+_AMOUNT = re.compile(r"\d{1,9}\.\d{1,2}")
+# Ids that are made of more than digits, in which ten digits in a row are chance: a UUID, a hash.
+_MADE_ID = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]*[a-f][0-9]*[a-f])[0-9a-f]{16,})(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+_MOST_PHONE_DIGITS = 15  # E.164
 _EMAIL = re.compile(r"[^\s@,;:<>\"'=]+@[^\s@,;:<>\"']+")
 
 
@@ -27,15 +34,22 @@ def mask_email(email: str | None) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Mask every phone number and e-mail address inside a longer text."""
+    """Mask every phone number and e-mail address inside a longer text; ids, hashes and amounts stay readable."""
     masked = _EMAIL.sub(lambda found: mask_email(found.group()), text)
-    return _PHONE.sub(_mask_if_phone, masked)
+    parts, at = [], 0
+    for made in _MADE_ID.finditer(masked):
+        parts += [_PHONE.sub(_mask_if_phone, masked[at : made.start()]), made.group()]
+        at = made.end()
+    return "".join([*parts, _PHONE.sub(_mask_if_phone, masked[at:])])
 
 
 def _mask_if_phone(found: re.Match[str]) -> str:
     digits = re.sub(r"\D", "", found.group())
-    if len(digits) < 10 or _ISO_DATE.match(found.group()):
+    if len(digits) < 10 or _ISO_DATE.match(found.group()) or _AMOUNT.fullmatch(found.group()):
         return found.group()
+    # Longer than any phone: an ad platform's or a payment's id. With blanks in it, it may be two phones.
+    if found.group() == digits and len(digits) > _MOST_PHONE_DIGITS:
+        return digits
     return mask_phone(digits)
 
 

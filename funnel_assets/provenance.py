@@ -91,7 +91,7 @@ def configured_sources(pipeline: Pipeline) -> Sequence[Source]:
     """Return what sources.yaml lists; nothing where it has a mistake, which whoever needs it tells."""
     try:
         environ = _AnyEnvironment(pipeline.settings.environ)
-        return load_sources(pipeline.settings.sources_file, environ).sources
+        return load_sources(pipeline.settings.sources_file, environ, apart=True).sources
     except FunnelError:
         return ()
 

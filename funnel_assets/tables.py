@@ -44,6 +44,9 @@ FIGURES = {
     "spend_paise": "Spend ₹",
     "impressions": "Impressions",
     "clicks": "Clicks",
+    "spend_lines": "Lines of spend",
+    "impressions_lines": "Lines of spend with impressions",
+    "clicks_lines": "Lines of spend with clicks",
 }
 """Figures of the mart in words."""
 
@@ -239,7 +242,9 @@ def quarantine(rows: pd.DataFrame) -> Table:
 
 def _where(row: Mapping[Any, Any]) -> str:
     shown = short_file(_text(row["file"]))
-    return shown if pd.isna(row["line"]) else f"{shown}\nline {int(row['line'])}"
+    # Of a JSON list the position is told: all of it often stands on one line.
+    unit = "record" if shown.lower().endswith(".json") else "line"
+    return shown if pd.isna(row["line"]) else f"{shown}\n{unit} {int(row['line'])}"
 
 
 def short_file(file: str) -> str:

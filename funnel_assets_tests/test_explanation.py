@@ -45,7 +45,7 @@ LEADS = [
     ("Asha Rao", "Asha.Rao@example.com", "98123-00001", "Pune", "google_x", "spring", "2026-01-28 09:00:00"),
     ("Bina Das", "bina@example.com", "9812300002", "Pune", "fb", "spring", "2026-01-28 09:00:00"),
     ("A. Rao", EMAIL, "", "Pune", "ig", "by asha.rao@example.com", "2026-03-05 18:30:00"),
-    ("Asha Rao", "", "+91 98123 00001", "", "Walk\nIn", "", "2026-03-10 23:59:00"),
+    ("Asha Rao", "", "+91 98123 00001", "", "Walk\nIn", "20918273645", "2026-03-10 23:59:00"),
     ("Early Bird", "carl@example.com", "NA", "", "fb", "", "2026-02-01 10:00:00"),
     ("Early Bird", "carl@example.com", "9812300003", "", "fb", "", "2026-02-02 10:00:00"),
     ("Dev Das", "dev@example.com", "9812300002", "", "fb", "", "2026-02-03 10:00:00"),
@@ -240,6 +240,7 @@ def test_nothing_personal_is_shown_unless_asked_for(pipeline: Pipeline) -> None:
         assert personal.lower() not in masked.lower()
         assert personal in shown
     assert "a***@***.com" in masked
+    assert "20918273645" in masked, "a campaign's id is no phone"
 
 
 def test_earlier_records_under_another_id_are_pointed_to(pipeline: Pipeline) -> None:

@@ -174,14 +174,28 @@ class Source:
 
 @dataclass(frozen=True)
 class SourcesConfig:
-    """All sources, in the file's order; ``without`` are datasets listed with none (``spend: []``)."""
+    """All sources, in the file's order.
+
+    Attributes:
+        file: The file.
+        sources: What it lists.
+        without: Datasets listed with none (``spend: []``).
+        wrong: Dataset -> the mistakes in its lines; asking for its sources raises them.
+    """
 
     file: Path
     sources: tuple[Source, ...]
     without: frozenset[str] = frozenset()
+    wrong: Mapping[str, ConfigError] = field(default_factory=dict)
 
     def of(self, dataset: str) -> tuple[Source, ...]:
-        """Return a dataset's sources in order; none when the file has none."""
+        """Return a dataset's sources in order; none when the file has none.
+
+        Raises:
+            ConfigError: If its lines hold a mistake.
+        """
+        if dataset in self.wrong:
+            raise self.wrong[dataset].located()
         return tuple(source for source in self.sources if source.dataset == dataset)
 
     def get(self, name: str) -> Source:

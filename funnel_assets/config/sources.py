@@ -40,6 +40,7 @@ from funnel_assets.config.source_model import (
     SourcesConfig,
 )
 from funnel_assets.errors import ConfigError
+from funnel_assets.sources.columns import column_key
 
 __all__ = ["Auth", "HttpOverrides", "Source", "SourcesConfig", "load_sources"]
 
@@ -124,7 +125,8 @@ def load_sources(
     path: Path,
     environ: Mapping[str, str],
     *,
-    known_columns: Mapping[str, Collection[str]] | None = None,
+    known_columns: Mapping[str, Mapping[str, str]] | None = None,
+    apart: bool = False,
 ) -> SourcesConfig:
     """Read ``sources.yaml``.
 
@@ -132,7 +134,10 @@ def load_sources(
         path: The file.
         environ: Where ``${NAME}`` in locations is looked up; ``Settings.environ`` has ``FUNNEL_HOME`` in it.
             Relative paths start at ``FUNNEL_HOME``; ``FUNNEL_TIMEZONE`` and ``FUNNEL_CURRENCY`` are the defaults.
-        known_columns: Dataset -> names that ``columns`` and ``constants`` may use; None: unchecked.
+        known_columns: Dataset -> names that ``columns``, ``constants`` … may use -> the column each one means; two
+            names of one column can't be used at once. None: unchecked.
+        apart: Let a mistake in a dataset's sources concern that dataset alone: see ``SourcesConfig.wrong``. A slip
+            in the spend sheet's lines must not keep tonight's leads from being made, nor be told once per dataset.
 
     Raises:
         ConfigError: With file, line, what is wrong and what is allowed, for every mistake in the file.
@@ -141,8 +146,17 @@ def load_sources(
     mistakes = Mistakes()
     reader = _Reader(path.name, environ, known_columns or {}, mistakes)
     sources = tuple(reader.sources(root))
+    wrong: dict[str, ConfigError] = {}
+    if apart:
+        for dataset, found in reader.mistakes_of.items():
+            try:
+                Mistakes(found).raise_if_any(fix=_FIX)
+            except ConfigError as error:
+                wrong[dataset] = error
+        theirs = {mistake for found in reader.mistakes_of.values() for mistake in found}
+        mistakes = Mistakes([mistake for mistake in mistakes.found if mistake not in theirs])
     mistakes.raise_if_any(fix=_FIX)
-    return SourcesConfig(path, sources, frozenset(reader.without))
+    return SourcesConfig(path, sources, frozenset(reader.without), wrong)
 
 
 def _compose(path: Path) -> yaml.Node:
@@ -193,6 +207,10 @@ def _is_null(node: yaml.Node) -> bool:
     return node.tag == "tag:yaml.org,2002:null"
 
 
+def _is_blank(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and (_is_null(node) or not node.value.strip())
+
+
 class _Reader:
     """Walks the nodes, noting mistakes and going on, so that one reading finds them all."""
 
@@ -200,7 +218,7 @@ class _Reader:
         self,
         file: str,
         environ: Mapping[str, str],
-        known_columns: Mapping[str, Collection[str]],
+        known_columns: Mapping[str, Mapping[str, str]],
         mistakes: Mistakes,
     ) -> None:
         self._file = file
@@ -209,23 +227,29 @@ class _Reader:
         self._mistakes = mistakes
         self._names: dict[str, int] = {}
         self.without: set[str] = set()
+        self.mistakes_of: dict[str, list[tuple[str, int, str]]] = {}
 
     def wrong(self, line: int, text: str) -> None:
         self._mistakes.add(self._file, line, text)
 
     def sources(self, root: yaml.Node) -> Iterator[Source]:
         for dataset, node in self.pairs(root, DATASETS, "dataset").items():
-            if _is_null(node):
-                continue
-            if not isinstance(node, yaml.SequenceNode):
-                self.wrong(_line(node), f"{dataset} needs a list of sources; start each with '- name:'")
-                continue
-            if not node.value:
-                self.without.add(dataset)
-            for order, item in enumerate(node.value):
-                source = self.source(dataset, order, item)
-                if source is not None:
-                    yield source
+            noted = len(self._mistakes.found)
+            yield from self.sources_of(dataset, node)
+            self.mistakes_of[dataset] = self._mistakes.found[noted:]
+
+    def sources_of(self, dataset: str, node: yaml.Node) -> Iterator[Source]:
+        if _is_null(node):
+            return
+        if not isinstance(node, yaml.SequenceNode):
+            self.wrong(_line(node), f"{dataset} needs a list of sources; start each with '- name:'")
+            return
+        if not node.value:
+            self.without.add(dataset)
+        for order, item in enumerate(node.value):
+            source = self.source(dataset, order, item)
+            if source is not None:
+                yield source
 
     def pairs(self, node: yaml.Node, allowed: Collection[str], what: str) -> dict[str, yaml.Node]:
         """Return a mapping's values by key; unknown and repeated keys are mistakes."""
@@ -288,8 +312,7 @@ class _Reader:
             return None
         columns = self.names(dataset, pairs.get("columns"), "columns")
         constants = self.names(dataset, pairs.get("constants"), "constants")
-        for both in {key.lower() for key in columns} & {key.lower() for key in constants}:
-            self.wrong(_line(pairs["constants"]), f"{quoted(both)} is in columns and in constants; keep one")
+        self.not_both(dataset, pairs, columns, constants)
         external_id, system = self.external_id(dataset, pairs.get("external_id"))
         currency, currency_column = self.currency(pairs.get("currency"))
         return Source(
@@ -323,6 +346,23 @@ class _Reader:
             system=system,
             http=self.http(pairs.get("http")),
         )
+
+    def not_both(
+        self,
+        dataset: str,
+        pairs: Mapping[str, yaml.Node],
+        columns: Collection[str],
+        constants: Collection[str],
+    ) -> None:
+        """Note columns that are said to be in the file and to be a constant."""
+        known = self._known_columns.get(dataset, {})
+        read = {known.get(name, name.lower()) for name in columns}
+        for name in constants:
+            if known.get(name, name.lower()) in read:
+                self.wrong(
+                    _line(pairs["constants"]),
+                    f"{quoted(name.lower())} is in columns and in constants; keep one",
+                )
 
     @staticmethod
     def misplaced(key: str, kind: str) -> str:
@@ -465,27 +505,47 @@ class _Reader:
             return []
         return node.value
 
-    def names(self, dataset: str, node: yaml.Node | None, what: str) -> dict[str, str]:
-        """Return a mapping of text to text."""
-        known = self._known_columns.get(dataset)
-        allowed = None if known is None else {name.lower(): name for name in known}
+    def names(
+        self, dataset: str, node: yaml.Node | None, what: str, *, may_be_blank: bool = False
+    ) -> dict[str, str]:
+        """Return a mapping of text to text, its keys being names of ours where those are known."""
         found: dict[str, str] = {}
         for key_node, value_node in self.lines(node, what, "our name: value"):
             key = self.text(key_node, f"a name in {what}")
-            value = self.text(value_node, f"{key} in {what}") if key else None
-            if key is None or value is None:
+            if key is None:
                 continue
-            if key.lower() in {name.lower() for name in found}:
-                self.wrong(_line(key_node), f"{quoted(key)} is in {what} twice")
-            elif allowed is not None and key.lower() not in allowed:
-                near = suggestion(key, allowed.values())
-                self.wrong(
-                    _line(key_node),
-                    f"{dataset} has no column {quoted(key)}{near}; allowed: {', '.join(allowed.values())}",
-                )
+            if may_be_blank and _is_blank(value_node):
+                value = ""
             else:
-                found[key if allowed is None else allowed[key.lower()]] = value
+                value = self.text(value_node, f"{key} in {what}")
+            ours = key if value is None else self.our_name(dataset, key_node, key, found, what)
+            if value is not None and ours is not None:
+                found[ours] = value
         return found
+
+    def our_name(
+        self, dataset: str, node: yaml.Node, key: str, taken: Collection[str], what: str
+    ) -> str | None:
+        """Return a name of ours as it is spelled; None for one that isn't ours, or whose column is taken."""
+        known = self._known_columns.get(dataset)
+        if known is None:
+            if key.lower() in {name.lower() for name in taken}:
+                self.wrong(_line(node), f"{quoted(key)} is in {what} twice")
+                return None
+            return key
+        spelled = {column_key(name): name for name in known}
+        ours = spelled.get(column_key(key))
+        if ours is None:
+            near = suggestion(key, known)
+            names = ", ".join(dict.fromkeys(known.values()))
+            self.wrong(_line(node), f"{dataset} has no column {quoted(key)}{near}; allowed: {names}")
+            return None
+        same = [name for name in taken if known[name] == known[ours]]
+        if same:
+            also = "" if same[0] == ours else f": {quoted(same[0])} is the same column"
+            self.wrong(_line(node), f"{quoted(key)} is in {what} twice{also}")
+            return None
+        return ours
 
     def values(self, dataset: str, node: yaml.Node | None) -> dict[str, dict[str, str]]:
         """Return a mapping of our column to a mapping of the file's value to ours."""
@@ -493,7 +553,7 @@ class _Reader:
         for key_node, value_node in self.lines(node, "values", "our name: {their value: our value}"):
             column = yaml.MappingNode("", [(key_node, key_node)], key_node.start_mark)
             for name in self.names(dataset, column, "values"):
-                found[name] = self.names("", value_node, f"{name} in values")
+                found[name] = self.names("", value_node, f"{name} in values", may_be_blank=True)
         return found
 
     def only(self, node: yaml.Node | None) -> dict[str, tuple[str, ...]]:

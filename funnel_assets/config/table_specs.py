@@ -155,7 +155,11 @@ _SPECS = (
         "A value set by hand for one sale; it decides the final funnel (seed 001 Phase 2, Manual Mapping).",
         (
             Column("sale_id", "The sale's _id in the CRM", aliases=("id",), identifier=True),
-            Column("value", "Manual value; manual_funnels.csv gives the funnel of a Miscellaneous sale"),
+            Column(
+                "value",
+                "Manual value; manual_funnels.csv gives the funnel of a Miscellaneous sale; empty: none yet",
+                required=False,
+            ),
         ),
         keys=(("sale_id",),),
     ),

@@ -127,8 +127,12 @@ class Spend(Model):
     currency: Series[Text] = column("Currency of every amount in the row")
     campaign: Series[Text] = column("Campaign", nullable=True, sheet="campaign")
     ad_group: Series[Text] = column("Ad group", nullable=True, sheet="ad_group")
-    impressions: Series[Integer] = column("Times shown", sheet="impressions", ge=0)
-    clicks: Series[Integer] = column("Clicks", sheet="clicks", ge=0)
+    impressions: Series[Integer] = column(
+        "Times shown; null where the sheet doesn't say", nullable=True, sheet="impressions", ge=0
+    )
+    clicks: Series[Integer] = column(
+        "Clicks; null where the sheet doesn't say", nullable=True, sheet="clicks", ge=0
+    )
     cost_paise: Series[Integer] = column("Cost in minor units", sheet="cost")
     account: Series[Text] = column("Ad account", nullable=True, sheet="account")
     video_views: Series[Integer] = column("Video views", nullable=True, sheet="video_views")

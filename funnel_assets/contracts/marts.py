@@ -46,6 +46,17 @@ class FunnelMarts(Model):
         "Net amount of the day's paid sales, minor units", nullable=True
     )
     spend_paise: Series[Integer] = column("Cost of the day's ads, minor units", nullable=True)
-    impressions: Series[Integer] = column("Times ads were shown", nullable=True, ge=0)
-    clicks: Series[Integer] = column("Clicks on ads", nullable=True, ge=0)
+    impressions: Series[Integer] = column(
+        "Times ads were shown, as far as the lines of spend say; null if none does", nullable=True, ge=0
+    )
+    clicks: Series[Integer] = column(
+        "Clicks on ads, as far as the lines of spend say; null if none does", nullable=True, ge=0
+    )
+    spend_lines: Series[Integer] = column("Lines of spend", nullable=True, ge=0)
+    impressions_lines: Series[Integer] = column(
+        "Lines of spend that state impressions: fewer than spend_lines, and the sum is of a part", nullable=True, ge=0
+    )
+    clicks_lines: Series[Integer] = column(
+        "Lines of spend that state clicks: fewer than spend_lines, and the sum is of a part", nullable=True, ge=0
+    )
     currency: Series[Text] = column("Currency of every amount in the row")

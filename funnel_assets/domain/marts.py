@@ -31,7 +31,14 @@ DIMENSIONS = ("funnel", "source", "medium", "campaign")
 PARTS: dict[str, tuple[str, ...]] = {
     "has_marketing": ("leads", "registrations", "attended"),
     "has_sales": ("handovers", "handovers_attended", "sales", "gross_revenue_paise", "net_revenue_paise"),
-    "has_spend": ("spend_paise", "impressions", "clicks"),
+    "has_spend": (
+        "spend_paise",
+        "impressions",
+        "clicks",
+        "spend_lines",
+        "impressions_lines",
+        "clicks_lines",
+    ),
 }
 """The flag that says whether a part of the day is there, and the figures that come from that part."""
 
@@ -41,6 +48,9 @@ RECONCILIATION: dict[str, pa.DataType] = {
     **dict.fromkeys(("expected", "found", "difference"), pa.int64()),
 }
 """Columns of :func:`reconcile`."""
+
+_STATED_IN = {"impressions": "impressions_lines", "clicks": "clicks_lines"}
+"""Figures that a line of spend may leave empty, and the count of the lines that state them."""
 
 MEASURES = tuple(measure for measures in PARTS.values() for measure in measures)
 
@@ -88,7 +98,7 @@ def funnel_marts(
     their own first source; sales under their final funnel, with the origin's source, medium and campaign; spend under
     its own funnel, with the platform as source and the campaign type as medium. Registrations and attendances are
     Zoom records: somebody at two webinars on one day counts twice. A figure whose part is missing for the day is null,
-    and rows of that part are left out.
+    and rows of that part are left out. Impressions and clicks are null where no line of spend states them.
     """
     figures = nw.concat(
         [
@@ -108,11 +118,17 @@ def funnel_marts(
         .agg(*(nw.col(name).sum() for name in MEASURES))
     )
     known = (
-        nw.when(nw.col(flag)).then(nw.col(name).cast(nw.Int64)).alias(name)
+        nw.when(nw.col(flag), *_is_stated(name)).then(nw.col(name).cast(nw.Int64)).alias(name)
         for flag, names in PARTS.items()
         for name in names
     )
     return shaped(totals.with_columns(*known, nw.lit(currency).alias("currency")), "funnel_marts")
+
+
+def _is_stated(name: str) -> list[nw.Expr]:
+    """Return when a sum is known: not where there are lines of spend and none states it."""
+    lines = _STATED_IN.get(name)
+    return [(nw.col(lines) > 0) | (nw.col("spend_lines") == 0)] if lines else []
 
 
 _FIRST = ("first_funnel", "first_source", "first_medium", "first_campaign")
@@ -174,6 +190,8 @@ ADDS: dict[str, dict[str, nw.Expr]] = {
         "spend_paise": nw.col("cost_paise"),
         "impressions": nw.col("impressions"),
         "clicks": nw.col("clicks"),
+        "spend_lines": _nothing() + 1,
+        **{lines: ~nw.col(name).is_null() for name, lines in _STATED_IN.items()},
     },
 }
 """What one row of a dataset adds to which figure; an amount that is missing adds nothing."""

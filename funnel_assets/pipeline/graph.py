@@ -86,7 +86,7 @@ NODES: dict[str, Node] = {
         Node("raw_leads", config=("placeholders",), rules_version=2),
         Node("zoom_attendance", config=("placeholders", "categories", "conductors")),
         Node("engagement_events", config=("placeholders",), rules_version=2),
-        Node("spend"),
+        Node("spend", rules_version=2),
         Node("crm_assignments", config=("placeholders",)),
         Node("crm_sales", config=("placeholders",), rules_version=2),
         Node(
@@ -164,7 +164,7 @@ NODES: dict[str, Node] = {
                 Input("sales_enriched", same_day),
             ),
             ("funnel_mapping", "manual_funnels", "identity_links"),
-            rules_version=5,
+            rules_version=6,
             states_currency=True,
         ),
     )

@@ -33,6 +33,7 @@ from funnel_assets.domain.text import as_arrow, as_text, nulls
 from funnel_assets.errors import FunnelError, SourceBroken
 from funnel_assets.pipeline.landed import (
     check_currencies,
+    check_names,
     column_match,
     contract_rows,
     currencies,
@@ -58,7 +59,7 @@ EMPTY = "empty"
 BAD_COLUMNS = ["line", "reason", "detail", "raw"]
 
 _ROWS_AT_ONCE = 200_000
-_FORMAT = 3
+_FORMAT = 4
 """Raised when what is kept of a piece changes."""
 _PIECE_SHIFT = 40
 _REL_LINE = (1 << _PIECE_SHIFT) - 1
@@ -273,6 +274,8 @@ class _WholeRows:
 
 def _whole(task: Task) -> Indexed:
     raw = read_landed(task.source, task.path, task.snapshot.origin, task.parser)
+    if task.keep:
+        check_names(task.source, raw.columns)
     matched = matched_columns(task.source, raw, task.parser, task.before)
     table = matched.table
     facts = task.parser.row_facts(table, task.context)
@@ -325,6 +328,8 @@ def _by_pieces(task: Task, dump: Dump) -> Indexed:
     # What is picked out and matched follows from the names of the columns, so no rows are needed.
     nothing = RawTable(_aligned(None, columns), columns, columns, dump.dialect, 0, notes=dump.notes)
     picked = picked_rows(task.source, nothing, task.parser)
+    if task.keep:
+        check_names(task.source, picked.columns)
     match = column_match(task.source, picked.columns, task.parser)
     reading = _Reading(task, dump, columns, match)
     if kept.columns != reading.rules and any(rows is None for _, rows in parts):
@@ -341,7 +346,9 @@ def _by_pieces(task: Task, dump: Dump) -> Indexed:
     if drift is None:
         raise NotInPieces
     drift += left_out_note(sum(piece.left_out for piece in pieces))
-    lines = dump.first_line + np.cumsum([0, *(piece.lines for piece, _ in parts)])[:-1]
+    # Of a JSON list the records are counted, of everything else the lines.
+    ends = [piece.rows_in if dump.dialect.kind == "json" else piece.lines for piece in pieces]
+    lines = dump.first_line + np.cumsum([0, *ends])[:-1]
     rows = _PieceRows(reading, parts, found, lines)
     bad = [
         (int(first) + row["line"], row["reason"], row["detail"], row["raw"])

@@ -142,11 +142,17 @@ class Ingest:
         """Days in the lake whose rows differ from those of the newest landed dumps.
 
         Days that no landed dump covers yet are left out: they are not stale but not known. The same goes for a
-        dataset whose newest dump is broken: its run has failed and said so, and the others are restated without it.
+        dataset whose newest dump is broken, or whose lines in sources.yaml hold a mistake: its run has failed and
+        said so, and the others are restated without it.
         """
         tables = self._tables()
         reads = []
-        for source in self._configured(dataset):
+        try:
+            sources = self._configured(dataset)
+        except ConfigError as error:
+            log.warning("%s", error)
+            return []
+        for source in sources:
             snapshot = self._landing.newest(dataset, source.name)
             if snapshot is None:
                 return []
@@ -173,7 +179,7 @@ class Ingest:
         """
         tables = self._tables()
         removed = 0
-        for dataset in (name for name in SOURCES if name != "zoom_attendance"):
+        for dataset in (name for name in SOURCES if name not in ("zoom_attendance", *self._sources().wrong)):
             for source in self._configured(dataset):
                 newest = self._landing.newest(dataset, source.name)
                 if newest is None:
@@ -188,14 +194,22 @@ class Ingest:
         return removed
 
     def _configured(self, dataset: str) -> Sequence[Source]:
+        """Return a dataset's sources; none where the company has none.
+
+        Raises:
+            ConfigError: The dataset isn't listed any more: it would be emptied, all its days, for a lost line.
+        """
         sources = self._sources()
         found = sources.of(dataset)
-        if not found and dataset not in sources.without:
+        if found or dataset in sources.without:
+            return found
+        landed = [source for one, source in self._landing.sources() if one == dataset]
+        if landed:
             raise ConfigError(
-                f"no source is configured for {dataset}.",
+                f"no source is listed for {dataset}, which had {', '.join(landed)} until now.",
                 dataset=dataset,
                 file=sources.file.name,
-                fix=f"add a source under `{dataset}:`, or write `{dataset}: []` if there is none.",
+                fix=f"put its lines back, or write `{dataset}: []` if its days are to be emptied.",
             )
         return found
 
@@ -423,6 +437,8 @@ def _rows_per_day(rows: pa.Table) -> Counter[dt.date]:
 
 def _sources_table(dumps: Sequence[_Dumps], outcome: Outcome) -> str:
     """Every source's rows and what became of them, as a Markdown table: the fates add up to rows in."""
+    if not dumps:
+        return f"No source is listed for {outcome.dataset} in sources.yaml, so its days are empty."
     names = (
         "source",
         "taken (UTC)",

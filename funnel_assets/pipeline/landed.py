@@ -28,8 +28,9 @@ from funnel_assets.sources.columns import (
     match_columns,
     profile,
     profile_of,
+    unknown_columns,
 )
-from funnel_assets.sources.fields import field, only_rows, with_fields
+from funnel_assets.sources.fields import field, no_column, only_rows, with_fields
 from funnel_assets.sources.files import take_file
 from funnel_assets.sources.http import Auth, HttpPolicy, HttpRequest, fetch
 from funnel_assets.sources.tabular import LINE, RaggedRow, RawTable, read_table
@@ -198,6 +199,19 @@ class Matched:
     profile: dict[str, object]
 
 
+def check_names(source: Source, columns: Sequence[str]) -> None:
+    """Refuse a dump that lacks a column which ``columns`` of its source names.
+
+    Not for older dumps of a rolling source: a column that is new today was in none of them.
+
+    Raises:
+        SourceBroken: Naming them all, and what the file has.
+    """
+    wanted = {f"columns: {name}": file for name, file in source.columns.items()}
+    if columns and (problem := unknown_columns(wanted, columns, **_where(source))):
+        raise problem
+
+
 def matched_columns(source: Source, raw: RawTable, parser: Parser, before: Snapshot | None) -> Matched:
     """Give a table the contract's column names, and do what the source's drift policy says.
 
@@ -285,7 +299,7 @@ def contract_rows(source: Source, raw: RawTable, match: ColumnMatch, parser: Par
         frame[CURRENCY] = as_text(as_arrow(raw.table.column(CURRENCY)))
     for sheet, value in _constants(source, parser).items():
         frame[sheet] = value
-    sheets = _sheets(parser)
+    sheets = parser.names
     for name, ours in source.values.items():
         if name in sheets:
             frame[sheets[name]] = _renamed(frame[sheets[name]], ours)
@@ -301,7 +315,7 @@ def _wanted(
         ColumnSpec(sheet, aliases=(field,), required=sheet in parser.required and sheet not in constants)
         for field, sheet in parser.columns.items()
     ]
-    sheets = _sheets(parser)
+    sheets = parser.names
     picked = {name: sheet for name, (_, sheet) in _picked(source, columns, parser).items()}
     column_map = {
         file: sheets[name]
@@ -317,7 +331,7 @@ def _picked(source: Source, columns: Sequence[str], parser: Parser) -> dict[str,
     Returns:
         Name of the column to add -> where it is found, and the parser's name for it.
     """
-    sheets = _sheets(parser)
+    sheets = parser.names
     there = {column_key(name) for name in columns}
     taken: set[str] = set()
     picked = {}
@@ -336,11 +350,6 @@ def _renamed(cells: pd.Series, ours: Mapping[str, str]) -> pd.Series:
     return found.astype(cells.dtype).fillna(cells)
 
 
-def _sheets(parser: Parser) -> dict[str, str]:
-    """Column name in the source by contract field and by its own name: sources.yaml may use either."""
-    return {**parser.columns, **{sheet: sheet for sheet in parser.columns.values()}}
-
-
 def _with_column(table: RawTable, path: str | None, key: str, name: str) -> RawTable:
     if path is None:
         return table
@@ -348,10 +357,7 @@ def _with_column(table: RawTable, path: str | None, key: str, name: str) -> RawT
     if cells is None and not table.table.num_rows:
         cells = pa.nulls(0, pa.large_string())
     if cells is None:
-        raise SourceBroken(
-            f"The column {path!r}, which `{key}` names, isn't there.",
-            fix=f"restore it at the source, or correct `{key}` in sources.yaml.",
-        )
+        raise no_column(key, path, table)
     return replace(table, table=table.table.append_column(name, cells.cast(pa.large_string())))
 
 
@@ -373,7 +379,7 @@ def source_context(source: Source, file: str, day_timezone: str, tables: Tables)
 
 
 def _constants(source: Source, parser: Parser) -> dict[str, str]:
-    sheets = _sheets(parser)
+    sheets = parser.names
     return {sheets[name]: value for name, value in source.constants.items() if name in sheets}
 
 

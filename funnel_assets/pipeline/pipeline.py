@@ -14,6 +14,7 @@ from funnel_assets.config.sources import SourcesConfig, load_sources
 from funnel_assets.config.tables import Tables, load_tables
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.domain.anomaly import compared_days, usual_range
+from funnel_assets.domain.parsing import PARSERS
 from funnel_assets.errors import ConfigError, FunnelError
 from funnel_assets.masking import mask_email, mask_phone
 from funnel_assets.pipeline import reconciliation
@@ -66,8 +67,13 @@ class Pipeline:
         return load_tables(self.settings.config_dir, apart=True)
 
     def sources(self) -> SourcesConfig:
-        """``sources.yaml`` as it is now."""
-        return load_sources(self.settings.sources_file, {**self.settings.environ, **os.environ})
+        """``sources.yaml`` as it is now; a mistake in a dataset's lines fails who asks for its sources."""
+        return load_sources(
+            self.settings.sources_file,
+            {**self.settings.environ, **os.environ},
+            known_columns={name: parser.names for name, parser in PARSERS.items()},
+            apart=True,
+        )
 
     @cached_property
     def ingest(self) -> Ingest:

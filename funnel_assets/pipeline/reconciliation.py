@@ -48,6 +48,9 @@ _MEASURES = {
     "spend_paise": ("spend", "sum(cost_paise)", "has_spend"),
     "impressions": ("spend", "sum(impressions)", "has_spend"),
     "clicks": ("spend", "sum(clicks)", "has_spend"),
+    "spend_lines": ("spend", "count(*)", "has_spend"),
+    "impressions_lines": ("spend", "count(impressions)", "has_spend"),
+    "clicks_lines": ("spend", "count(clicks)", "has_spend"),
 }
 
 

@@ -155,7 +155,7 @@ def _check_map(
             f"The column map sends {column!r} to {name!r}, which this dataset doesn't have{hint}.{turned}",
             dataset=dataset,
             source=source,
-            fix="write `columns:` in sources.yaml as `file column: our column`.",
+            fix="write `columns:` in sources.yaml as `our column: file column`.",
         )
 
 
@@ -186,6 +186,46 @@ def _claims(
             rank, name = aliases[key]
             claims.append(((3, rank), position, name))
     return claims
+
+
+def unknown_columns(
+    wanted: Mapping[str, str],
+    header: Sequence[str],
+    *,
+    file: str | None = None,
+    source: str | None = None,
+    dataset: str | None = None,
+) -> SourceBroken | None:
+    """Say which columns that ``sources.yaml`` names a file doesn't have; None when it has all of them.
+
+    Args:
+        wanted: What names it in ``sources.yaml`` (``columns: utmSource``) -> the column's name, or a path that begins
+            with one (``user.email``).
+        header: `RawTable.columns`.
+        file: For the message.
+        source: For the message.
+        dataset: For the message.
+    """
+    shown = {column_key(column): mask_text(column) for column in header}
+    told = []
+    for key, path in wanted.items():
+        head = path.partition(".")[0]
+        if {column_key(path), column_key(head)} & shown.keys():
+            continue
+        near = difflib.get_close_matches(column_key(path), list(shown), 1, 0.6)
+        hint = f" (did you mean {shown[near[0]]!r}?)" if near else ""
+        told.append(f"`{key}` names {path!r}{hint}")
+    if not told:
+        return None
+    names = "a column" if len(told) == 1 else "columns"
+    return SourceBroken(
+        f"sources.yaml names {names} that the file doesn't have: {'; '.join(told)}. "
+        f"The file has: {', '.join(map(repr, shown.values()))}.",
+        dataset=dataset,
+        source=source,
+        file=file,
+        fix="correct the name in sources.yaml, take its line out, or restore the column at the source.",
+    )
 
 
 def _unnumbered(column: str, header: Collection[str]) -> str:
@@ -567,7 +607,7 @@ def apply_policy(
                 dataset=dataset,
                 source=source,
                 file=file,
-                fix="undo the change at the origin, or set `on_drift: evolve` for this source in sources.yaml.",
+                fix="undo the change at the origin, or set `drift: evolve` for this source in sources.yaml.",
             )
     if policy == "discard_row":
         return _discard_rows(table, drift)
@@ -592,7 +632,7 @@ def _discard_rows(table: RawTable, drift: Drift) -> DriftOutcome:
         RaggedRow(
             cells[LINE],
             "drift",
-            f"{reasons[row]}: correct it at the origin, or set `on_drift: evolve` for this source.",
+            f"{reasons[row]}: correct it at the origin, or set `drift: evolve` for this source.",
             row_text([cells[name] for name in table.columns]),
         )
         for row, cells in zip(rows, taken, strict=True)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from funnel_assets.arrow import pc
 from funnel_assets.errors import SourceBroken
-from funnel_assets.sources.columns import column_key
+from funnel_assets.sources.columns import column_key, unknown_columns
 from funnel_assets.sources.structured import decoder, json_text
 from funnel_assets.sources.tabular import RawTable
 
@@ -68,6 +68,15 @@ def with_fields(table: RawTable, wanted: Mapping[str, str]) -> RawTable:
     return table
 
 
+def no_column(key: str, path: str, table: RawTable) -> SourceBroken:
+    """Say that a column which a key of ``sources.yaml`` names isn't there, and which are."""
+    problem = unknown_columns({key: path}, table.columns)
+    return problem or SourceBroken(
+        f"`{key}` names {path!r}, and there is nothing inside the column at that path.",
+        fix=f"restore it at the source, or correct `{key}` in sources.yaml.",
+    )
+
+
 def only_rows(table: RawTable, only: Mapping[str, Sequence[str]]) -> RawTable:
     """Return the rows that belong to the dataset, and say how many don't.
 
@@ -82,10 +91,7 @@ def only_rows(table: RawTable, only: Mapping[str, Sequence[str]]) -> RawTable:
     for path, wanted in only.items():
         column = field(table, path)
         if column is None:
-            raise SourceBroken(
-                f"The column {path!r}, which `only` asks for, isn't there.",
-                fix="restore it at the source, or correct `only` in sources.yaml.",
-            )
+            raise no_column("only", path, table)
         cells = pc.utf8_lower(pc.utf8_trim_whitespace(column.cast(_TEXT)))
         folded = pa.array([text.strip().lower() for text in wanted], _TEXT)
         keep = pc.is_in(cells, value_set=folded) if wanted else pc.greater(pc.binary_length(cells), 0)

@@ -82,7 +82,7 @@ class Dump:
         data: Its bytes.
         start: Offset of the first row.
         end: Offset after the last row.
-        first_line: Line that the first row stands on.
+        first_line: Line that the first row stands on; 1 for a JSON list, whose records are numbered.
         layout: Of a CSV.
         dialect: How it is read.
         notes: What was left out, in words.
@@ -269,4 +269,4 @@ def _open_json(data: mmap.mmap, head: bytes, offset: int, dialect: Dialect) -> D
     )
     if len(lists) != 1 or lists[0]:
         return None
-    return Dump(data, opening + 1, closing, 1 + head.count(b"\n", 0, opening + 1), None, dialect)
+    return Dump(data, opening + 1, closing, 1, None, dialect)

@@ -215,7 +215,7 @@ def _object_table(
 
 
 def _texts(found: Iterator[tuple[int, dict[str, Any]]]) -> tuple[dict[str, list[pa.Array]], list[int]]:
-    """Return the values as text, in pieces by key, and the line of each object."""
+    """Return the values as text, in pieces by key, and the line or number of each object."""
     chunks: dict[str, list[pa.Array]] = {}
     numbers: list[int] = []
     while block := list(islice(found, _OBJECTS_AT_ONCE)):
@@ -295,27 +295,29 @@ _SPACE = re.compile(r"[\s,]*")
 def _list_objects(
     text: str, ragged: list[RaggedRow], file: str | None
 ) -> Generator[tuple[int, dict[str, Any]], None, int]:
-    """Give the objects of a list and their lines, and at last the position of the list's end."""
+    """Give the objects of a list, numbered from 1, and at last the position of the list's end.
+
+    A list is often written on one line, so which record it is says where it stands, and its line doesn't.
+    """
     start = len(text) - len(text.lstrip())
     if text[start : start + 1] != "[":
         start = _wrapped_list(text, file)
     decode = decoder().raw_decode
-    position, line, counted = start + 1, 1, 0
+    position, number = start + 1, 0
     while True:
         skipped = _SPACE.match(text, position)
         position = skipped.end() if skipped else position
         if text[position : position + 1] == "]":
             return position
-        line += text.count("\n", counted, position)
-        counted = position
+        number += 1
         try:
             item, position = decode(text, position)
         except ValueError:
-            raise _cut_json(file, line) from None
+            raise _cut_json(file, 1 + text.count("\n", 0, position)) from None
         if isinstance(item, dict):
-            yield line, item
+            yield number, item
         else:
-            ragged.append(_not_an_object(line, item))
+            ragged.append(_not_an_object(number, item))
 
 
 def _wrapped_list(text: str, file: str | None) -> int:

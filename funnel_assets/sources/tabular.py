@@ -67,7 +67,7 @@ class RawTable:
     Attributes:
         table: Arrow table: one ``large_string`` column per file column (missing = null), in file order, and
             `LINE` (int64), the 1-based physical line where the row begins. For a workbook that is the row number
-            on the sheet, for JSON the line where the object begins, for Parquet the row's ordinal.
+            on the sheet, for a JSON list and for Parquet the number of the record, from 1.
         header: The file's column names, stripped, as they stand there: repeated and empty ones included.
         columns: The names that `table` uses: a repeated ``Phone`` is ``Phone (2)``, an empty one ``(column 5)``.
         dialect: How it was read.

@@ -435,16 +435,52 @@ def test_bom_is_fine(tmp_path: Path) -> None:
     assert load_sources(path, ENVIRON).get("a").kind == "csv"
 
 
+KNOWN = {"spend": {"cost_paise": "cost", "cost": "cost", "Funnel": "Funnel", "ad_group": "ad_group"}}
+
+
 def test_known_columns_are_checked_and_spelled(tmp_path: Path) -> None:
-    known = {"spend": ("cost", "Funnel")}
-    config = load(
-        tmp_path, one("kind: csv\npath: a\ncolumns: {COST: x}\nconstants: {funnel: W}"), known_columns=known
-    )
-    assert config.get("mine").columns == {"cost": "x"}
+    written = "kind: csv\npath: a\ncolumns: {COST: x, Ad Group: y}\nconstants: {funnel: W}"
+    config = load(tmp_path, one(written), known_columns=KNOWN)
+    assert config.get("mine").columns == {"cost": "x", "ad_group": "y"}
     assert config.get("mine").constants == {"Funnel": "W"}
-    error = failure(tmp_path, one("kind: csv\npath: a\ncolumns:\n  cots: x"), known_columns=known)
-    assert error.line == 6
-    assert "spend has no column 'cots' (did you mean cost?); allowed: cost, Funnel" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("keys", "line", "expected"),
+    [
+        (
+            "columns:\n  cots: x",
+            6,
+            "spend has no column 'cots' (did you mean cost?); allowed: cost, Funnel, ad_group",
+        ),
+        ("columns:\n  cost: x\n  cost_paise: y", 7, "'cost_paise' is in columns twice: 'cost' is the same column"),
+        ("columns: {cost: x}\nconstants: {cost_paise: 1}", 6, "'cost_paise' is in columns and in constants"),
+        ("constants: {Funel: x}", 5, "did you mean Funnel?"),
+        ("values: {Funel: {a: b}}", 5, "did you mean Funnel?"),
+    ],
+)
+def test_a_name_that_is_none_of_ours_is_one_mistake(
+    tmp_path: Path, keys: str, line: int, expected: str
+) -> None:
+    error = failure(tmp_path, one(f"kind: csv\npath: a\n{keys}"), known_columns=KNOWN)
+    assert error.line == line
+    assert expected in str(error)
+    assert "mistakes" not in str(error)
+
+
+def test_a_mistake_concerns_its_dataset_alone(tmp_path: Path) -> None:
+    text = """
+        raw_leads:
+          - {name: leads, kind: csv, path: a.csv}
+        spend:
+          - {name: ads, kind: csv, path: a.csv, timezone: IST}
+    """
+    found = load(tmp_path, text, apart=True)
+    assert [source.name for source in found.of("raw_leads")] == ["leads"]
+    with pytest.raises(ConfigError, match=r"\[file sources.yaml, line 5\] timezone 'IST'"):
+        found.of("spend")
+    with pytest.raises(ConfigError, match="dataset 'spends' isn't known"):
+        load(tmp_path, "spends: []", apart=True)
 
 
 def test_timezone_defaults_to_the_funnels(tmp_path: Path) -> None:

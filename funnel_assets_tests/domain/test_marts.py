@@ -89,6 +89,9 @@ def test_figures_stand_where_the_rules_say(world: dict[str, pa.Table]) -> None:
             ("clicks", "clicks"),
         ):
             add(row, measure, row[name], *place)
+        add(row, "spend_lines", 1, *place)
+        add(row, "impressions_lines", int(row["impressions"] is not None), *place)
+        add(row, "clicks_lines", int(row["clicks"] is not None), *place)
     dimensions = ("date", "funnel", "source", "medium", "campaign")
     found = {
         (*(row[name] for name in dimensions), measure): row[measure]
@@ -157,6 +160,32 @@ def test_a_missing_part_is_null_and_flagged_while_the_others_are_told(
             assert (found[measure].null_count == 0) is is_there
     assert pc.sum(found["leads"]).as_py() > 0
     assert not any(row["difference"] for row in reconciled(tables, found, last))
+
+
+def test_a_sum_of_clicks_is_known_where_a_line_states_it_and_says_how_many_do(
+    world: dict[str, pa.Table], last: dt.date
+) -> None:
+    def line(number: int, campaign: str, clicks: int | None) -> dict[str, Any]:
+        row = {"date": FIRST, "spend_id": str(number), "campaign": campaign, "clicks": clicks}
+        return row | {"source_name": "ads", "currency": "INR", "cost_paise": 100, "funnel": "ACCA"}
+
+    lines = [("none", None), ("some", 5), ("some", None), ("all", 0), ("all", 7)]
+    spent = [line(number, *told) for number, told in enumerate(lines)]
+    days = [{"date": FIRST, **dict.fromkeys(PARTS, True)}]
+    tables = {
+        **world,
+        "spend": pa.Table.from_pylist(spent, schema=world["spend"].schema),
+        "present": pa.Table.from_pylist(days, schema=PRESENT_SCHEMA),
+    }
+    marts = compute(PandasEngine(), tables, "funnel_marts", FIRST, last)
+    found = marts.to_pylist()
+    told = {row["campaign"]: row for row in found if row["spend_lines"]}
+    assert {
+        name: (row["clicks"], row["clicks_lines"], row["spend_lines"], row["impressions"])
+        for name, row in told.items()
+    } == {"none": (None, 0, 1, None), "some": (5, 1, 2, None), "all": (7, 2, 2, None)}
+    assert {row["clicks"] for row in found if not row["spend_lines"]} == {0}
+    assert not any(row["difference"] for row in reconciled(tables, marts, last))
 
 
 def reconciled(tables: dict[str, pa.Table], marts: pa.Table, last: dt.date) -> list[dict[str, Any]]:

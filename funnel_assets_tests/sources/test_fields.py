@@ -49,5 +49,5 @@ def test_only_the_rows_of_the_dataset_are_left_and_the_others_are_told() -> None
     assert (paid.table[LINE].to_pylist(), paid.rows_in) == ([1, 1], 2)
     assert chosen.table["id"].to_pylist() == ["2"]
     assert chosen.notes == ("2 rows are not of this dataset (`only` in sources.yaml)",)
-    with pytest.raises(SourceBroken, match="`only` asks for"):
+    with pytest.raises(SourceBroken, match="`only` names 'gone'"):
         only_rows(TABLE, {"gone": ()})

@@ -61,7 +61,7 @@ def in_pieces(dump: Dump) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
         assert table is not None
         rows += [row | {LINE: row[LINE] + first - 1} for row in table.table.to_pylist()]
         ragged += [(row.line + first - 1, row.reason) for row in table.ragged]
-        first += piece.lines
+        first += table.rows_in if dump.dialect.kind == "json" else piece.lines
     return rows, ragged
 
 

@@ -372,20 +372,20 @@ def test_json_objects_without_fields_and_late_fields_keep_their_rows() -> None:
     ]
 
 
-def test_json_values_become_exact_text_with_the_line_of_their_object() -> None:
+def test_json_values_become_exact_text_with_the_number_of_their_record() -> None:
     table = read(EVENTS, kind="json")
     assert table.columns == ("event_id", "amount", "big", "metadata", "ok")
     assert rows(table) == [
-        ("e1", "1.10", "12345678901234567890", '{"a": "é", "b": [1, 2.5]}', None, 2),
-        ("e2", None, None, None, "true", 3),
-        (None, None, None, None, None, 6),
+        ("e1", "1.10", "12345678901234567890", '{"a": "é", "b": [1, 2.5]}', None, 1),
+        ("e2", None, None, None, "true", 2),
+        (None, None, None, None, None, 4),
     ]
-    assert put_aside(table) == [(6, "not_an_object")]
+    assert put_aside(table) == [(3, "not_an_object")]
 
 
 def test_wrapped_list_and_lines_read_alike() -> None:
     wrapped = read('{"page": 1, "data": [{"a": 1}, {"a": 2}]}', kind="json")
-    assert rows(wrapped) == [("1", 1), ("2", 1)]
+    assert rows(wrapped) == [("1", 1), ("2", 2)]
     lines = read('{"a": 1}\n\nnot json\n{"a": 2}\n', kind="jsonl")
     assert rows(lines) == [("1", 1), ("2", 4)]
     assert put_aside(lines) == [(3, "bad_json")]

@@ -114,6 +114,11 @@ class Parser:
     money: Mapping[str, str] = field(default_factory=dict)
     keyed: bool = False
 
+    @property
+    def names(self) -> dict[str, str]:
+        """Column of the source by every name that sources.yaml may call it: the contract's field, and its own."""
+        return {**self.columns, **{sheet: sheet for sheet in self.columns.values()}}
+
     def index_rows(self, table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
         """Return an index of a whole dump, on the table's labels.
 

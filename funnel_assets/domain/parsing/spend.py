@@ -1,7 +1,7 @@
 """Lines of the advertising spend sheet (SPEC 4.5; seed 001 Phase 3, 43 columns).
 
 Exports repeat lines that are truly spent twice, so identical rows are separate lines, told apart by an ordinal. A line
-without a readable cost is quarantined; blank impressions or clicks are none counted. Amounts with more than two
+without a readable cost is quarantined; blank impressions or clicks are unknown, not 0. Amounts with more than two
 decimals are rounded half to even, and counted in the notes (see ``domain.money``).
 """
 
@@ -58,8 +58,7 @@ def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext)
         f'The column "{COLUMNS["cost_paise"]}" is empty. Fill it in at the source; write 0 if nothing was spent.',
     )
     for name in _COUNTED:
-        read[name] = read[name].fillna(0)
-        negative = (read[name] < 0).to_numpy(dtype=bool)
+        negative = (read[name] < 0).fillna(False).to_numpy(dtype=bool)
         what = "a number of times (it is below zero)"
         find_unreadable_number(findings, cells, name, negative, "number_unreadable", what)
     fields = {

@@ -47,4 +47,4 @@ COMMENT ON COLUMN funnel.vw_quarantine.first_day IS 'Earliest local day concerne
 COMMENT ON COLUMN funnel.vw_quarantine.last_day IS 'Latest local day concerned; empty when no row has a day';
 COMMENT ON COLUMN funnel.vw_quarantine.undated IS 'Rows whose day could not be told';
 COMMENT ON COLUMN funnel.vw_quarantine.example_detail IS 'What is wrong with one of them and what to do, personal data masked';
-COMMENT ON COLUMN funnel.vw_quarantine.example_line IS 'Line of that row in its file, counted from 1';
+COMMENT ON COLUMN funnel.vw_quarantine.example_line IS 'Line of that row in its file, counted from 1; in a JSON list, which record it is';

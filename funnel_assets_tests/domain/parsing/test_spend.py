@@ -75,10 +75,10 @@ def test_bad_cells_quarantine_the_line(change: dict, reason: str) -> None:
     assert f'"{next(iter(change))}"' in parsed.quarantine["detail"].iloc[0]
 
 
-def test_blank_counts_are_none_counted() -> None:
+def test_blank_counts_are_unknown_not_zero() -> None:
     parsed = read("spend", [LINE | {"impressions": "", "clicks": "-"}])
-    assert by_line(parsed, "impressions") == {2: 0}
-    assert by_line(parsed, "clicks") == {2: 0}
+    assert by_line(parsed, "impressions") == {2: None}
+    assert by_line(parsed, "clicks") == {2: None}
 
 
 def test_fractions_of_a_paisa_are_rounded_and_counted() -> None:

@@ -1,0 +1,194 @@
+"""Sheets and dumps of other people, brought in by sources.yaml alone: a mistake is a message, never a number."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import Any
+
+import pytest
+
+from funnel_assets.config.settings import load_settings
+from funnel_assets.errors import ConfigError
+from funnel_assets.pipeline.graph import in_order
+from funnel_assets.pipeline.outcome import Outcome
+from funnel_assets.pipeline.pipeline import Pipeline
+from funnel_assets.sources import pieces
+
+DAYS = [dt.date(2026, 3, day) for day in range(1, 11)]
+
+
+class Home:
+    """A home whose sources are files."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        (home / "config").mkdir(parents=True)
+
+    def sources(self, text: str) -> None:
+        """Write ``sources.yaml``."""
+        (self.home / "config" / "sources.yaml").write_text(dedent(text))
+
+    def source(self, dataset: str, keys: str, file: str = "dump.csv") -> None:
+        """Write ``sources.yaml`` with one source; ``keys`` are what it says besides name, kind and path."""
+        kind = file.rpartition(".")[2]
+        lines = indent(dedent(keys).strip("\n"), "    ")
+        (self.home / "config" / "sources.yaml").write_text(
+            f"{dataset}:\n  - name: one\n    kind: {kind}\n    path: {file}\n{lines}\n"
+        )
+
+    def dump(self, header: str, rows: Iterable[str], file: str = "dump.csv") -> None:
+        """Write a CSV file."""
+        (self.home / file).write_text("\n".join([header, *rows, ""]))
+
+    def open(self, lake: str = "lake") -> Pipeline:
+        """Open the pipeline, with a lake of its own where asked."""
+        environ = {
+            "FUNNEL_HOME": str(self.home),
+            "FUNNEL_LAKE": str(self.home / lake),
+            "FUNNEL_START_DATE": str(DAYS[0]),
+            "FUNNEL_TODAY": str(DAYS[-1] + dt.timedelta(days=1)),
+        }
+        return Pipeline(load_settings(environ, dotenv=False))
+
+    def make(self, dataset: str, days: Sequence[dt.date] = DAYS, lake: str = "lake") -> Outcome:
+        """Make days."""
+        return self.open(lake).make(dataset, days)
+
+    def rows(self, dataset: str, lake: str = "lake") -> list[dict[str, Any]]:
+        """Make all days and return their rows."""
+        opened = self.open(lake)
+        outcome = opened.make(dataset, DAYS)
+        assert not outcome.failed, outcome.error()
+        assert opened.reconcile(outcome) == []
+        return opened.lake.read(dataset, DAYS).to_pylist()
+
+    def refused(self, dataset: str) -> str:
+        """Make all days, which has to fail with one message for all; return it."""
+        outcome = self.make(dataset)
+        assert set(outcome.failed) == set(DAYS)
+        assert len({str(problem) for problem in outcome.failed.values()}) == 1
+        return str(outcome.error())
+
+    def set_aside(self, dataset: str) -> list[tuple[str, int]]:
+        """Reason and line of each row in quarantine."""
+        found = self.open().quarantine.rows([dataset])
+        return sorted(zip(found["reason"], found["line"], strict=True))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+@pytest.fixture(params=["whole", "in pieces"])
+def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "in pieces":
+        for name, size in (("FROM_BYTES", 1), ("LEAST_BYTES", 500), ("_ROWS_PER_BORDER", 4)):
+            monkeypatch.setattr(pieces, name, size)
+
+
+# --- names ---------------------------------------------------------------------------------------------------
+
+
+def leads(count: int = 120) -> list[str]:
+    return [f"P {n},p{n}@x.example,98{n:08d},2026-03-{n % 9 + 1:02d} 10:00:00,google" for n in range(count)]
+
+
+LEADS = "Name,Email,Phone number,created date,Lead Source"
+
+
+@pytest.mark.usefixtures("reading")
+def test_a_name_that_no_column_of_the_file_has_is_one_message_with_a_suggestion(home: Home) -> None:
+    home.dump(LEADS, leads())
+    home.source("raw_leads", "columns: {utmSource: Lead Sorce, City: user.city}")
+    told = home.refused("raw_leads")
+    assert "`columns: utmSource` names 'Lead Sorce' (did you mean 'Lead Source'?)" in told
+    assert "`columns: City` names 'user.city'" in told
+    assert "The file has: 'Name', 'Email', 'Phone number', 'created date', 'Lead Source'" in told
+    assert "source one" in told
+    home.source("raw_leads", "columns: {utm_source: lead source}")
+    assert {row["utm_source"] for row in home.rows("raw_leads")} == {"google"}
+
+
+def test_a_name_that_is_none_of_ours_stops_its_dataset_alone(home: Home) -> None:
+    home.dump(LEADS, leads())
+    home.sources(
+        """
+        raw_leads:
+          - {name: forms, kind: csv, path: dump.csv}
+        spend:
+          - {name: ads, kind: csv, path: ads.csv, columns: {cst: Amount}}
+        """
+    )
+    assert "spend has no column 'cst' (did you mean cost?)" in home.refused("spend")
+    assert len(home.rows("raw_leads")) == 120
+    assert home.open().stale_plan() == {}
+
+
+@pytest.mark.parametrize("key", ["only: {Lead Sorce: google}", "external_id: Lead Sorce"])
+def test_every_key_that_names_a_column_suggests_one(home: Home, key: str) -> None:
+    home.dump(LEADS, leads())
+    home.source("raw_leads", key)
+    assert "did you mean 'Lead Source'?" in home.refused("raw_leads")
+
+
+def test_a_dataset_that_the_company_lacks_is_empty_and_says_so(home: Home) -> None:
+    home.dump(LEADS, leads())
+    home.source("raw_leads", "")
+    outcome = home.make("spend")
+    assert not outcome.failed
+    assert {facts.rows for facts in outcome.done.values()} == {0}
+    assert outcome.notes["sources"].startswith("No source is listed for spend")
+
+
+def test_a_dataset_isnt_emptied_because_its_lines_were_lost(home: Home) -> None:
+    home.dump(LEADS, leads())
+    home.source("raw_leads", "")
+    home.rows("raw_leads")
+    home.sources("spend: []")
+    assert "had one until now" in home.refused("raw_leads")
+    home.sources("raw_leads: []")
+    assert home.rows("raw_leads") == []
+
+
+def test_a_file_that_is_wrong_as_a_whole_is_told_before_anything_is_made(home: Home) -> None:
+    home.sources("raw_lead: []")
+    with pytest.raises(ConfigError, match=r"did you mean raw_leads\?"):
+        home.open().sources()
+
+
+# --- config tables -------------------------------------------------------------------------------------------
+
+
+def test_a_bad_row_in_a_config_table_stops_the_datasets_that_read_it_alone(home: Home) -> None:
+    home.dump(LEADS, leads())
+    home.source("raw_leads", "")
+    (home.home / "config" / "manual_mapping.csv").write_text("sale_id,value\ns1,\n,Referral\n")
+    opened = home.open()
+    outcomes = {name: opened.make(name, DAYS) for name in in_order()}
+    failed = {name for name, outcome in outcomes.items() if outcome.failed}
+    assert failed == {"sales_enriched", "sale_credit"}
+    assert "sale_id is empty" in str(outcomes["sales_enriched"].error())
+    assert [outcome for outcome in outcomes.values() if not outcome.failed and opened.reconcile(outcome)] == []
+    (home.home / "config" / "manual_mapping.csv").write_text("sale_id,value\ns1,\ns2,Referral\n")
+    assert not home.make("sales_enriched").failed, "a value that is still to come is no mistake"
+
+
+# --- records of JSON -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("reading")
+def test_a_record_of_a_json_list_on_one_line_is_told_by_its_position(home: Home) -> None:
+    events = [
+        {"event_type": "view", "event_time": f"2026-03-0{n % 9 + 1} 10:00:00", "email": f"p{n}@x.example"}
+        for n in range(60)
+    ]
+    events[41]["event_time"] = "soon"
+    listed = [json.dumps(event) for event in events]
+    listed.insert(50, '"not an object"')
+    (home.home / "events.json").write_text(f"[{', '.join(listed)}]")
+    home.source("engagement_events", "", "events.json")
+    assert len(home.rows("engagement_events")) == 59
+    assert home.set_aside("engagement_events") == [("date_unreadable", 42), ("not_an_object", 51)]
