@@ -514,10 +514,8 @@ class _Reader:
             key = self.text(key_node, f"a name in {what}")
             if key is None:
                 continue
-            if may_be_blank and _is_blank(value_node):
-                value = ""
-            else:
-                value = self.text(value_node, f"{key} in {what}")
+            blank = may_be_blank and _is_blank(value_node)
+            value = "" if blank else self.text(value_node, f"{key} in {what}")
             ours = key if value is None else self.our_name(dataset, key_node, key, found, what)
             if value is not None and ours is not None:
                 found[ours] = value
