@@ -54,9 +54,13 @@ class FunnelMarts(Model):
     )
     spend_lines: Series[Integer] = column("Lines of spend", nullable=True, ge=0)
     impressions_lines: Series[Integer] = column(
-        "Lines of spend that state impressions: fewer than spend_lines, and the sum is of a part", nullable=True, ge=0
+        "Lines of spend that state impressions: fewer than spend_lines, and the sum is of a part",
+        nullable=True,
+        ge=0,
     )
     clicks_lines: Series[Integer] = column(
-        "Lines of spend that state clicks: fewer than spend_lines, and the sum is of a part", nullable=True, ge=0
+        "Lines of spend that state clicks: fewer than spend_lines, and the sum is of a part",
+        nullable=True,
+        ge=0,
     )
     currency: Series[Text] = column("Currency of every amount in the row")

@@ -453,7 +453,11 @@ def test_known_columns_are_checked_and_spelled(tmp_path: Path) -> None:
             6,
             "spend has no column 'cots' (did you mean cost?); allowed: cost, Funnel, ad_group",
         ),
-        ("columns:\n  cost: x\n  cost_paise: y", 7, "'cost_paise' is in columns twice: 'cost' is the same column"),
+        (
+            "columns:\n  cost: x\n  cost_paise: y",
+            7,
+            "'cost_paise' is in columns twice: 'cost' is the same column",
+        ),
         ("columns: {cost: x}\nconstants: {cost_paise: 1}", 6, "'cost_paise' is in columns and in constants"),
         ("constants: {Funel: x}", 5, "did you mean Funnel?"),
         ("values: {Funel: {a: b}}", 5, "did you mean Funnel?"),

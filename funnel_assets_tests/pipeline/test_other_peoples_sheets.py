@@ -171,7 +171,9 @@ def test_a_bad_row_in_a_config_table_stops_the_datasets_that_read_it_alone(home:
     failed = {name for name, outcome in outcomes.items() if outcome.failed}
     assert failed == {"sales_enriched", "sale_credit"}
     assert "sale_id is empty" in str(outcomes["sales_enriched"].error())
-    assert [outcome for outcome in outcomes.values() if not outcome.failed and opened.reconcile(outcome)] == []
+    assert [
+        outcome for outcome in outcomes.values() if not outcome.failed and opened.reconcile(outcome)
+    ] == []
     (home.home / "config" / "manual_mapping.csv").write_text("sale_id,value\ns1,\ns2,Referral\n")
     assert not home.make("sales_enriched").failed, "a value that is still to come is no mistake"
 
