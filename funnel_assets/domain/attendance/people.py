@@ -68,6 +68,7 @@ def resolve(table: pd.DataFrame, events: Events) -> tuple[pd.DataFrame, pd.DataF
     """Rows to people: fills ``outcome``, ``reason`` and ``date`` of ``table``; returns the attendance rows, and what
     became of every row (``AttendanceResult.days``)."""
     _set_aside_unregistered(table)
+    _share_registration(table, events)
     everyone = _by_event_day(table, events, {key: number for number, key in enumerate(events.keys)})
     long = everyone[everyone["outcome"] == LOADED] if len(everyone) else everyone
     if len(long):
@@ -80,6 +81,27 @@ def resolve(table: pd.DataFrame, events: Events) -> tuple[pd.DataFrame, pd.DataF
         return no_rows(), days
     facts = [events.facts(*key) for key in events.keys]
     return _people_rows(long, facts, [day for _, day in events.keys]), days
+
+
+def _share_registration(table: pd.DataFrame, events: Events) -> None:
+    """Give all rows of an address what its registration says, in a report over several days.
+
+    The report has it on the first visit only, and who comes on the second day alone is no walk-in.
+    """
+    several = [number for number, days in enumerate(events.days) if len(days) > 1]
+    rows = table["source"].isin(several) & table["email"].notna()
+    if not rows.any():
+        return
+    of = table[rows].groupby(["source", "email"], sort=False)
+    for name in (
+        "registration_time",
+        "approval",
+        "registration_source",
+        "phone",
+        "phone_raw",
+        "phone_status",
+    ):
+        table.loc[rows, name] = table.loc[rows, name].fillna(of[name].transform("first"))
 
 
 def account(events: Events, everyone: pd.DataFrame, long: pd.DataFrame) -> pd.DataFrame:

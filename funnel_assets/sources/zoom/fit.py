@@ -18,6 +18,7 @@ from funnel_assets.sources.zoom.dates import Cells, take_apart
 from funnel_assets.sources.zoom.doubts import Doubt, is_made_up
 from funnel_assets.sources.zoom.labels import Labels
 from funnel_assets.sources.zoom.layout import Block, zoned_name
+from funnel_assets.sources.zoom.visits import add_days, prefer_words, split_spans
 from funnel_assets.sources.zoom.zones import Zone, header_zone
 
 TIME_COLUMNS = ("registration_time", "join_time", "leave_time")
@@ -36,12 +37,8 @@ _EMPTY = ("", "-", "--", "---", "—", "–", "N/A", "n/a")
 _FEW = 256
 _EMAIL = r"^[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s.,;<>]{2,}$"
 _PHONE_LIKE = r"^[\s'’±+(]*[\d][\d\s().+\-/]{7,22}$"
-# The share of a column's words that are known countries from which any other word is out of place.
-_MOST_COUNTRIES = 0.8
 # So many different people under one phone or e-mail, and most of all: that column is no key.
 _MANY_PEOPLE = 4
-_NAMES = ("user_name", "first_name", "last_name")
-_OF_A_PERSON = (*_NAMES, "email", "registration_email", "upn", "phone", "country", "country_question")
 # What people answer who won't give theirs.
 _NO_PHONE = r"^(?i:\W*(n\W?a|no|none|nil|null)\W*)$"
 _DATE_LIKE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T,]+\d{1,2}:\d{2}"
@@ -60,6 +57,8 @@ class People:
         clock: Minutes written like ``0:55``, once as hours and minutes, once as minutes and seconds; the times of the
             rows decide. ``minutes`` lacks them until then.
         why: Reason code of each row that doesn't fit, None otherwise; ``blame`` names the column.
+        is_total: Rows whose minutes are a total over several visits between join and leave.
+        clocks: Time columns that held times of day alone, without a date.
         said: What is wrong with a row in words of its own.
         notes: What a reader should know of the block.
         doubts: What makes the whole report doubtful.
@@ -71,7 +70,8 @@ class People:
     minutes: np.ndarray
     why: np.ndarray
     blame: np.ndarray
-    is_total: bool = False
+    is_total: np.ndarray
+    clocks: tuple[str, ...] = ()
     clock: tuple[np.ndarray, np.ndarray] | None = None
     said: dict[int, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -102,7 +102,7 @@ class Rows:
 
     Attributes:
         attended: 1 yes, 0 no, -1 not said.
-        is_span: Whether the times enclose several visits, so that ``minutes`` is the truth.
+        is_span: Rows whose times enclose several visits, so that ``minutes`` is the truth.
         is_timing_unusable: Rows whose times the report itself contradicts.
     """
 
@@ -111,14 +111,22 @@ class Rows:
     times: dict[str, np.ndarray]
     minutes: np.ndarray
     section: np.ndarray
-    is_span: bool
+    is_span: np.ndarray
     is_timing_unusable: np.ndarray
 
 
-def fit(block: Block, labels: Labels, timezone: str) -> People:
-    """Align a block's rows with its header and check every cell's type except dates' order."""
+def fit(block: Block, labels: Labels, timezone: str, day: str = "") -> People:
+    """Align a block's rows with its header and check every cell's type except dates' order.
+
+    Args:
+        block: The rows.
+        labels: The table of words.
+        timezone: The account's own zone.
+        day: Date of the event as the report writes it, for clock times without one.
+    """
     count = len(block.rows)
     columns, lengths = _align(block)
+    prefer_words(block.names, _same_names(block, labels), columns)
     _name_email_column(block, columns, labels)
     doubts = _check_keys(block, columns)
     people = People(
@@ -128,19 +136,23 @@ def fit(block: Block, labels: Labels, timezone: str) -> People:
         minutes=np.full(count, np.nan),
         why=np.full(count, None, dtype=object),
         blame=np.full(count, "", dtype=object),
+        is_total=np.zeros(count, dtype=bool),
         doubts=doubts,
     )
-    for index, name in enumerate(block.names):
-        if name in _OF_A_PERSON:
-            columns[index] = _without_blanks(columns[index], labels, is_name=name in _NAMES)
     cells = {name: columns[i] for i, name in enumerate(block.names) if name and name != "other"}
     _check_texts(people, cells, labels)
+    spans = split_spans(cells, labels)
+    if spans is not None:
+        people.is_total |= spans[0]
+        people.refuse(spans[1], "misaligned", _shown_span(block))
+    people.clocks = add_days(cells, day)
     _check_minutes(people, cells, labels)
     for name in ("registration_time", "join_time", "leave_time", "first_join", "last_leave"):
         if name in cells:
-            zone = _zone_of(block.header[block.names.index(name)], labels, timezone)
+            title = block.header[block.names.index(name)] if name in block.names else ""
+            zone = _zone_of(title, labels, timezone)
             people.times[_plain_name(name)] = take_apart(cells[name], labels, timezone, zone)
-    people.is_total = "total_minutes" in cells or ("first_join" in cells and "minutes" in cells)
+    people.is_total |= "total_minutes" in cells or ("first_join" in cells and "minutes" in cells)
     phone_columns = _add_phone(people, columns, labels)
     _check_alignment(people, columns, phone_columns, lengths)
     _check_split_header(people, labels)
@@ -216,6 +228,18 @@ def _tell_unknown_columns(people: People, phone_columns: list[int]) -> None:
         people.notes.append(f"Nothing was read from columns of unknown headings: {', '.join(titles)}.")
 
 
+def _same_names(block: Block, labels: Labels) -> dict[int, int]:
+    """Position of the column read as the shown name, and of the next one whose header means the same."""
+    meant = [labels.name("header", title) == "user_name" for title in block.header]
+    first = next((i for i, name in enumerate(block.names) if name == "user_name"), None)
+    later = [i for i, name in enumerate(block.names) if meant[i] and name is None]
+    return {} if first is None or not later else {first: later[0]}
+
+
+def _shown_span(block: Block) -> str:
+    return block.header[block.names.index("visit_span")]
+
+
 def _zone_of(title: str, labels: Labels, timezone: str) -> Zone | None:
     zone = zoned_name("header", title, labels)[1]
     return header_zone(zone, timezone, labels) if zone else None
@@ -263,15 +287,6 @@ def _clean(column: Sequence[str]) -> pa.Array:
         return pa.array([None if cell in _EMPTY else cell for cell in cells], pa.string())
     values = pc.utf8_trim_whitespace(pa.array(column, pa.string()))
     return pc.if_else(pc.is_in(values, value_set=pa.array(_EMPTY)), pa.scalar(None, pa.string()), values)
-
-
-def _without_blanks(column: pa.Array, labels: Labels, *, is_name: bool = False) -> pa.Array:
-    """A column without the words that people and programs write for nothing; somebody may be called ``Na``."""
-    nothing = r"[\W_]" if len(column) <= _FEW else r"[^\pL\pN\pM]"
-    blank = _like(column, labels.blank_pattern(nothing))
-    if is_name and blank.any():
-        blank &= ~among(column, ("Na",))
-    return pc.if_else(pa.array(blank), pa.scalar(None, pa.string()), column) if blank.any() else column
 
 
 def _bool(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
@@ -356,7 +371,6 @@ def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> 
         strange = _like(cells["country"], r"[@\d]")
         words, _ = _mapped(cells["country"], "yes_no", labels)
         people.refuse(strange | _filled(words), "misaligned", "country")
-        _check_countries(people, cells["country"], labels)
 
 
 def _check_stray_email(people: People, columns: list[pa.Array]) -> None:
@@ -456,8 +470,7 @@ def _add_phone(people: People, columns: list[pa.Array], labels: Labels) -> list[
     nothing = pa.nulls(len(block.rows), pa.string())
     likely = [pc.if_else(pa.array(_like(columns[i], _PHONE_LIKE)), columns[i], nothing) for i in order]
     named_columns = [columns[i] for rank, _, i in sorted(found) if rank < 2]
-    typed = pc.coalesce(*likely, *named_columns) if named_columns else pc.coalesce(*likely)
-    people.text["phone_raw"] = _without_blanks(typed, labels)
+    people.text["phone_raw"] = pc.coalesce(*likely, *named_columns) if named_columns else pc.coalesce(*likely)
     return order
 
 
@@ -487,6 +500,7 @@ def _check_alignment(people: People, columns: list[pa.Array], phones: list[int],
         _check_swapped_phone(people, columns, phones)
     if short.any():
         _check_broken_lines(people, short)
+    _check_absent(people)
     _check_trust(people)
 
 
@@ -519,20 +533,16 @@ def _check_broken_lines(people: People, short: np.ndarray) -> None:
             people.refuse(_only(len(short), int(row)), "broken_line", "")
 
 
-def _check_countries(people: People, column: pa.Array, labels: Labels) -> None:
-    """Set apart what is no country where the others are, and a word of unknown meaning that only an absent person has.
-
-    Most reports leave the country of whoever stayed away empty; some don't.
-    """
-    filled = _filled(column)
-    known = _filled(_mapped(column, "country", labels)[0])
-    told = people.text.get("attended")
-    if np.count_nonzero(known) >= _MOST_COUNTRIES * np.count_nonzero(filled):
-        people.refuse(filled & ~known, "misaligned", "country")
-    elif told is not None:
-        came = among(told, ("yes",)) & (people.why == None)  # noqa: E711 - elementwise
-        absent = among(told, ("no",)) & filled & ~known
-        people.refuse(absent & ~among(column, _words_of(column, came)), "misaligned", "country")
+def _check_absent(people: People) -> None:
+    """Zoom gives no country for whoever stayed away: a word there that isn't an attendee's country has moved."""
+    told, country = people.text.get("attended"), people.text.get("country")
+    if told is None or country is None or "country" not in people.block.names:
+        return
+    absent = among(told, ("no",)) & _filled(country)
+    if not absent.any():
+        return
+    came = among(told, ("yes",)) & (people.why == None)  # noqa: E711 - elementwise
+    people.refuse(absent & ~among(country, _words_of(country, came)), "misaligned", "country")
 
 
 def _check_trust(people: People) -> None:

@@ -1,11 +1,13 @@
-"""The words that event reports use, read from ``labels.csv``.
+"""The words that event reports use, read from ``labels.csv`` and a table for each further vendor.
 
-Belongs here: turning any spelling of a title, section, header, status or month into one name. A new language
-or another vendor is new lines in ``labels.csv``; nothing in this package compares with a literal header.
+Belongs here: turning any spelling of a title, section, header, status or month into one name. A new language is new
+lines in ``labels.csv``, another vendor a table ``labels_<vendor>.csv`` beside it; nothing in this package compares with
+a literal header.
 """
 
 import csv
 import io
+import itertools
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -14,6 +16,7 @@ from functools import cache, cached_property, lru_cache
 from importlib import resources
 
 LABELS_FILE = "labels.csv"
+VENDORS = ("gotowebinar", "webex", "meet")
 _WORDS = re.compile(r"[A-Z]?[^\W\dA-Z_]+|[A-Z]+|\d+")
 
 
@@ -36,23 +39,12 @@ def key(text: str) -> str:
     return kept or text
 
 
-@cache
-def _blank_pattern(texts: tuple[str, ...], nothing: str) -> str:
-    words = (
-        "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text).split()
-        for text in texts
-    )
-    ways = "|".join(f"{nothing}*".join(re.escape(part) for part in word) for word in words)
-    return f"(?i)^{nothing}*(?:{ways})?{nothing}*$"
-
-
 @dataclass(frozen=True)
 class Labels:
     """One mapping for each kind of word: label key to canonical name."""
 
     by_kind: Mapping[str, Mapping[str, str]]
     structure_texts: frozenset[str]
-    blank_texts: tuple[str, ...] = ()
 
     @cached_property
     def structure_keys(self) -> frozenset[str]:
@@ -67,14 +59,6 @@ class Labels:
     def name(self, kind: str, text: str) -> str | None:
         """Canonical name of ``text`` among the words of ``kind``, or None."""
         return self.by_kind[kind].get(key(text)) if text else None
-
-    def blank_pattern(self, nothing: str) -> str:
-        """Pattern of a cell that holds none of a person's words: ``N/A``, ``-``, ``Guest``.
-
-        Args:
-            nothing: Class of what is neither letter, digit nor mark, as the engine writes it.
-        """
-        return _blank_pattern(self.blank_texts, nothing)
 
     def is_named_otherwise(self, heading: str) -> bool:
         """Whether a heading says that its column is no key of a person: a fact about the event, or ``Device ID``."""
@@ -91,25 +75,23 @@ class Labels:
 
 @cache
 def load_labels() -> Labels:
-    """Read the table that ships with the package (once a process)."""
-    raw = resources.files("funnel_assets.sources.zoom").joinpath(LABELS_FILE).read_text(encoding="utf-8")
-    return labels_from_csv(raw)
+    """Read the tables that ship with the package (once a process)."""
+    folder = resources.files("funnel_assets.sources.zoom")
+    files = (LABELS_FILE, *(f"labels_{vendor}.csv" for vendor in VENDORS))
+    return labels_from_csv(*(folder.joinpath(file).read_text(encoding="utf-8") for file in files))
 
 
-def labels_from_csv(raw: str) -> Labels:
-    """Build the mappings from CSV text with columns what, name, language, texts (alternatives parted by
+def labels_from_csv(*tables: str) -> Labels:
+    """Build the mappings from CSV texts with columns what, name, language, texts (alternatives parted by
     ``|``).
 
     The first line that claims a spelling keeps it.
     """
     by_kind: dict[str, dict[str, str]] = {}
     structure_texts: set[str] = set()
-    blanks: list[str] = []
-    for row in csv.DictReader(io.StringIO(raw)):
+    for row in itertools.chain.from_iterable(csv.DictReader(io.StringIO(raw)) for raw in tables):
         for text in row["texts"].split("|"):
             by_kind.setdefault(row["what"], {}).setdefault(key(text), row["name"])
             if row["what"] in ("header", "meta"):
                 structure_texts.add(text)
-            if row["what"] == "blank":
-                blanks.append(text)
-    return Labels(by_kind, frozenset(structure_texts), tuple(blanks))
+    return Labels(by_kind=by_kind, structure_texts=frozenset(structure_texts))

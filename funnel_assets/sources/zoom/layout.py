@@ -17,11 +17,10 @@ _IDENTITY = frozenset({"email", "user_name", "first_name", "upn"})
 _SESSION = frozenset(
     {"join_time", "leave_time", "minutes", "total_minutes", "attended", "first_join", "last_leave", "action"}
 )
-# A table of people with one of these is about being there; registering alone is done for many things.
-_PRESENCE = _SESSION - {"attended"}
-_LOOK_AT_BYTES, _ENOUGH_WORDS = 200_000, 4
 _REGISTRATION = frozenset({"registration_time", "approval", "last_name", "role"})
 _VISIT = frozenset({"registration_time", "join_time", "leave_time"})
+# What some exporters put before each line about the event.
+_MARK = "*"
 UNKNOWN_SECTION = "unknown"
 ASIDE = "aside"
 _ZONE_ENDS = (")", "]", "）", ":")
@@ -101,6 +100,7 @@ class _Scanner:
         self.block: Block | None = None
         self.fact_names: list[str | None] | None = None
         self.has_facts = False
+        self.goes_on = False
         self.records = Records([], [], [], ",", True)
         self.following = 0
 
@@ -135,11 +135,14 @@ class _Scanner:
     def _structural(self, row: Sequence[str], line: int) -> bool:
         """Take one line; True when the next one deserves a closer look as well."""
         cells = _trimmed(row)
+        if len(cells) > 1 and cells[0] == _MARK:
+            cells = cells[1:]
         if not cells:
             if self.has_facts:
                 self.fact_names = None
             return True
-        if sum(1 for cell in cells if cell) == 1 and cells[0] and self._heading(cells[0]):
+        is_lone = bool(cells[0]) and sum(1 for cell in cells if cell) == 1
+        if is_lone and (self._told_fact(cells[0]) or self._heading(cells[0])):
             return True
         if self.section == ASIDE:
             if not self._is_header(cells):
@@ -229,7 +232,9 @@ class _Scanner:
     def _event_header(self, cells: Sequence[str]) -> bool:
         names = [self.labels.name("meta", cell) or self._zoned(cell) for cell in cells]
         known = {name for name in names if name}
-        if len(known) < 2 or not ("topic" in known or ("webinar_id" in known and len(known) > 2)):
+        self.goes_on = self._goes_on(known, names, cells)
+        is_first = "topic" in known or ("webinar_id" in known and len(known) > 2)
+        if len(known) < 2 or not (self.goes_on or is_first):
             return False
         if any("@" in cell for cell in cells) or self.section == "teams_summary":
             return False
@@ -238,6 +243,27 @@ class _Scanner:
             return False
         self._close()
         self.fact_names, self.has_facts = names, False
+        return True
+
+    def _goes_on(self, known: set[str], names: Sequence[str | None], cells: Sequence[str]) -> bool:
+        """Whether a line of facts' names tells more of the event that the facts above are about."""
+        told = self.layout.facts[-1] if self.layout.facts and self.block is None else {}
+        return bool(told) and all(names) and not (known - {"other"}) & set(told) and len(cells) > 1
+
+    def _told_fact(self, text: str) -> bool:
+        """Take a cell that holds a fact's name and the fact: ``Created on 2026-08-31 20:12:56``."""
+        if self.block is not None:
+            return False
+        quoted = re.fullmatch(r"([^\"]+?)\s+\"(.+)\"", text)
+        if quoted and self.labels.name("topic_ahead", quoted[1]):
+            self.layout.single_facts.setdefault("topic", quoted[2])
+            return True
+        found = re.match(r"([^\d:]+?)\s*:\s*(\S.*)|([^\d:]+?)\s+(\d.*)", text)
+        label, told = (found[1] or found[3], found[2] or found[4]) if found else ("", "")
+        name = self.labels.name("meta", label)
+        if name is None:
+            return False
+        self.layout.single_facts.setdefault(name, told)
         return True
 
     def _zoned(self, cell: str) -> str | None:
@@ -268,7 +294,10 @@ class _Scanner:
         for name, cell in named:
             if name and cell:
                 facts.setdefault(name, cell)
-        if facts:
+        if facts and self.goes_on and self.layout.facts:
+            self.has_facts = True
+            self.layout.facts[-1] = {**facts, **self.layout.facts[-1]}
+        elif facts:
             self.has_facts = True
             self.layout.facts.append(facts)
         return True
@@ -297,9 +326,11 @@ def header_names(
     """
     names: list[str | None] = []
     seen: set[str] = set()
+    is_dated = any(labels.name("header", cell) == "date" for cell in cells)
     alone = not ({"first_name", "last_name"} <= {labels.name("header", cell) for cell in cells})
     for index, cell in enumerate(cells):
-        name = (alone and labels.name("alone", cell)) or labels.name("header", cell)
+        name = (is_dated and labels.name("dated", cell)) or (alone and labels.name("alone", cell))
+        name = name or labels.name("header", cell)
         name = name or zoned_name("header", cell, labels)[0]
         if name is None and event_columns:
             name = labels.name("header", _numbered(cell))
@@ -319,10 +350,10 @@ def event_facts(cells: Sequence[str], labels: Labels) -> dict[int, str]:
     Where there are any, a name that stands twice is the event's first (its host's address, its length), the person's
     last.
     """
-    facts = {i: fact for i, cell in enumerate(cells) if (fact := labels.name("meta", _numbered(cell)))}
-    if not {"topic", "webinar_id"} & set(facts.values()):
-        return {}
     named = [labels.name("header", cell) or labels.name("header", _numbered(cell)) for cell in cells]
+    facts = {i: fact for i, cell in enumerate(cells) if (fact := labels.name("meta", _numbered(cell)))}
+    if not {"topic", "webinar_id"} & {fact for i, fact in facts.items() if named[i] in (None, "other")}:
+        return {}
     return {
         index: facts.get(index, "other")
         for index, name in enumerate(named)
@@ -334,29 +365,6 @@ def event_facts(cells: Sequence[str], labels: Labels) -> dict[int, str]:
 def _numbered(cell: str) -> str:
     """A heading without the number that tells it from another of its name: ``User_Email_2``."""
     return re.sub(r"(?<=\D)[\s_.]*\d$", "", cell)
-
-
-def is_report(layout: Layout) -> bool:
-    """Whether a file is about an event: a list of names and addresses, or of who registered for something, is not."""
-    if layout.title or layout.facts or "topic" in layout.single_facts or "webinar_id" in layout.single_facts:
-        return True
-    return any(
-        block.section not in (None, UNKNOWN_SECTION) or set(block.names) & _PRESENCE
-        for block in layout.blocks
-    )
-
-
-def speaks_of_an_event(data: bytes, labels: Labels) -> bool:
-    """Whether a file that can't be read holds words of a report all the same: a damaged one, not something else."""
-    for encoding in ("utf-8", "utf-16"):
-        cells = re.split(
-            r'[,;\t|\n\r"]', data[:_LOOK_AT_BYTES].decode(encoding, errors="replace").replace("\x00", "")
-        )
-        kinds = ("title", "section", "meta", "header")
-        known = {name for cell in cells for kind in kinds if (name := labels.name(kind, cell.strip()))}
-        if len(known) >= _ENOUGH_WORDS:
-            return True
-    return False
 
 
 def take_event_columns(layout: Layout) -> None:

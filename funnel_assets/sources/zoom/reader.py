@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePath
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -47,18 +46,16 @@ from funnel_assets.sources.zoom.layout import (
     UNKNOWN_SECTION,
     Block,
     Layout,
-    is_report,
     lay_out,
-    speaks_of_an_event,
     take_event_columns,
 )
 from funnel_assets.sources.zoom.report import Kind, ZoomReport, ZoomSession
 from funnel_assets.sources.zoom.teams import join_activities, mark_presenters
 from funnel_assets.sources.zoom.text import Records, decode, read_records
+from funnel_assets.sources.zoom.visits import day_of, is_clock
 from funnel_assets.sources.zoom.zones import header_zone
 
 TIME_FACTS = ("generated_at", "scheduled_start", "actual_start", "start", "end")
-NO_REPORT = "This is no report of an event: it has no title, event or table of visits that they have."
 TOTALS = ("registered", "cancelled", "approved", "denied", "unique_viewers", "total_users", "participants")
 # Zoom rounds minutes up; a wrong hour or day is off by far more than this.
 _MINUTES_APART = 5.0
@@ -66,13 +63,6 @@ _MINUTES_APART = 5.0
 _ROUNDED = 1.0
 _DAY_MINUTES = 1440
 _MINORITY = 0.02
-# Of those who came, how many may have registered after it was over.
-_FEW_LATE = 0.2
-# A visit longer than this belongs to no event; where the event says how long it was, longer by `_OVERTIME_MINUTES`.
-_LONGEST_MINUTES = 18 * 60
-_OVERTIME_MINUTES = 6 * 60
-# Who joins so shortly before the start isn't early, even where midnight lies between.
-_EARLY_US = 120 * 60_000_000
 _NAT = np.iinfo(np.int64).min
 _EPOCH_DAY = dt.date(1970, 1, 1)
 _MINUTE_US = 60_000_000
@@ -143,8 +133,6 @@ def read_report(
     try:
         return _read(data, file, timezone, date_order, landed_at, labels)
     except ReportRefused as refusal:
-        if refusal.reason != "not_a_report" and not speaks_of_an_event(data, labels):
-            refusal = ReportRefused(NO_REPORT)
         raise refusal.located(file=file) from refusal.__cause__
 
 
@@ -159,24 +147,23 @@ def _read(
     records = read_records(decode(data), labels)
     layout = lay_out(records, labels)
     take_event_columns(layout)
-    if not is_report(layout):
-        raise ReportRefused(NO_REPORT)
     if not layout.blocks:
-        raise ReportRefused("The report holds no table of people.")
+        raise ReportRefused(_no_people_message(layout), reason="not_a_report")
     _check_not_cut(records, layout)
     layout.blocks = [visits_of(block, labels) for block in layout.blocks]
-    blocks = [fit(block, labels, timezone) for block in layout.blocks]
-    kind = _kind(layout, blocks)
     facts = _facts(layout)
-    fact_cells = _fact_cells(facts, layout.zones, labels, timezone)
     name_id, file_day = _from_name(file)
+    day = _event_day(facts, file_day)
+    blocks = [fit(block, labels, timezone, day) for block in layout.blocks]
+    kind = _kind(layout, blocks)
+    fact_cells = _fact_cells(facts, layout.zones, labels, timezone)
     minutes = minutes_of(_duration(facts[0]) or "", labels)
     order = _order(blocks, fact_cells, minutes, _Clues(file_day, landed_at, date_order))
     read = _read_blocks(blocks, order, timezone, kind, labels)
     if kind == "participants":
         _mark_meeting_staff(read, _first(facts, "host_email"), _first(facts, "host_name"), labels)
     sessions = _sessions(facts, fact_cells, order, timezone, labels)
-    _check_near_event(read, sessions, timezone)
+    _check_near_event(read, sessions)
     report = ZoomReport(
         file=file,
         sha256=hashlib.sha256(data).hexdigest(),
@@ -212,6 +199,12 @@ def _notes(layout: Layout, fact_cells: Mapping[str, Cells]) -> list[str]:
         if (cells.family < 0).any():
             notes.append(f"What the report gives as {name.replace('_', ' ')} is no time and was left out.")
     return notes
+
+
+def _no_people_message(layout: Layout) -> str:
+    if layout.title or layout.facts:
+        return "The report holds no table of people."
+    return "This is no Zoom or Teams report: it has no title, event or table of people that they have."
 
 
 def _check_not_cut(records: Records, layout: Layout) -> None:
@@ -255,6 +248,17 @@ def _facts(layout: Layout) -> list[dict[str, str]]:
     if len(ids) > 1:
         raise ReportRefused(f"The file covers {len(ids)} different webinar IDs.", reason="several_events")
     return facts
+
+
+def _event_day(facts: list[dict[str, str]], file_day: dt.date | None) -> str:
+    """Date of the event as the report writes it, and put before those of its facts that are times of day alone."""
+    for row in facts:
+        for name in ("start", "end"):
+            if row.get("date") and name in row and is_clock(pa.array([row[name]])):
+                row[name] = f"{row['date']} {row[name]}"
+    told = facts[0]
+    moment = told.get("actual_start") or told.get("start") or told.get("scheduled_start") or ""
+    return told.get("date") or day_of(moment) or (file_day.isoformat() if file_day else "")
 
 
 def _fact_cells(
@@ -338,7 +342,7 @@ def _contradictions(
             both = (join != _NAT) & (leave != _NAT)
             span = np.where(both, (leave - join) / _MINUTE_US, 0)
             count += int(np.count_nonzero(both & (span < 0) & ~(people.minutes < 0)))
-            stated = both & ~np.isnan(people.minutes) & (not people.is_total)
+            stated = both & ~np.isnan(people.minutes) & ~people.is_total
             count += int(np.count_nonzero(stated & (np.abs(span - people.minutes) > _MINUTES_APART)))
         if join is not None and start != _NAT and has_actual:
             known = join != _NAT
@@ -353,9 +357,7 @@ def _contradictions(
                 count += int(np.count_nonzero((registration != _NAT) & (registration > end + _DAY_US)))
             if leave is not None:
                 known = (registration != _NAT) & (leave != _NAT)
-                # A few register once it is over, for the recording.
-                late = int(np.count_nonzero(known & (registration > leave)))
-                count += late if late > _FEW_LATE * np.count_nonzero(known) else 0
+                count += int(np.count_nonzero(known & (registration > leave)))
     return count
 
 
@@ -438,6 +440,8 @@ def _read_block(people: People, order: str, timezone: str, kind: Kind, labels: L
             )
             people.refuse(unread, "misaligned", shown[name])
     _end_open_visits(people, times)
+    if people.clocks:
+        _carry_past_midnight(times)
     if people.clock is not None:
         _decide_clock(people, people.clock, times)
     rows = Rows(
@@ -446,7 +450,7 @@ def _read_block(people: People, order: str, timezone: str, kind: Kind, labels: L
         times=times,
         minutes=people.minutes,
         section=_roles(people, kind),
-        is_span=people.is_total,
+        is_span=people.is_total | ((times["join_time"] != _NAT) & (times["leave_time"] == _NAT)),
         is_timing_unusable=np.zeros(count, dtype=bool),
     )
     people.refuse(rows.section == UNKNOWN_SECTION, "unknown_section", "")
@@ -469,6 +473,13 @@ def _end_open_visits(people: People, times: Mapping[str, np.ndarray]) -> None:
         )
     if "role" not in people.block.names:
         people.notes.append("The log doesn't say who held the event: everybody in it counts as attending.")
+
+
+def _carry_past_midnight(times: dict[str, np.ndarray]) -> None:
+    """A time of day before the join time is the next day's."""
+    join, leave = times["join_time"], times["leave_time"]
+    early = (join != _NAT) & (leave != _NAT) & (leave < join)
+    times["leave_time"] = np.where(early, leave + _DAY_US, leave)
 
 
 def _refuse_unclear_dates(people: People, cells: Cells, shown: str) -> None:
@@ -539,7 +550,8 @@ def _check_times(rows: Rows) -> None:
     """Set apart rows whose own numbers can't all be true.
 
     Zoom itself exports rows where leaving comes before joining and the minutes are negative: those people
-    attended, their times are worth nothing. A registration after the end is somebody who watches the recording.
+    attended, their times are worth nothing. Where a large part of a file disagrees, its minutes mean
+    something else (a total over rejoins) and are no evidence against the rows.
     """
     people, stated = rows.people, rows.minutes
     join, leave, registered = (rows.times[name] for name in ("join_time", "leave_time", "registration_time"))
@@ -548,18 +560,19 @@ def _check_times(rows: Rows) -> None:
     with np.errstate(invalid="ignore"):
         backwards = span < 0
         unusable = backwards & (stated < 0) & (np.abs(span - stated) <= _MINUTES_APART)
-        apart = (stated - span if rows.is_span else np.abs(span - stated)) > _MINUTES_APART
-    totals = apart & _are_totals(people, span, stated)
-    if totals.any():
+        apart = np.where(rows.is_span, stated - span, np.abs(span - stated)) > _MINUTES_APART
+    compared = np.count_nonzero(~np.isnan(span) & ~np.isnan(stated))
+    if apart.sum() >= 5 and apart.sum() > 0.2 * max(compared, 1):
         people.notes.append(
-            "The minutes of many rows are a person's total over several visits; the times were used."
+            "The minutes of many rows differ from their join and leave times; the times were used."
         )
-        apart &= ~totals
+        apart = np.zeros(len(apart), dtype=bool)
     came = rows.attended != 0
     timeless = (join == _NAT) & np.isnan(stated) & (rows.attended == 1)
     timed_columns = {"join_time", "leave_time"} <= set(people.times)
     wrong = (apart | backwards) & ~unusable
     wrong |= came & ((join == _NAT) != (leave == _NAT)) & timed_columns
+    wrong |= both & (registered != _NAT) & (registered > leave) & ~unusable
     with np.errstate(invalid="ignore"):
         wrong |= ~came & ((join != _NAT) | (leave != _NAT) | (stated > 0))
     wrong |= timeless & timed_columns
@@ -567,12 +580,6 @@ def _check_times(rows: Rows) -> None:
     blank = both & np.isnan(stated) & bool({"minutes", "total_minutes"} & set(people.block.names))
     wrong |= blank & (blank.sum() < max(3, both.sum()))
     people.refuse(wrong, "times_contradict", "")
-    known = (registered != _NAT) & (join != _NAT)
-    if np.count_nonzero(known & (registered > join)) > max(1, np.count_nonzero(known) / 2):
-        # Nobody registers for what they are in already: the two columns, or their headers, changed places.
-        people.refuse(
-            np.ones(len(known), dtype=bool), "misaligned", _shown(people.block, "registration_time")
-        )
     if "attended" in people.text:
         people.refuse(rows.attended == -1, "misaligned", "attended")
     if unusable.any():
@@ -582,21 +589,11 @@ def _check_times(rows: Rows) -> None:
         rows.is_timing_unusable = unusable
 
 
-def _are_totals(people: People, span: np.ndarray, stated: np.ndarray) -> np.ndarray:
-    """Rows whose minutes are the sum of all visits of their person, so that they are no evidence against one visit."""
-    names = people.text.get("email", people.text.get("user_name"))
-    if names is None:
-        return np.zeros(len(span), dtype=bool)
-    frame = pd.DataFrame({"who": names.to_pandas(), "span": span})
-    by = frame.groupby("who")["span"]
-    total, visits = by.transform("sum").to_numpy(), by.transform("count").to_numpy()
-    with np.errstate(invalid="ignore"):
-        return (visits > 1) & (np.abs(total - stated) <= _MINUTES_APART + visits)
-
-
 def _roles(people: People, kind: Kind) -> np.ndarray:
     section, count = people.block.section, len(people.block.rows)
-    if section in ("teams_people", "teams_activity") or (kind == "teams" and "role" in people.text):
+    if section in ("teams_people", "teams_activity") or (
+        kind in ("teams", "participants") and "role" in people.text
+    ):
         roles = people.text.get("role", pa.nulls(count, pa.string()))
         return pc.fill_null(roles, "attendee").to_numpy(zero_copy_only=False)
     names = set(people.block.names)
@@ -639,25 +636,15 @@ def _mark_meeting_staff(
                 rows.section[row] = "panelist"
 
 
-def _check_near_event(read: list[Rows], sessions: tuple[ZoomSession, ...], timezone: str) -> None:
-    """Set apart joins before the day of the first sitting or months after the last, and visits no event lasts for."""
+def _check_near_event(read: list[Rows], sessions: tuple[ZoomSession, ...]) -> None:
+    """Set apart joins long before the first sitting or months after the last."""
     starts = [int(s.actual_start.timestamp() * 1_000_000) for s in sessions if s.actual_start]
-    lasted = [s.duration_minutes for s in sessions if s.is_actual and s.duration_minutes]
-    longest = max(lasted) + _OVERTIME_MINUTES if len(lasted) == len(sessions) else _LONGEST_MINUTES
+    if not starts:
+        return
     for rows in read:
-        join, leave = rows.times["join_time"], rows.times["leave_time"]
-        both = (join != _NAT) & (leave != _NAT)
-        rows.people.refuse(both & (leave - join > longest * _MINUTE_US), "times_contradict", "")
-        if starts:
-            far = (join < _earliest(min(starts), timezone)) | (join > max(starts) + 45 * _DAY_US)
-            rows.people.refuse(far & (join != _NAT), "outside_event", "")
-
-
-def _earliest(start: int, timezone: str) -> int:
-    """From when on somebody can have joined an event: the day it is on, or shortly before where that is earlier."""
-    local = dt.datetime.fromtimestamp(start / 1_000_000, dt.UTC).astimezone(ZoneInfo(timezone))
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    return min(int(midnight.timestamp() * 1_000_000), start - _EARLY_US)
+        join = rows.times["join_time"]
+        far = (join < min(starts) - 2 * _DAY_US) | (join > max(starts) + 45 * _DAY_US)
+        rows.people.refuse(far & (join != _NAT), "outside_event", "")
 
 
 def _quarantine(blocks: list[People], records: Records, layout: Layout) -> pd.DataFrame:

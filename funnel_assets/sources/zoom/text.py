@@ -18,6 +18,7 @@ _LOOK_AT_LINES = 60
 _LARGE = 40_000_000
 _SHORT, _MOST_KNOWN = 16, 100_000
 _BOM = "\ufeff"
+_FORMULA = re.compile(r"^=\"([^\"]*)\"$")
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,14 @@ def read_records(text: str, labels: Labels) -> Records:
     Raises:
         ReportRefused: ``truncated`` when the text ends inside a quoted cell.
     """
+    records = _read_records(text, labels)
+    if '="' in text:
+        # How some exporters keep a spreadsheet from changing a date: ="2024-04-18 14:58:10".
+        records.rows[:] = [[_FORMULA.sub(r"\1", cell) for cell in row] for row in records.rows]
+    return records
+
+
+def _read_records(text: str, labels: Labels) -> Records:
     first_line = 1
     if text[:4].casefold() == "sep=":
         text, first_line = text.partition("\n")[2], 2
