@@ -20,6 +20,7 @@ from funnel_assets.contracts.base import CONTRACTS
 from funnel_assets.domain.parsing import PARSERS
 from funnel_assets.domain.parsing.base import Cells
 from funnel_assets.errors import FunnelError
+from funnel_assets.pipeline.dating import DATE_FORMATS
 from funnel_assets.pipeline.landed import matched_columns, read_landed, source_context
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.sources.zoom.reader import read_report
@@ -106,7 +107,13 @@ def _dump_lines(
         raw = read_landed(source, pipeline.landing.path(snapshot), snapshot.origin, parser)
         table = matched_columns(source, raw, parser, None).table
         named = [parser.columns[field] for field in ("phone", "email") if field in parser.columns]
-        context = source_context(source, snapshot.origin, pipeline.settings.timezone, pipeline.tables())
+        context = source_context(
+            source,
+            snapshot.origin,
+            pipeline.settings.timezone,
+            pipeline.tables(),
+            column_formats=(snapshot.extra or {}).get(DATE_FORMATS),
+        )
         keys = {row["external_key"] for row in rows if row.get("external_key")}
         theirs = _names_one_of(table[[column for column in named if column in table]], rows)
         table = table[theirs | Cells(table, {}).external_keys(context).isin(keys)]

@@ -53,6 +53,7 @@ FIGURES = {
 REASONS = {
     "bad_json": "Not readable as JSON",
     "cell_lost": "Row too short",
+    "date_implausible": "Day that can't be",
     "date_missing": "No date",
     "date_unreadable": "Date can't be read",
     "dates_ambiguous": "Day or month first?",

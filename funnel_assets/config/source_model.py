@@ -4,6 +4,7 @@ Belongs here: the words ``sources.yaml`` may use and the checked result. Does no
 file (`sources.py`), fetching or parsing what a source holds.
 """
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping
@@ -73,6 +74,8 @@ class Source:
         values: Contract or sheet name -> value in the file -> our value; others stay as they are.
         only: Name in the file -> values of the rows that belong to the dataset; none of them means any value at all.
         date_formats: strftime-style formats or `NUMBER_FORMATS`, tried in order; empty means ISO dates.
+        first_day: Earliest plausible day of a row; None keeps the default.
+        last_day: Latest one; None: the day after the dump was taken.
         date_order: ``month_first`` or ``day_first``: how a report's dates are read where they don't tell themselves.
         max_megabytes: Size over which a dropped report isn't opened; None keeps the default.
         currency: Of all amounts, three letters.
@@ -105,6 +108,8 @@ class Source:
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     date_formats: tuple[str, ...] = ()
+    first_day: dt.date | None = None
+    last_day: dt.date | None = None
     date_order: str | None = None
     max_megabytes: float | None = None
     currency: str = DEFAULT_CURRENCY
@@ -166,6 +171,7 @@ class Source:
             "only": dict(self.only),
             "system": self.system,
             "currency_column": self.currency_column,
+            "days": [str(self.first_day), str(self.last_day)] if self.first_day or self.last_day else None,
             "amounts": self.amounts if self.amounts != "major" else None,
         }
         content |= {name: value for name, value in used.items() if value}

@@ -8,6 +8,7 @@ written.
 """
 
 import codecs
+import datetime as dt
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -56,6 +57,7 @@ _KEYS: dict[str, frozenset[str]] = {
     "http": HTTP_KINDS,
     "timezone": frozenset(KINDS),
     "date_formats": _TABULAR,
+    "days": _TABULAR,
     "currency": _TABULAR,
     "amounts": _TABULAR,
     "columns": _TABULAR,
@@ -314,6 +316,7 @@ class _Reader:
         constants = self.names(dataset, pairs.get("constants"), "constants")
         self.not_both(dataset, pairs, columns, constants)
         external_id, system = self.external_id(dataset, pairs.get("external_id"))
+        first_day, last_day = self.days(pairs.get("days"))
         currency, currency_column = self.currency(pairs.get("currency"))
         return Source(
             dataset=dataset,
@@ -330,6 +333,8 @@ class _Reader:
             only=self.only(pairs.get("only")),
             amounts=self.choice(pairs.get("amounts"), "amounts", AMOUNTS) or "major",
             date_formats=self.date_formats(pairs.get("date_formats")),
+            first_day=first_day,
+            last_day=last_day,
             currency=currency,
             currency_column=currency_column,
             encoding=self.encoding(pairs.get("encoding")),
@@ -578,6 +583,24 @@ class _Reader:
             elif text is not None:
                 formats.append(text)
         return tuple(formats)
+
+    def days(self, node: yaml.Node | None) -> tuple[dt.date | None, dt.date | None]:
+        """Return the first and the last plausible day."""
+        if node is None or _is_null(node):
+            return None, None
+        found: dict[str, dt.date] = {}
+        for key, value in self.pairs(node, ("from", "to"), "key of days").items():
+            text = self.text(value, key)
+            if text is None:
+                continue
+            try:
+                found[key] = dt.date.fromisoformat(text)
+            except ValueError:
+                self.wrong(_line(value), f"{key} {quoted(text)} isn't a day; write it as in 2026-03-31")
+        first, last = found.get("from"), found.get("to")
+        if first and last and last < first:
+            self.wrong(_line(node), f"days from {first} to {last} are none; swap the two")
+        return first, last
 
     def currency(self, node: yaml.Node | None) -> tuple[str, str | None]:
         """Return the currency of all amounts, and the column that says which one a row is in."""

@@ -3,8 +3,9 @@
 Belongs here: reading a cell by the formats its source declares, and the local day of a moment. Does not belong here:
 which formats a source has (sources.yaml).
 
-Every cell is judged on its own, by the source's formats in their order, so that a value never changes its meaning
-because of its neighbours. Nothing is guessed: `03/04/2025` is the third of April only if the source says day first.
+Cells are read by the formats given, in their order. Which formats a column is written in, where the source names several
+that contradict each other, is judged before, by all of its cells (`date_choice`). Nothing is guessed: `03/04/2025` is the
+third of April only if the source says day first.
 """
 
 import datetime as dt
@@ -125,6 +126,13 @@ def local_day(moments: pd.Series, timezone: str) -> pd.Series:
     micros = moments.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
     days = np.floor_divide(_local_wall(np.where(missing, 0, micros), timezone), _DAY_US)
     return _as_dates(days, ~missing, moments.index)
+
+
+def days_read(texts: pa.Array, fmt: str) -> np.ndarray:
+    """Return the day that one format reads in each cell as it is written (datetime64[D]), NaT where it reads none."""
+    scan = _scan(texts, fmt)
+    days = np.floor_divide(scan.wall_us, _DAY_US).astype("datetime64[D]")
+    return np.where(scan.read, days, np.datetime64("NaT"))
 
 
 def _scan_all(texts: pa.Array, formats: Sequence[str]) -> tuple[Ints, Bools, Bools, Bools]:

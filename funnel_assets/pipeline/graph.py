@@ -83,12 +83,12 @@ class Node:
 NODES: dict[str, Node] = {
     node.dataset: node
     for node in (
-        Node("raw_leads", config=("placeholders",), rules_version=2),
+        Node("raw_leads", config=("placeholders",), rules_version=3),
         Node("zoom_attendance", config=("placeholders", "categories", "conductors")),
-        Node("engagement_events", config=("placeholders",), rules_version=2),
+        Node("engagement_events", config=("placeholders",), rules_version=3),
         Node("spend", rules_version=2),
-        Node("crm_assignments", config=("placeholders",)),
-        Node("crm_sales", config=("placeholders",), rules_version=2),
+        Node("crm_assignments", config=("placeholders",), rules_version=2),
+        Node("crm_sales", config=("placeholders",), rules_version=3),
         Node(
             "dedup_leads",
             (

@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from funnel_assets.config.source_model import Source
+from funnel_assets.domain.date_choice import Readings, rivals
 from funnel_assets.domain.keys import hash_texts, hash_words, key_words
 from funnel_assets.domain.parsing import Parser, SourceContext
 from funnel_assets.domain.parsing.base import (
@@ -31,6 +32,7 @@ from funnel_assets.domain.parsing.base import (
 )
 from funnel_assets.domain.text import as_arrow, as_text, nulls
 from funnel_assets.errors import FunnelError, SourceBroken
+from funnel_assets.pipeline.dating import added_readings, column_formats, kept_formats, readings
 from funnel_assets.pipeline.landed import (
     check_currencies,
     check_names,
@@ -87,6 +89,8 @@ class SourceIndex:
         quarantined: Rows that couldn't be placed on a day.
         days: Per local day, its digest and rows.
         drift: What changed in the dump's columns since the one before, in words.
+        dates: Column -> formats of its dates, where the source names several that contradict each other.
+        ahead_of: Last plausible day, where rows of later days were set aside: they may be plausible tomorrow.
     """
 
     sha256: str
@@ -97,6 +101,17 @@ class SourceIndex:
     quarantined: int
     days: dict[dt.date, SourceDay]
     drift: list[str] = field(default_factory=list)
+    dates: dict[str, list[str]] = field(default_factory=dict)
+    ahead_of: str | None = None
+
+    @property
+    def reading(self) -> str:
+        """Fingerprint of how its rows are read: the rules, and what was found out about its dates."""
+        return f"{self.rules}.{fingerprint(self.dates)[:12]}" if self.dates else self.rules
+
+    def holds_on(self, last_day: dt.date | None) -> bool:
+        """Whether the same rows would be set aside with another last plausible day."""
+        return self.ahead_of is None or self.ahead_of == str(last_day)
 
     def covers(self, day: dt.date) -> bool:
         """Whether a rolling dump is sure to hold all of a day; its earliest day may have been cut."""
@@ -148,11 +163,13 @@ class Indexed:
         profile: What its columns look like, for the next comparison.
         rows: Its rows, read when asked for.
         keys: Keys of the rows to load, where the task asks for them.
+        date_formats: What its dates were read by, for its landing record.
     """
 
     index: SourceIndex
     bad: pd.DataFrame
     profile: dict[str, object]
+    date_formats: dict[str, list[str]]
     rows: DumpRows
     keys: Keys | None = None
 
@@ -208,6 +225,12 @@ def index_dump(task: Task) -> Indexed:
     return _whole(task)
 
 
+def _with_dates(task: Task, counted: Mapping[str, Sequence[Readings]]) -> Task:
+    """Return the task with the formats that the whole dump's dates turned out to be written in."""
+    found = column_formats(counted, task.source, task.snapshot, task.context)
+    return replace(task, context=replace(task.context, column_formats=found))
+
+
 def _day_digests(days: np.ndarray, words: np.ndarray) -> dict[dt.date, SourceDay]:
     """Return digest and row count per day; the order of rows doesn't matter.
 
@@ -244,6 +267,8 @@ def _index(
         quarantined=quarantined,
         days=_day_digests(settled.days[settled.loaded], settled.words[settled.loaded]),
         drift=list(drift),
+        dates={column: list(formats) for column, formats in task.context.column_formats.items()},
+        ahead_of=str(task.context.last_day) if settled.has_ahead else None,
     )
 
 
@@ -258,6 +283,7 @@ class _Settled:
     words: np.ndarray
     loaded: np.ndarray
     repeated: np.ndarray
+    has_ahead: bool
 
 
 @dataclass(frozen=True)
@@ -278,6 +304,7 @@ def _whole(task: Task) -> Indexed:
         check_names(task.source, raw.columns)
     matched = matched_columns(task.source, raw, task.parser, task.before)
     table = matched.table
+    task = _with_dates(task, readings(task.parser, table, task.context))
     facts = task.parser.row_facts(table, task.context)
     index = build_index(table, facts)
     is_bad = (index["fate"] == QUARANTINE).to_numpy()
@@ -289,16 +316,24 @@ def _whole(task: Task) -> Indexed:
         [(row.line, row.reason, row.detail, row.raw) for row in matched.ragged], columns=BAD_COLUMNS
     )
     bad = pd.concat([bad, ragged])
+    days = _as_numbers(index["day"])
     settled = _Settled(
-        _as_numbers(index["day"]),
+        days,
         hash_words(as_arrow(index["row_hash"])),
         (index["fate"] == LOAD).to_numpy(),
         (index["fate"] == DUPLICATE).to_numpy(),
+        has_ahead=_has_ahead(days, task.context),
     )
     found = _index(task, raw.header, raw.rows_in, len(bad), matched.drift, settled)
     words = key_words(facts.keys) if task.keys and facts.keys is not None else None
     keys = None if words is None else Keys.of(settled.days, words, settled.loaded)
-    return Indexed(found, bad, matched.profile, _WholeRows(table, index), keys)
+    dates = kept_formats(task.parser, table.columns, task.context)
+    return Indexed(found, bad, matched.profile, dates, _WholeRows(table, index), keys)
+
+
+def _has_ahead(days: np.ndarray, context: SourceContext) -> bool:
+    """Whether rows are of days that aren't plausible yet; days since 1970."""
+    return context.last_day is not None and bool((days > (context.last_day - _EPOCH).days).any())
 
 
 def _as_numbers(days: pd.Series) -> np.ndarray:
@@ -321,7 +356,12 @@ def _by_pieces(task: Task, dump: Dump) -> Indexed:
     how = fingerprint([_FORMAT, task.rules, str(dump.layout), str(dump.dialect)])
     kept = task.store.load()
     # Of another layout even the names of a piece's columns are other ones, though its bytes are the same.
-    known = kept.pieces if kept.how == how else {}
+    last_day = str(task.context.last_day)
+    known = {
+        key: found
+        for key, found in (kept.pieces.items() if kept.how == how else ())
+        if found[0].ahead_of in (None, last_day)
+    }
     before = {key: Size(piece.size, piece.lines) for key, (piece, _) in known.items()}
     parts = list(dump.pieces(before))
     columns = _columns(known[piece.key][0].columns if rows is None else rows.columns for piece, rows in parts)
@@ -332,9 +372,18 @@ def _by_pieces(task: Task, dump: Dump) -> Indexed:
         check_names(task.source, picked.columns)
     match = column_match(task.source, picked.columns, task.parser)
     reading = _Reading(task, dump, columns, match)
+    if not kept.columns.startswith(reading.shape) and any(rows is None for _, rows in parts):
+        parts = list(dump.pieces({}))
+    dates = _dates(reading, parts, known)
+    task = _with_dates(task, added_readings(dates))
+    reading = replace(reading, task=task)
     if kept.columns != reading.rules and any(rows is None for _, rows in parts):
         parts = list(dump.pieces({}))
-    found = _facts(reading, parts, known)
+        dates = _dates(reading, parts, known)
+    found = [
+        (replace(piece, dates=told), batch)
+        for (piece, batch), told in zip(_facts(reading, parts, known), dates, strict=True)
+    ]
     pieces = [piece for piece, _ in found]
     rows_in = sum(piece.rows_in - piece.left_out for piece in pieces)
     ragged = sum(row["row"] is None for piece in pieces for row in piece.bad)
@@ -360,7 +409,8 @@ def _by_pieces(task: Task, dump: Dump) -> Indexed:
         task.store.save(task.snapshot.sha256, how, reading.rules, found)
     profile = profile_of(picked.columns, numbers, sum(batch.num_rows for _, batch in found)).to_json()
     keys = rows.keys() if task.keys else None
-    return Indexed(index, pd.DataFrame(bad, columns=BAD_COLUMNS), profile, rows, keys)
+    formats = kept_formats(task.parser, match.mapping.values(), task.context)
+    return Indexed(index, pd.DataFrame(bad, columns=BAD_COLUMNS), profile, formats, rows, keys)
 
 
 @dataclass(frozen=True)
@@ -373,9 +423,14 @@ class _Reading:
     match: ColumnMatch
 
     @property
-    def rules(self) -> str:
-        """Fingerprint of what else decides what is found in a piece: which columns the dump has, and what they are."""
+    def shape(self) -> str:
+        """Fingerprint of which columns the dump has, and what they are."""
         return fingerprint([self.columns, self.match.mapping])
+
+    @property
+    def rules(self) -> str:
+        """Fingerprint of what else decides what is found in a piece: the shape, and how dates are read."""
+        return f"{self.shape}.{fingerprint(dict(self.task.context.column_formats))}"
 
     def rows(self, parts: Sequence[tuple[int, RawTable]]) -> tuple[RawTable, pd.DataFrame, np.ndarray]:
         """Return rows of some pieces as the source gives them and under the contract's names, and whose each is.
@@ -422,6 +477,20 @@ def _added(counts: Iterable[Mapping[str, tuple[int, int]]]) -> dict[str, tuple[i
     return total
 
 
+def _dates(
+    reading: _Reading, parts: Sequence[tuple[Piece, RawTable | None]], known: Known
+) -> list[dict[str, list[Readings]]]:
+    """Return how the cells of each piece's columns of dates are read; nothing where no formats contradict."""
+    if not rivals(reading.task.context.formats):
+        return [{}] * len(parts)
+    return [
+        known[piece.key][0].dates
+        if rows is None
+        else readings(reading.task.parser, reading.rows([(number, rows)])[1], reading.task.context)
+        for number, (piece, rows) in enumerate(parts)
+    ]
+
+
 def _facts(
     reading: _Reading,
     parts: Sequence[tuple[Piece, RawTable | None]],
@@ -458,7 +527,7 @@ def _found_out(
     }
     is_bad = np.flatnonzero(facts.findings.found)
     raw_of = dict(zip(is_bad, raw_json(frame.iloc[is_bad]), strict=True))
-    lines = frame["line"].to_numpy()
+    lines, days = frame["line"].to_numpy(), batch["day"].to_numpy()
     for at_piece, (number, raw) in enumerate(some):
         first, last = (int(at) for at in borders[at_piece : at_piece + 2])
         table = replace(picked, table=picked.table.slice(first, last - first))
@@ -486,6 +555,7 @@ def _found_out(
             numbers={name: counts[at_piece] for name, counts in counted.items()},
             currencies=tuple(currencies(task.source, table)),
             bad=[*undated, *ragged],
+            ahead_of=str(task.context.last_day) if _has_ahead(days[first:last], task.context) else None,
         )
         yield number, (told, batch.slice(first, last - first))
 
@@ -532,7 +602,8 @@ class _PieceRows:
         for start, (piece, _) in zip(self._starts, found, strict=False):
             bad[[start + row["row"] for row in piece.bad if row["row"] is not None]] = True
         words = np.column_stack([facts["high"].to_numpy(), facts["low"].to_numpy()])
-        self.settled = _Settled(facts["day"].to_numpy(), words, ~repeated & ~bad, repeated)
+        has_ahead = any(piece.ahead_of for piece, _ in found)
+        self.settled = _Settled(facts["day"].to_numpy(), words, ~repeated & ~bad, repeated, has_ahead)
 
     def keys(self) -> Keys | None:
         """Return the keys of the rows to load; None where they have none."""

@@ -24,6 +24,7 @@ from funnel_assets.contracts.base import CONTRACTS, arrow_schema, conform
 from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, account, put_together
 from funnel_assets.errors import ConfigError, FunnelError, SourceBroken, SourceUnavailable
 from funnel_assets.pipeline.ahead import FetchAhead
+from funnel_assets.pipeline.dating import DATE_FORMATS
 from funnel_assets.pipeline.graph import NODES, SOURCES, cut
 from funnel_assets.pipeline.indexing import DumpRows, SourceIndex, Task, index_dump
 from funnel_assets.pipeline.landed import land, source_context
@@ -293,7 +294,9 @@ class Ingest:
     def _indexed(self, source: Source, snapshot: Snapshot, tables: Tables) -> _Read:
         known = SourceIndex.load(self._index_path(source, snapshot.sha256))
         has_keys = not self._has_overlap(source.dataset) or self._keys_path(source, snapshot.sha256).exists()
-        if known is not None and known.rules == self._rules(source, tables) and has_keys:
+        context = self._context(source, snapshot, tables)
+        is_current = known is not None and known.rules == self._rules(source, tables)
+        if known is not None and is_current and has_keys and known.holds_on(context.last_day):
             return _Read(source, snapshot, known)
         return self._index(source, snapshot, tables)
 
@@ -316,8 +319,8 @@ class Ingest:
             self._keep_keys(source, snapshot, found.keys)
         self._quarantine.replace(source.dataset, source.name, UNDATED, found.bad.assign(file=snapshot.origin))
         found.index.save(self._index_path(source, snapshot.sha256))
-        header, extra = found.index.header, {"profile": found.profile}
-        self._landing.annotate(snapshot, rows=found.index.rows_in, header=header, extra=extra)
+        header, extra = found.index.header, {"profile": found.profile, DATE_FORMATS: found.date_formats}
+        snapshot = self._landing.annotate(snapshot, rows=found.index.rows_in, header=header, extra=extra)
         return _Read(source, snapshot, found.index, found.rows)
 
     def _keep_keys(self, source: Source, snapshot: Snapshot, keys: Keys) -> None:
@@ -339,8 +342,17 @@ class Ingest:
         ]
         return earlier[-1] if earlier else None
 
-    def _context(self, source: Source, snapshot: Snapshot, tables: Tables) -> SourceContext:
-        return source_context(source, snapshot.origin, self._settings.timezone, tables)
+    def _context(
+        self, source: Source, snapshot: Snapshot, tables: Tables, index: SourceIndex | None = None
+    ) -> SourceContext:
+        return source_context(
+            source,
+            snapshot.origin,
+            self._settings.timezone,
+            tables,
+            taken=snapshot.fetched_at.astimezone(self._settings.zone).date(),
+            column_formats=index.dates if index else None,
+        )
 
     def _write(
         self,
@@ -387,7 +399,7 @@ class Ingest:
                 if read.rows is None:
                     read.rows = self._index(read.source, read.snapshot, config).rows
                 assert read.rows is not None
-                context = self._context(read.source, read.snapshot, config)
+                context = self._context(read.source, read.snapshot, config, read.index)
                 table, index = read.rows.on(days)
                 cleaned = parser.clean_rows(table, index, context)
                 account(table, index, cleaned, context, parser.money).check(context)
@@ -424,7 +436,7 @@ def _inputs(dumps: Sequence[_Dumps], overlap: Sequence[Taken], day: dt.date) -> 
     found = {}
     for dump, held in zip(dumps, overlap, strict=True):
         index = dump.of(day).index
-        found[f"source.{dump.source.name}"] = f"{index.rules}.{index.digest(day)}"
+        found[f"source.{dump.source.name}"] = f"{index.reading}.{index.digest(day)}"
         if day in held:
             found[f"taken.{dump.source.name}"] = taken_digest(held[day])
     return found

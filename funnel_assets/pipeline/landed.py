@@ -3,6 +3,7 @@
 Belongs here: joining ``sources`` with the landing. Does not belong here: what rows mean.
 """
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from funnel_assets.arrow import pc
 from funnel_assets.config.source_model import Source
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, columns
-from funnel_assets.domain.parsing.base import CURRENCY, EXTERNAL_ID, Parser, SourceContext
+from funnel_assets.domain.parsing.base import CURRENCY, EXTERNAL_ID, FIRST_DAY, Parser, SourceContext
 from funnel_assets.domain.text import as_arrow, as_text
 from funnel_assets.errors import SourceBroken, SourceUnavailable
 from funnel_assets.sources.columns import (
@@ -361,8 +362,26 @@ def _with_column(table: RawTable, path: str | None, key: str, name: str) -> RawT
     return replace(table, table=table.table.append_column(name, cells.cast(pa.large_string())))
 
 
-def source_context(source: Source, file: str, day_timezone: str, tables: Tables) -> SourceContext:
-    """Return what a parser has to know of a source besides its rows."""
+def source_context(
+    source: Source,
+    file: str,
+    day_timezone: str,
+    tables: Tables,
+    *,
+    taken: dt.date | None = None,
+    column_formats: Mapping[str, Sequence[str]] | None = None,
+) -> SourceContext:
+    """Return what a parser has to know of a source besides its rows.
+
+    Args:
+        source: Which.
+        file: For messages.
+        day_timezone: Time zone that decides what a day is.
+        tables: Config tables.
+        taken: Local day on which the dump was taken; rows may be of the day after.
+        column_formats: What its dates were found to be written in.
+    """
+    tomorrow = None if taken is None else taken + dt.timedelta(days=1)
     return SourceContext(
         dataset=source.dataset,
         name=source.name,
@@ -375,6 +394,9 @@ def source_context(source: Source, file: str, day_timezone: str, tables: Tables)
         file=file,
         placeholders=frozenset(str(value) for value in tables["placeholders"]["value"]),
         id_namespace=source.id_namespace,
+        column_formats=column_formats or {},
+        first_day=source.first_day or FIRST_DAY,
+        last_day=source.last_day or tomorrow,
     )
 
 

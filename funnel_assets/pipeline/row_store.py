@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from funnel_assets.domain.date_choice import Readings
 from funnel_assets.storage.arrow_files import replacing_arrow
 
 _PIECES, _HOW, _COLUMNS = b"pieces", b"how", b"columns"
@@ -37,6 +38,8 @@ class KnownPiece:
         currencies: What its amounts are in, where the source tells.
         bad: Rows for quarantine: ``row`` (position among the piece's rows; None for one that doesn't fit the header),
             ``line`` (from the piece's first), ``reason``, ``detail``, ``raw``.
+        dates: Per column of dates, how its cells are read by each group of rivals among the source's formats.
+        ahead_of: Last plausible day, where rows of later days were set aside: tomorrow they may be plausible.
     """
 
     key: str
@@ -48,6 +51,8 @@ class KnownPiece:
     numbers: dict[str, tuple[int, int]] = field(default_factory=dict)
     currencies: tuple[str, ...] = ()
     bad: list[dict[str, Any]] = field(default_factory=list)
+    dates: dict[str, list[Readings]] = field(default_factory=dict)
+    ahead_of: str | None = None
 
 
 Found = tuple[KnownPiece, pa.RecordBatch]

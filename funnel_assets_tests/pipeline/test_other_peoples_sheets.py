@@ -2,15 +2,20 @@
 
 import datetime as dt
 import json
+import shutil
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from funnel_assets.config.settings import load_settings
 from funnel_assets.errors import ConfigError
+from funnel_assets.pipeline import landed
 from funnel_assets.pipeline.graph import in_order
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.pipeline import Pipeline
@@ -194,3 +199,111 @@ def test_a_record_of_a_json_list_on_one_line_is_told_by_its_position(home: Home)
     home.source("engagement_events", "", "events.json")
     assert len(home.rows("engagement_events")) == 59
     assert home.set_aside("engagement_events") == [("date_unreadable", 42), ("not_an_object", 51)]
+
+
+# --- dates ---------------------------------------------------------------------------------------------------
+
+BOTH = 'date_formats: ["%d/%m/%Y", "%m/%d/%Y"]'
+
+
+def dated(*days: str) -> list[str]:
+    return [f"P {n},p{n}@x.example,98{n:08d},{day},google" for n, day in enumerate(days)]
+
+
+UNDECIDED = [f"0{n % 4 + 1}/03/2026" for n in range(80)]
+"""Of March read day first, of January to April read month first; one in four is the 3rd of March either way."""
+
+
+def on_days(rows: list[dict[str, Any]]) -> dict[dt.date, int]:
+    return dict(Counter(row["date"] for row in rows))
+
+
+@pytest.mark.usefixtures("reading")
+def test_dates_are_read_by_the_whole_column_not_by_a_cell(home: Home) -> None:
+    home.dump(LEADS, dated(*UNDECIDED, "25/03/2026"))
+    home.source("raw_leads", 'date_formats: ["%m/%d/%Y", "%d/%m/%Y"]')
+    assert on_days(home.rows("raw_leads")) == dict.fromkeys(DAYS[:4], 20)
+
+
+@pytest.mark.usefixtures("reading")
+def test_dates_that_can_be_read_in_two_ways_are_refused_until_one_is_chosen(home: Home) -> None:
+    home.dump(LEADS, dated(*UNDECIDED))
+    home.source("raw_leads", BOTH)
+    told = home.refused("raw_leads")
+    assert "'created date' can be read in 2 ways, and 60 rows would be on another day" in told
+    assert "'01/03/2026' is 1 March 2026 as %d/%m/%Y and 3 January 2026 as %m/%d/%Y" in told
+    assert "date_formats of one (sources.yaml, line 2)" in told
+    home.source("raw_leads", 'date_formats: ["%d/%m/%Y"]')
+    chosen = home.rows("raw_leads")
+    assert on_days(chosen) == dict.fromkeys(DAYS[:4], 20)
+    home.source("raw_leads", BOTH)
+    assert home.rows("raw_leads") == chosen, "what was chosen is kept with the dump"
+    shutil.rmtree(home.home / "staged")
+    assert home.rows("raw_leads", "rebuilt") == chosen, "and a rebuild reads it the same way"
+
+
+@pytest.mark.usefixtures("reading")
+def test_a_column_written_in_two_ways_is_refused(home: Home) -> None:
+    home.dump(LEADS, dated(*UNDECIDED, "25/03/2026", "03/26/2026"))
+    home.source("raw_leads", BOTH)
+    told = home.refused("raw_leads")
+    assert "No format reads them all: 1 only as %d/%m/%Y (such as '25/03/2026'), 1 only as %m/%d/%Y" in told
+
+
+@pytest.mark.usefixtures("reading")
+def test_formats_of_other_shapes_may_stand_in_one_column(home: Home) -> None:
+    home.dump(LEADS, dated(*UNDECIDED, "2026-03-05 10:00:00", "13/03/2026"))
+    home.source("raw_leads", 'date_formats: ["%d/%m/%Y", "%m/%d/%Y", "%Y-%m-%d %H:%M:%S"]')
+    assert on_days(home.rows("raw_leads")) == {**dict.fromkeys(DAYS[:4], 20), DAYS[4]: 1}
+
+
+@pytest.mark.usefixtures("reading")
+def test_another_dump_that_decides_otherwise_moves_the_rows(home: Home) -> None:
+    home.source("raw_leads", BOTH)
+    home.dump(LEADS, dated(*UNDECIDED, "25/03/2026"))
+    assert len(home.rows("raw_leads")) == 80
+    home.dump(LEADS, dated(*UNDECIDED, "03/25/2026"))
+    assert on_days(home.rows("raw_leads")) == {DAYS[2]: 20}
+    home.dump(LEADS, dated(*UNDECIDED, "25/03/2026"))
+    assert len(home.rows("raw_leads")) == 80
+    assert home.open().stale_plan() == {}
+
+
+@pytest.mark.usefixtures("reading")
+def test_days_that_cannot_be_are_set_aside(home: Home) -> None:
+    tomorrow = dt.datetime.now(ZoneInfo("Asia/Kolkata")).date() + dt.timedelta(days=1)
+    later = tomorrow + dt.timedelta(days=1)
+    rows = [f"2026-03-0{n % 4 + 1}" for n in range(40)]
+    home.dump(LEADS, dated(*rows, "1999-12-31", "2000-01-01", str(tomorrow), str(later), "2062-03-01"))
+    home.source("raw_leads", "")
+    assert len(home.rows("raw_leads")) == 40
+    assert home.set_aside("raw_leads") == [("date_implausible", line) for line in (42, 45, 46)]
+    home.source("raw_leads", "days: {from: 1990-01-01, to: 2070-12-31}")
+    assert len(home.rows("raw_leads")) == 40
+    assert home.set_aside("raw_leads") == []
+
+
+@pytest.mark.usefixtures("reading")
+def test_a_day_that_was_too_early_is_loaded_once_it_may_be(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"2026-03-0{n % 4 + 1}" for n in range(40)]
+    home.dump(LEADS, dated(*rows, "2026-03-09", *rows))
+    home.source("raw_leads", "")
+    real = landed.take_file
+
+    def taken(day: int) -> None:
+        moment = dt.datetime(2026, 3, day, 12, tzinfo=dt.UTC)
+
+        def take(*given: Any, **more: Any) -> Any:
+            return replace(real(*given, **more), taken_at=moment)
+
+        monkeypatch.setattr(landed, "take_file", take)
+
+    taken(6)
+    opened = home.open()
+    assert not opened.make("raw_leads", DAYS[:4]).failed
+    assert home.set_aside("raw_leads") == [("date_implausible", 42)]
+    taken(12)
+    assert on_days(home.rows("raw_leads"))[DAYS[8]] == 1
+    assert home.set_aside("raw_leads") == []

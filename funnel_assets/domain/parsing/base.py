@@ -33,6 +33,9 @@ EXTERNAL_ID = "the source's own id"
 CURRENCY = "the row's currency"
 """Column of a table under which stands what ``currency: {column: …}`` of sources.yaml names; absent without it."""
 
+FIRST_DAY = dt.date(2000, 1, 1)
+"""Days before it are slips of the keyboard, unless the source says otherwise (``days`` of sources.yaml)."""
+
 LOAD, DUPLICATE, QUARANTINE = "load", "duplicate", "quarantine"
 
 
@@ -52,6 +55,10 @@ class SourceContext:
         file: File or URL the rows came from, for messages.
         placeholders: Phones, e-mail addresses and ids that stand for none (placeholders.csv).
         id_namespace: What the values of `EXTERNAL_ID` are unique in.
+        column_formats: Column name in the source -> the formats that its cells were found to be written in, of those
+            of the source; see `date_choice`.
+        first_day: Earliest day that is plausible.
+        last_day: Latest one; None where any is.
     """
 
     dataset: str
@@ -65,11 +72,18 @@ class SourceContext:
     file: str = ""
     placeholders: frozenset[str] = frozenset()
     id_namespace: str = ""
+    column_formats: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    first_day: dt.date = FIRST_DAY
+    last_day: dt.date | None = None
 
     @property
     def formats(self) -> tuple[str, ...]:
         """The source's date formats, or ISO 8601 where it declares none."""
         return tuple(self.date_formats) or ISO_FORMATS
+
+    def formats_of(self, column: str) -> tuple[str, ...]:
+        """The date formats of one column of the source."""
+        return tuple(self.column_formats.get(column, self.formats))
 
 
 @dataclass(frozen=True)
@@ -118,6 +132,16 @@ class Parser:
     def names(self) -> dict[str, str]:
         """Column of the source by every name that sources.yaml may call it: the contract's field, and its own."""
         return {**self.columns, **{sheet: sheet for sheet in self.columns.values()}}
+
+    @property
+    def date_columns(self) -> list[str]:
+        """Columns of the source that hold days or moments."""
+        types = {facts.name: facts.arrow_type for facts in columns(CONTRACTS[self.dataset])}
+        return [
+            sheet
+            for name, sheet in self.columns.items()
+            if pa.types.is_date32(types[name]) or pa.types.is_timestamp(types[name])
+        ]
 
     def index_rows(self, table: pd.DataFrame, context: SourceContext) -> pd.DataFrame:
         """Return an index of a whole dump, on the table's labels.
@@ -251,10 +275,24 @@ def find_other_currency(findings: Findings, cells: Cells, context: SourceContext
 
 
 def find_undated(
-    findings: Findings, cells: Cells, name: str, known: Bools, context: SourceContext, empty_rows: bool = True
+    findings: Findings,
+    cells: Cells,
+    name: str,
+    days: pd.Series,
+    context: SourceContext,
+    empty_rows: bool = True,
 ) -> None:
-    """Find rows that belong to no day, because they are empty or their date is missing or unreadable."""
-    sheet = cells.sheet[name]
+    """Find rows that belong to no day: they are empty, or their date is missing, unreadable or a slip.
+
+    Args:
+        findings: Filled in here.
+        cells: The rows.
+        name: Field of the contract that says the day.
+        days: Local day of each row (``datetime.date`` or None).
+        context: What is known of the source.
+        empty_rows: Whether to tell rows without any cell apart.
+    """
+    sheet, known = cells.sheet[name], days.notna().to_numpy()
     if empty_rows:
         findings.add(cells.empty() & ~known, "empty_row", "The row is empty. Delete it at the source.")
     findings.add(
@@ -263,6 +301,31 @@ def find_undated(
         f'The column "{sheet}" is empty, so the row belongs to no day. Fill it in at the source.',
     )
     find_unreadable_date(findings, cells, name, known, context)
+    _find_implausible(findings, cells, name, days, context)
+
+
+def _find_implausible(
+    findings: Findings, cells: Cells, name: str, days: pd.Series, context: SourceContext
+) -> None:
+    """Find rows of a day that can't be: in ``0203`` or ``2062`` they would be loaded and never seen."""
+    sheet, local = cells.sheet[name], pa.array(days, pa.date32(), from_pandas=True)
+    # The last day isn't named: what was said of a row stays true when the dump is taken again tomorrow.
+    for where, when in (
+        (pc.less(local, context.first_day), f"before {context.first_day}"),
+        (
+            pc.greater(local, context.last_day or dt.date.max),
+            "after the last day that the source may have (tomorrow, unless it says otherwise)",
+        ),
+    ):
+        findings.add_cells(
+            as_bools(where.fill_null(False)),
+            "date_implausible",
+            cells[name],
+            lambda text, when=when: (
+                f'"{text}" in the column "{sheet}" is a day {when}. Correct the cell at the source, or say which days '
+                f"it may have: `days: {{from: 2015-04-01, to: 2031-03-31}}` of {context.name} in sources.yaml."
+            ),
+        )
 
 
 def find_unreadable_date(
@@ -271,7 +334,7 @@ def find_unreadable_date(
     """Find rows with something in a date column that none of the source's formats reads."""
     sheet, sample = cells.sheet[name], dt.datetime(2025, 3, 22, 19, 13, 27, tzinfo=dt.UTC)
     written = " or ".join(
-        dict.fromkeys(fmt if "%" not in fmt else sample.strftime(fmt) for fmt in context.formats)
+        dict.fromkeys(fmt if "%" not in fmt else sample.strftime(fmt) for fmt in context.formats_of(sheet))
     )
     findings.add_cells(
         ~cells.missing(name) & ~known,

@@ -37,12 +37,12 @@ _WHY_UNUSABLE = {
 def row_facts(table: pd.DataFrame, context: SourceContext) -> RowFacts:
     """Say of each row which day it belongs to; of identical rows one is kept."""
     cells = Cells(table, COLUMNS, REQUIRED)
-    assigned = _assigned(cells, context)
+    days = local_day(_assigned(cells, context), context.day_timezone)
     findings = Findings(cells.size)
-    find_undated(findings, cells, "assigned_at", assigned.notna().to_numpy(), context)
+    find_undated(findings, cells, "assigned_at", days, context)
     hashes = cells.hashes()
     keys = only_where(~findings.found, hashes)
-    return RowFacts(local_day(assigned, context.day_timezone), hashes, findings, keys)
+    return RowFacts(days, hashes, findings, keys)
 
 
 def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
@@ -71,7 +71,8 @@ def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext)
 
 
 def _assigned(cells: Cells, context: SourceContext) -> pd.Series:
-    return parse_local(cells.series("assigned_at"), formats=context.formats, timezone=context.timezone)
+    formats = context.formats_of(cells.sheet["assigned_at"])
+    return parse_local(cells.series("assigned_at"), formats=formats, timezone=context.timezone)
 
 
 PARSER = Parser(DATASET, COLUMNS, REQUIRED, row_facts, clean_rows)

@@ -41,14 +41,14 @@ def row_facts(table: pd.DataFrame, context: SourceContext) -> RowFacts:
     cells = Cells(table, COLUMNS, REQUIRED)
     findings = Findings(cells.size)
     read, _ = _read(cells, context, unusable := Findings(cells.size))
-    created = read["created_at"]
-    find_undated(findings, cells, "created_at", created.notna().to_numpy(), context)
+    days = local_day(read["created_at"], context.day_timezone)
+    find_undated(findings, cells, "created_at", days, context)
     hashes = cells.hashes()
     last_paid = read["last_paid_date"].map(dt.date.toordinal, na_action="ignore").fillna(0).to_numpy(np.int64)
     paid = read["paid_amount_paise"].fillna(np.iinfo(np.int64).min + 1).to_numpy(np.int64)
     keys = only_where(~findings.found & ~unusable.found, cells["sale_id"])
     ranks = (-last_paid, -paid, -as_ranks(hashes))
-    return RowFacts(local_day(created, context.day_timezone), hashes, findings, keys, ranks)
+    return RowFacts(days, hashes, findings, keys, ranks)
 
 
 def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:

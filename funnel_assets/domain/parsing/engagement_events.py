@@ -46,13 +46,14 @@ def row_facts(table: pd.DataFrame, context: SourceContext) -> RowFacts:
     """Say of each row which day it belongs to, and by what one row of each event is chosen."""
     cells = Cells(table, COLUMNS, REQUIRED)
     happened = _happened(cells, context)
+    days = local_day(happened, context.day_timezone)
     findings = Findings(cells.size)
-    find_undated(findings, cells, "event_at", happened.notna().to_numpy(), context)
+    find_undated(findings, cells, "event_at", days, context)
     hashes = cells.hashes()
     at = happened.dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
     untyped = cells.missing("event_type")
     keys = only_where(~findings.found & ~untyped, _ids(cells, hashes))
-    return RowFacts(local_day(happened, context.day_timezone), hashes, findings, keys, (at, as_ranks(hashes)))
+    return RowFacts(days, hashes, findings, keys, (at, as_ranks(hashes)))
 
 
 def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
@@ -98,7 +99,8 @@ def _read(
 
 
 def _happened(cells: Cells, context: SourceContext) -> pd.Series:
-    return parse_local(cells.series("event_at"), formats=context.formats, timezone=context.timezone)
+    formats = context.formats_of(cells.sheet["event_at"])
+    return parse_local(cells.series("event_at"), formats=formats, timezone=context.timezone)
 
 
 def _ids(cells: Cells, hashes: pa.Array) -> pa.Array:

@@ -33,10 +33,10 @@ _AS_TYPED = ("name", "city", "question_1", "utm_source", "utm_medium", "utm_camp
 def row_facts(table: pd.DataFrame, context: SourceContext) -> RowFacts:
     """Say of each row which day it belongs to; every dated row is loaded."""
     cells = Cells(table, COLUMNS, REQUIRED)
-    created = _created(cells, context)
+    days = local_day(_created(cells, context), context.day_timezone)
     findings = Findings(cells.size)
-    find_undated(findings, cells, "created_at", created.notna().to_numpy(), context)
-    return RowFacts(local_day(created, context.day_timezone), cells.hashes(context.name), findings)
+    find_undated(findings, cells, "created_at", days, context)
+    return RowFacts(days, cells.hashes(context.name), findings)
 
 
 def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:
@@ -73,7 +73,8 @@ def _read(
 
 
 def _created(cells: Cells, context: SourceContext) -> pd.Series:
-    return parse_local(cells.series("created_at"), formats=context.formats, timezone=context.timezone)
+    formats = context.formats_of(cells.sheet["created_at"])
+    return parse_local(cells.series("created_at"), formats=formats, timezone=context.timezone)
 
 
 PARSER = Parser(DATASET, COLUMNS, REQUIRED, row_facts, clean_rows)

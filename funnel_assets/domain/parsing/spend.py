@@ -37,12 +37,12 @@ def row_facts(table: pd.DataFrame, context: SourceContext) -> RowFacts:
     cells = Cells(table, COLUMNS, REQUIRED)
     days = parse_day(
         cells.series("date"),
-        formats=context.formats,
+        formats=context.formats_of(cells.sheet["date"]),
         timezone=context.timezone,
         day_timezone=context.day_timezone,
     )
     findings = Findings(cells.size)
-    find_undated(findings, cells, "date", days.notna().to_numpy(), context)
+    find_undated(findings, cells, "date", days, context)
     return RowFacts(days, cells.hashes(context.name), findings)
 
 

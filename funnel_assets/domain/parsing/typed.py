@@ -75,11 +75,10 @@ def _read_date(
     cells: Cells, name: str, context: SourceContext, findings: Findings, is_day: bool
 ) -> pd.Series:
     texts = as_text(without_missing_words(cells[name]), cells.labels)
+    formats = context.formats_of(cells.sheet[name])
     if is_day:
-        read = parse_day(
-            texts, formats=context.formats, timezone=context.timezone, day_timezone=context.day_timezone
-        )
+        read = parse_day(texts, formats=formats, timezone=context.timezone, day_timezone=context.day_timezone)
     else:
-        read = parse_local(texts, formats=context.formats, timezone=context.timezone)
+        read = parse_local(texts, formats=formats, timezone=context.timezone)
     find_unreadable_date(findings, cells, name, (read.notna() | texts.isna()).to_numpy(), context)
     return read
