@@ -3,9 +3,9 @@
 Belongs here: reading a cell by the formats its source declares, and the local day of a moment. Does not belong here:
 which formats a source has (sources.yaml).
 
-Cells are read by the formats given, in their order. Which formats a column is written in, where the source names several
-that contradict each other, is judged before, by all of its cells (`date_choice`). Nothing is guessed: `03/04/2025` is the
-third of April only if the source says day first.
+Cells are read by the formats given, in their order. Which formats a column is written in, where the source names
+several that contradict each other, is judged before, by all of its cells (`date_choice`). Nothing is guessed:
+`03/04/2025` is the third of April only if the source says day first.
 """
 
 import datetime as dt

@@ -1,7 +1,7 @@
 """How the dates of a dump are written, judged by whole columns, and kept with what landed.
 
-Belongs here: joining `domain.date_choice` with a dump and its landing record. Does not belong here: how formats are judged
-or cells are read.
+Belongs here: joining `domain.date_choice` with a dump and its landing record. Does not belong here: how formats are
+judged or cells are read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,8 +72,8 @@ def column_formats(
             dataset=source.dataset,
             source=source.name,
             file=snapshot.origin,
-            fix=f"in date_formats of {source.name} (sources.yaml, line {source.line}) keep the one that is right; cells "
-            "that it can't read go to quarantine.",
+            fix=f"in date_formats of {source.name} (sources.yaml, line {source.line}) keep the one that is right; "
+            "cells that it can't read go to quarantine.",
         )
     return found
 
