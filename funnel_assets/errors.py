@@ -86,6 +86,10 @@ class SourceBroken(FunnelError):
     """A source answered with something that isn't the data; trying again can't help."""
 
 
+class LandedDamaged(SourceBroken):
+    """Bytes that landed are gone, or no longer what they were; they are never read."""
+
+
 class ConfigError(FunnelError):
     """A settings file or config CSV holds a mistake."""
 

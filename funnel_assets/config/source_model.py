@@ -187,12 +187,15 @@ class SourcesConfig:
         sources: What it lists.
         without: Datasets listed with none (``spend: []``).
         wrong: Dataset -> the mistakes in its lines; asking for its sources raises them.
+        taken_away: What a person says days need no longer stand on though it is lost: names of sources, and Zoom
+            reports by the beginning of their sha256 (`pipeline.standing`).
     """
 
     file: Path
     sources: tuple[Source, ...]
     without: frozenset[str] = frozenset()
     wrong: Mapping[str, ConfigError] = field(default_factory=dict)
+    taken_away: frozenset[str] = frozenset()
 
     def of(self, dataset: str) -> tuple[Source, ...]:
         """Return a dataset's sources in order; none when the file has none.

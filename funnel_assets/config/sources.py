@@ -108,6 +108,7 @@ _SECRET_PARAMETERS = frozenset(
         "signature",
     }
 )
+TAKEN_AWAY = "taken_away"
 _SECRET_KEYS = _SECRET_PARAMETERS | {"user", "username", "headers"}
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -158,7 +159,7 @@ def load_sources(
         theirs = {mistake for found in reader.mistakes_of.values() for mistake in found}
         mistakes = Mistakes([mistake for mistake in mistakes.found if mistake not in theirs])
     mistakes.raise_if_any(fix=_FIX)
-    return SourcesConfig(path, sources, frozenset(reader.without), wrong)
+    return SourcesConfig(path, sources, frozenset(reader.without), wrong, frozenset(reader.taken_away))
 
 
 def _compose(path: Path) -> yaml.Node:
@@ -230,12 +231,17 @@ class _Reader:
         self._names: dict[str, int] = {}
         self.without: set[str] = set()
         self.mistakes_of: dict[str, list[tuple[str, int, str]]] = {}
+        self.taken_away: set[str] = set()
 
     def wrong(self, line: int, text: str) -> None:
         self._mistakes.add(self._file, line, text)
 
     def sources(self, root: yaml.Node) -> Iterator[Source]:
-        for dataset, node in self.pairs(root, DATASETS, "dataset").items():
+        for dataset, node in self.pairs(root, (*DATASETS, TAKEN_AWAY), "dataset").items():
+            if dataset == TAKEN_AWAY:
+                items = node.value if isinstance(node, yaml.SequenceNode) else [node]
+                self.taken_away |= {text for item in items if (text := self.text(item, TAKEN_AWAY))}
+                continue
             noted = len(self._mistakes.found)
             yield from self.sources_of(dataset, node)
             self.mistakes_of[dataset] = self._mistakes.found[noted:]

@@ -28,6 +28,7 @@ from funnel_assets.pipeline.people import NOBODY
 from funnel_assets.pipeline.people_index import key_columns
 from funnel_assets.pipeline.restating import restate_people
 from funnel_assets.pipeline.staleness import Contents
+from funnel_assets.pipeline.standing import lost_error
 from funnel_assets.pipeline.who import FEW_DAYS, KnownPeople, people_digest
 from funnel_assets.storage.engine import Engine
 from funnel_assets.storage.lake import Lake
@@ -233,6 +234,8 @@ def _ready(node: Node, days: Sequence[dt.date], outcome: Outcome, contents: Cont
                 day=day,
                 fix=f"make {', '.join(blocking)} of the day first.",
             )
+        elif lost := contents.lost(node, day):
+            outcome.failed[day] = lost_error(lost).located(dataset=node.dataset, day=day)
         else:
             ready.append(day)
     return ready

@@ -22,16 +22,23 @@ from funnel_assets.config.sources import SourcesConfig
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema, conform
 from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, account, put_together
-from funnel_assets.errors import ConfigError, FunnelError, SourceBroken, SourceUnavailable
+from funnel_assets.errors import ConfigError, FunnelError, LandedDamaged, SourceBroken, SourceUnavailable
 from funnel_assets.pipeline.ahead import FetchAhead
 from funnel_assets.pipeline.dating import DATE_FORMATS
 from funnel_assets.pipeline.graph import NODES, SOURCES, cut
-from funnel_assets.pipeline.indexing import DumpRows, SourceIndex, Task, index_dump
+from funnel_assets.pipeline.indexing import EMPTY, DumpRows, SourceIndex, Task, index_dump
 from funnel_assets.pipeline.landed import land, source_context
 from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.pipeline.overlap import Keys, Taken, taken, taken_digest, together, without_taken
 from funnel_assets.pipeline.row_store import RowStore
-from funnel_assets.storage.lake import Lake, fingerprint
+from funnel_assets.pipeline.standing import (
+    CLOCKS_DIFFER,
+    SOURCE,
+    lost_dump_error,
+    lost_sources,
+    lost_sources_error,
+)
+from funnel_assets.storage.lake import Lake, PartitionFacts, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
 
@@ -42,6 +49,10 @@ ROWS_AT_ONCE = 250_000
 
 KEEP_DUMPS = 3
 """So many different dumps of a source are kept however old they are."""
+
+
+NEWEST = "_newest"
+"""Note in the lake of the newest dump that each source's days were made from."""
 
 
 @dataclass
@@ -75,6 +86,20 @@ class _Dumps:
     def _partly(self, day: dt.date) -> _Read:
         reads = (self.newest, *self.older)
         return next((read for read in reads if day in read.index.days), self.newest)
+
+    def lacks(self, day: dt.date, made_of: str | None) -> bool:
+        """Whether a day was made from a dump that isn't here any more, and none that is here holds all of it.
+
+        Args:
+            day: The day.
+            made_of: Digest of the rows it was made from; None where it was made and from what isn't known.
+        """
+        reads = (self.newest, *self.older)
+        return (
+            self.source.rolling
+            and made_of != EMPTY
+            and not any(read.index.covers(day) or read.index.digest(day) == made_of for read in reads)
+        )
 
 
 class Ingest:
@@ -122,8 +147,12 @@ class Ingest:
                 day: known[day] for day in days if day in known and known[day].inputs == wanted[day]
             }
             todo = [day for day in days if day not in outcome.done]
+            outcome.failed |= self._refused(dataset, reads, todo, known)
+            outcome.failed |= self._unreadable(reads, [d for d in todo if d not in outcome.failed], tables)
+            todo = [day for day in todo if day not in outcome.failed]
             if todo:
                 self._write(outcome, reads, overlap, todo, wanted, tables)
+            self._note_newest(dataset, reads)
         except FunnelError as error:
             outcome.done.clear()
             outcome.failed = dict.fromkeys(days, error.located(dataset=dataset))
@@ -157,6 +186,19 @@ class Ingest:
             snapshot = self._landing.newest(dataset, source.name)
             if snapshot is None:
                 return []
+            if self._is_behind(source):
+                log.warning(
+                    "%s: the newest dump that %s was made from isn't in this home's landing; the next run fetches it "
+                    "anew, and nothing is restated before.",
+                    source.name,
+                    dataset,
+                )
+                return []
+            if _is_ahead(snapshot):
+                # Made when the clock was wrong: from now on, days are made again, and the source is fetched for them.
+                return [
+                    day for day in self._lake.all_facts(dataset, days) if day >= self._settings.yesterday()
+                ]
             try:
                 newest = self._indexed(source, snapshot, tables)
             except SourceBroken as error:
@@ -264,9 +306,11 @@ class Ingest:
                 f"source and say `currency: {self._settings.currency}`.",
             )
         snapshot = self._landing.newest(source.dataset, source.name)
-        if fetch or snapshot is None or snapshot.fetched_at < self._end_of(max(days)):
+        is_enough = snapshot is not None and snapshot.fetched_at >= self._end_of(max(days))
+        if fetch or not is_enough or self._is_behind(source) or (snapshot and _is_ahead(snapshot)):
             under_way = self._ahead.take(source)
             snapshot = under_way.result() if under_way else land(source, self._landing, snapshot)
+        assert snapshot is not None
         if snapshot.fetched_at < self._end_of(max(days)):
             raise SourceUnavailable(
                 f"the newest dump was taken {snapshot.fetched_at:%Y-%m-%d %H:%M} UTC, before the day had ended.",
@@ -275,7 +319,76 @@ class Ingest:
                 day=max(days),
                 fix="run the day again after it has ended.",
             )
-        return self._with_older(self._indexed(source, snapshot, tables), tables)
+        try:
+            newest = self._indexed(source, snapshot, tables)
+        except LandedDamaged as error:
+            log.warning("%s It is fetched again.", error)
+            newest = self._indexed(source, land(source, self._landing, None), tables)
+        return self._with_older(newest, tables)
+
+    def _is_behind(self, source: Source) -> bool:
+        """Whether the lake was made from a newer dump than this home's landing holds: another home's, or a lost one."""
+        newest = (self._lake.noted(source.dataset, NEWEST, _texts) or {}).get(source.name)
+        return newest is not None and not self._landing.holds(source.dataset, source.name, newest)
+
+    def _note_newest(self, dataset: str, dumps: Sequence[_Dumps]) -> None:
+        known = self._lake.noted(dataset, NEWEST, _texts)
+        now = {found.source.name: found.newest.snapshot.sha256 for found in dumps}
+        if now and known != now:
+            self._lake.note(dataset, NEWEST, now)
+
+    def _refused(
+        self,
+        dataset: str,
+        dumps: Sequence[_Dumps],
+        days: Sequence[dt.date],
+        known: Mapping[dt.date, PartitionFacts],
+    ) -> dict[dt.date, FunnelError]:
+        """Days that would be made with less than they were, because this home lacks what they were made from."""
+        taken_away, found = self._sources().taken_away, {}
+        configured = [found.source.name for found in dumps]
+        landed = self._landing.sources_of(dataset) if days else []
+        lost = set(self._lake.lost(dataset)) if days else set()
+        for day in days:
+            inputs = known[day].inputs if day in known else {}
+            for dump in dumps:
+                name = dump.source.name
+                made_of = (
+                    inputs[f"{SOURCE}{name}"].rpartition(".")[2] if f"{SOURCE}{name}" in inputs else None
+                )
+                was_made = made_of is not None or day in lost
+                if was_made and name not in taken_away and dump.lacks(day, made_of):
+                    found[day] = lost_dump_error(name, day)
+            if names := lost_sources(inputs, configured, landed, taken_away, EMPTY):
+                found[day] = lost_sources_error(names, day)
+        return found
+
+    def _unreadable(
+        self, dumps: Sequence[_Dumps], days: Sequence[dt.date], tables: Tables
+    ) -> dict[dt.date, FunnelError]:
+        """Read the dumps that days are made from; returns the days of those that are damaged and can't be had again."""
+        found: dict[dt.date, FunnelError] = {}
+        for dump in dumps:
+            for read in dict.fromkeys(dump.of(day).snapshot.sha256 for day in days):
+                of_it = [day for day in days if dump.of(day).snapshot.sha256 == read]
+                try:
+                    self._read_rows(dump.of(of_it[0]), tables)
+                except LandedDamaged as error:
+                    found |= dict.fromkeys(of_it, error)
+        return found
+
+    def _read_rows(self, read: _Read, tables: Tables) -> None:
+        """Read a dump's rows, unless they are; a damaged dump is fetched again, and counts if it is the same still."""
+        if read.rows is not None:
+            return
+        try:
+            read.rows = self._index(read.source, read.snapshot, tables).rows
+        except LandedDamaged as error:
+            log.warning("%s It is fetched again.", error)
+            again = land(read.source, self._landing, None)
+            if again.sha256 != read.snapshot.sha256:
+                raise error.located(day=None) from None
+            read.rows = self._index(read.source, read.snapshot, tables).rows
 
     def _with_older(self, newest: _Read, tables: Tables) -> _Dumps:
         """Add the dumps before, where the newest keeps recent days only; each content once, newest first."""
@@ -305,7 +418,7 @@ class Ingest:
         task = Task(
             source=source,
             snapshot=snapshot,
-            path=self._landing.path(snapshot),
+            path=self._landing.path(snapshot, verify=True),
             parser=PARSERS[source.dataset],
             context=self._context(source, snapshot, tables),
             rules=self._rules(source, tables),
@@ -338,7 +451,8 @@ class Ingest:
         earlier = [
             one
             for one in self._landing.snapshots(source.dataset, source.name)
-            if one.fetched_at < snapshot.fetched_at and one.header is not None
+            if (one.arrival, one.fetched_at) < (snapshot.arrival, snapshot.fetched_at)
+            and one.header is not None
         ]
         return earlier[-1] if earlier else None
 
@@ -396,8 +510,7 @@ class Ingest:
                 read = found.of(day)
                 by_read.setdefault(read.snapshot.sha256, (read, []))[1].append(day)
             for read, days in by_read.values():
-                if read.rows is None:
-                    read.rows = self._index(read.source, read.snapshot, config).rows
+                self._read_rows(read, config)
                 assert read.rows is not None
                 context = self._context(read.source, read.snapshot, config, read.index)
                 table, index = read.rows.on(days)
@@ -430,6 +543,26 @@ class Ingest:
             self._quarantine.replace(
                 read.source.dataset, read.source.name, str(day), found.assign(file=read.snapshot.origin)
             )
+
+
+def _is_ahead(snapshot: Snapshot) -> bool:
+    """Whether a dump is from the future: the clock was wrong, then or now, and it isn't relied on. Told."""
+    ahead = snapshot.fetched_at - dt.datetime.now(dt.UTC)
+    if ahead <= CLOCKS_DIFFER:
+        return False
+    log.warning(
+        "%s: the newest dump says it was taken at %s UTC, which is yet to come: this machine's clock was wrong then, "
+        "or is now. It is fetched again. Next: check the clock.",
+        snapshot.source,
+        f"{snapshot.fetched_at:%Y-%m-%d %H:%M}",
+    )
+    return True
+
+
+def _texts(content: dict[str, str]) -> dict[str, str]:
+    if not all(isinstance(sha256, str) for sha256 in content.values()):
+        raise TypeError("not the newest dumps")
+    return content
 
 
 def _inputs(dumps: Sequence[_Dumps], overlap: Sequence[Taken], day: dt.date) -> dict[str, str]:

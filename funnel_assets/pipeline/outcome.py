@@ -112,6 +112,7 @@ def write_days(
             if before is None or before.content != facts.content:
                 outcome.changed.add(day)
                 recording.wrote(day, before.content if before else None, facts.content)
+    lake.remember(outcome.dataset)
 
 
 def _rest(key: Sequence[str]) -> list[str]:

@@ -189,7 +189,10 @@ class Pipeline:
     # --- what is stale or missing --------------------------------------------------------------------------
 
     def stale(self, dataset: str, days: Sequence[dt.date]) -> list[dt.date]:
-        """Days in the lake that were made from something else than what is there now."""
+        """Days in the lake that were made from something else than what is there now, and days that it lost."""
+        return sorted({*self._stale(dataset, days), *(set(self.lake.lost(dataset)) & set(days))})
+
+    def _stale(self, dataset: str, days: Sequence[dt.date]) -> list[dt.date]:
         if dataset == "zoom_attendance":
             return self.zoom.stale_days(days)
         if NODES[dataset].is_source:

@@ -188,6 +188,7 @@ def publish(
     """
     facts = {name: lake.all_facts(name) for name in CONTRACTS}
     published = _published_contents(warehouse)
+    _refuse_lost_days(facts, published)
     replace = {
         name: [
             day
@@ -218,6 +219,22 @@ def publish(
         log.info("published: nothing had changed")
     total = sum(facts[name][day].rows for name, days in changed.items() for day in days if day in facts[name])
     return Published(changed, total)
+
+
+def _refuse_lost_days(
+    facts: Mapping[str, Mapping[dt.date, PartitionFacts]], published: Mapping[str, Mapping[dt.date, str]]
+) -> None:
+    """Refuse when days are published that the lake hasn't: it is another one or was lost; nobody means them gone."""
+    for name, days in facts.items():
+        if lost := sorted(set(published.get(name, {})) - set(days)):
+            raise FunnelError(
+                f"not published: {len(lost)} published day(s) aren't in the lake: {name_days(lost)}. What was "
+                "published before stays.",
+                dataset=name,
+                fix="restore the lake from a backup, or make them again: run `funnel restate`, else "
+                f"`funnel backfill --from {lost[0]} --to {lost[-1]}`. If they are to be gone, `DROP SCHEMA funnel "
+                "CASCADE` in the database and run again: it is filled from the lake.",
+            )
 
 
 def _refuse_broken_steps(broken: Sequence[str]) -> None:

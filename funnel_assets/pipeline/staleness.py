@@ -32,6 +32,7 @@ class Contents:
         self._contents: dict[str, dict[dt.date, str]] = {}
         self._single: dict[str, dict[dt.date, str | None]] = {}
         self._chains: dict[str, list[tuple[dt.date, str]]] = {}
+        self._lost: dict[str, list[dt.date]] = {}
 
     def of(self, dataset: str) -> Mapping[dt.date, str]:
         """Content hash per written day of a dataset, in order of day."""
@@ -55,7 +56,7 @@ class Contents:
 
     def forget(self, dataset: str) -> None:
         """Read a dataset's contents anew next time: it was written to."""
-        for found in (self._contents, self._single, self._chains):
+        for found in (self._contents, self._single, self._chains, self._lost):
             found.pop(dataset, None)
 
     def inputs(self, node: Node, day: dt.date, config: Mapping[str, str]) -> dict[str, str]:
@@ -93,6 +94,17 @@ class Contents:
     def missing(self, node: Node, day: dt.date) -> list[str]:
         """Inputs whose partition of that same day isn't in the lake."""
         return [read.dataset for read in node.inputs if not self.on(read.dataset, [day])]
+
+    def lost(self, node: Node, day: dt.date) -> dict[str, list[dt.date]]:
+        """Days that a day is to be made from, and that were in the lake once and no longer are, per input."""
+        found = {}
+        for read in node.inputs:
+            if read.dataset not in self._lost:
+                self._lost[read.dataset] = [d for d in self._lake.lost(read.dataset) if d >= self._start]
+            first, last = read.window(day)
+            if days := [d for d in self._lost[read.dataset] if first <= d <= last]:
+                found[read.dataset] = days
+        return found
 
     def _chained(self, dataset: str, day: dt.date) -> str:
         # A prefix hash per day: whole histories are compared at the price of one day's.

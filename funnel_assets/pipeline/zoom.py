@@ -14,8 +14,8 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,15 @@ from funnel_assets.contracts.base import CONTRACTS, conform
 from funnel_assets.domain.attendance import SET_ASIDE, AttendanceResult, attendance_days, report_days
 from funnel_assets.domain.keys import email_keys, phone_keys
 from funnel_assets.domain.phone import normalize_phones
-from funnel_assets.errors import FunnelError
+from funnel_assets.errors import FunnelError, LandedDamaged
 from funnel_assets.pipeline.graph import cut
 from funnel_assets.pipeline.outcome import Outcome, write_days
+from funnel_assets.pipeline.standing import CLOCKS_DIFFER, given_up, lost_files, lost_files_error
 from funnel_assets.sources.zoom.errors import ReportRefused
 from funnel_assets.sources.zoom.reader import read_report
 from funnel_assets.sources.zoom.report import ZoomReport
 from funnel_assets.storage.files import recall, write_whole
-from funnel_assets.storage.lake import Lake, fingerprint
+from funnel_assets.storage.lake import Lake, PartitionFacts, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
 
@@ -53,6 +54,9 @@ COMPLETE_SECONDS = 120.0
 # 100,000 people are 17 MB and take 400 MB of memory to read; three times as many is no event of ours. Whoever has
 # larger ones, and the memory, sets `max_megabytes` for the source.
 MOST_MEGABYTES = 50.0
+LOST = "lost"
+"""Why a report can't be used whose bytes are gone, and with them of which days it is."""
+
 # Quarantined files and kinds of rows listed in a note; all of them are in `funnel quarantine list`.
 _MOST_LISTED = 20
 _UNFINISHED_NAMES = (
@@ -255,7 +259,7 @@ class ZoomIngest:
                 for one in kept.values():
                     if one.file == name and one.sha256 in snapshots:
                         snapshot = snapshots[one.sha256]
-                        data = self._bytes(snapshot)
+                        data = self._bytes(source, snapshot)
                         again = self._judge(source, data, one.file, one.sha256, snapshot.fetched_at)
                         self._save(source, again)
                         found.append(again)
@@ -273,7 +277,7 @@ class ZoomIngest:
         sha256 = hashlib.sha256(data).hexdigest()
         if (source.name, sha256) in kept:
             return kept[source.name, sha256]
-        now = dt.datetime.now(dt.UTC)
+        now = _arrival_time(one for (name, _), one in kept.items() if name == source.name)
         judged = self._judge(source, data, path.name, sha256, now)
         self._keep(source, judged, data, path, now)
         return judged
@@ -310,7 +314,7 @@ class ZoomIngest:
         data = path.read_bytes()
         written_at = path.stat().st_mtime
         sha256 = hashlib.sha256(data).hexdigest()
-        now = dt.datetime.now(dt.UTC)
+        now = _arrival_time(known.values())
         kept = self._judge(source, data, path.name, sha256, now)
         if kept.reason == "truncated" and time.time() - written_at < COMPLETE_SECONDS:
             arrivals.waiting.append(path.name)
@@ -360,7 +364,7 @@ class ZoomIngest:
         if known is not None:
             return known
         landed_at = dt.datetime.fromisoformat(kept.landed_at)
-        return self._report(source, self._bytes(snapshot), kept.file, landed_at)
+        return self._report(source, self._bytes(source, snapshot), kept.file, landed_at)
 
     # --- what is kept --------------------------------------------------------------------------------------
 
@@ -371,27 +375,78 @@ class ZoomIngest:
         return fingerprint([RULES_VERSION, source.fingerprint(), self._settings.timezone])[:12]
 
     def _save(self, source: Source, kept: KeptFile) -> None:
-        write_whole(self._folder(source) / "files" / f"{kept.sha256}.json", json.dumps(asdict(kept)).encode())
+        write_whole(self._note_of(source, kept.sha256), json.dumps(asdict(kept)).encode())
 
     def _kept(self, source: Source) -> list[KeptFile]:
         """Every kept file; judged again when the rules changed, from the landing alone."""
-        rules = self._file_rules(source)
         found: dict[str, KeptFile] = {}
         for snapshot in self._landing.snapshots(DATASET, source.name):
-            if snapshot.sha256 in found:
-                continue
-            path = self._folder(source) / "files" / f"{snapshot.sha256}.json"
-            kept = recall(path, KeptFile.read)
-            if kept is None or kept.rules != rules:
-                kept = self._judge(
-                    source, self._bytes(snapshot), snapshot.origin, snapshot.sha256, snapshot.fetched_at
-                )
-                self._save(source, kept)
-            found[snapshot.sha256] = kept
+            if snapshot.sha256 not in found:
+                known = recall(self._note_of(source, snapshot.sha256), KeptFile.read)
+                found[snapshot.sha256] = self._kept_file(source, snapshot, known)
+        for path in sorted((self._folder(source) / "files").glob("*.json")):
+            if path.stem not in found and not path.stem.startswith(self._given_up()):
+                known = recall(path, KeptFile.read)
+                if known is not None and known.reason is None:
+                    self._record_again(source, known)
+                    found[path.stem] = replace(known, rules=self._file_rules(source))
         return sorted(found.values(), key=_arrival)
 
-    def _bytes(self, snapshot: Snapshot) -> bytes:
-        return self._landing.path(snapshot).read_bytes()
+    def _kept_file(self, source: Source, snapshot: Snapshot, known: KeptFile | None) -> KeptFile:
+        """Return what is known of a landed report, judged anew where the rules changed."""
+        rules = self._file_rules(source)
+        if known is not None and known.rules == rules:
+            return known
+        try:
+            data = self._bytes(source, snapshot)
+        except LandedDamaged as error:
+            log.warning("%s", error)
+            if known is not None:
+                return replace(known, rules=rules)
+            lost = (snapshot.sha256, snapshot.origin, snapshot.fetched_at.isoformat())
+            return KeptFile(*lost, [], LOST, str(error), rules)
+        kept = self._judge(source, data, snapshot.origin, snapshot.sha256, snapshot.fetched_at)
+        self._save(source, kept)
+        return kept
+
+    def _record_again(self, source: Source, known: KeptFile) -> None:
+        """Record a landed report again of which the record is lost, and only that."""
+        place = self._landing.unrecorded(DATASET, source.name, known.sha256)
+        if place is not None and hashlib.sha256(data := place.read_bytes()).hexdigest() == known.sha256:
+            landed_at = dt.datetime.fromisoformat(known.landed_at)
+            self._landing.put(DATASET, source.name, data, known.file, landed_at, place.suffix)
+
+    def _note_of(self, source: Source, sha256: str) -> Path:
+        return self._folder(source) / "files" / f"{sha256}.json"
+
+    def _given_up(self) -> tuple[str, ...]:
+        return given_up(self._sources().taken_away)
+
+    def _bytes(self, source: Source, snapshot: Snapshot) -> bytes:
+        """Return a landed report; a damaged one from the inbox again, where that still has it.
+
+        Raises:
+            LandedDamaged: It is gone or damaged.
+        """
+        try:
+            return self._landing.path(snapshot, verify=True).read_bytes()
+        except LandedDamaged as error:
+            hashes = _Hashes(self._folder(source) / "hashes.json")
+            for path in _files(Path(source.location)):
+                if hashes.of(path) == snapshot.sha256:
+                    data = path.read_bytes()
+                    ending = Path(snapshot.path).suffix
+                    self._landing.put(
+                        DATASET, source.name, data, snapshot.origin, snapshot.fetched_at, ending
+                    )
+                    return data
+            raise LandedDamaged(
+                error.message,
+                dataset=DATASET,
+                source=source.name,
+                file=f"{snapshot.origin} ({snapshot.path})",
+                fix="drop the report into the inbox again, or restore the landing folder from a backup.",
+            ) from None
 
     def _write_refusals(
         self, source: Source, kept: Sequence[KeptFile], not_taken: Mapping[str, str] | None = None
@@ -420,6 +475,8 @@ class ZoomIngest:
                 day: known[day] for day in days if day in known and known[day].inputs == wanted[day]
             }
             todo = [day for day in days if day not in outcome.done]
+            outcome.failed |= self._refused(kept, todo, known)
+            todo = [day for day in todo if day not in outcome.failed]
             if todo:
                 self._write(outcome, kept, todo, wanted, tables)
         except FunnelError as error:
@@ -431,6 +488,41 @@ class ZoomIngest:
         outcome.notes["inbox"] = "\n".join([arrivals.summary(), *(f"- {told}" for told in arrivals.told)])
         outcome.notes |= self._quarantine_note(days)
         return outcome
+
+    def _refused(
+        self,
+        kept: Mapping[Source, Sequence[KeptFile]],
+        days: Sequence[dt.date],
+        known: Mapping[dt.date, PartitionFacts],
+    ) -> dict[dt.date, FunnelError]:
+        """Days that would be made with less than they were, or from reports that can't be read any more."""
+        if not days:
+            return {}
+        taken_away, found = self._sources().taken_away, {}
+        snapshots = {
+            (name, one.sha256): one
+            for name in {*self._landing.sources_of(DATASET), *(source.name for source in kept)}
+            for one in self._landing.snapshots(DATASET, name)
+        }
+        lost = {one.sha256 for files in kept.values() for one in files if one.reason == LOST}
+        landed = {sha256 for _, sha256 in snapshots} - lost
+        for day in days:
+            names = lost_files(known[day].inputs if day in known else {}, landed, taken_away)
+            for source, files in kept.items():
+                for one in files:
+                    if one.reason is not None or not one.concerns(day):
+                        continue
+                    snapshot = snapshots.get((source.name, one.sha256))
+                    try:
+                        if snapshot is not None:
+                            self._bytes(source, snapshot)
+                        elif one.sha256[:12] not in names:
+                            names.append(one.sha256[:12])
+                    except LandedDamaged as error:
+                        found[day] = error.located(day=day)
+            if names:
+                found[day] = lost_files_error(names, day)
+        return found
 
     def _quarantine_note(self, days: Sequence[dt.date]) -> dict[str, str]:
         """Files that couldn't be used, and these days' rows by file and reason, in words."""
@@ -528,7 +620,7 @@ class ZoomIngest:
         for source, found in kept.items():
             snapshots = {one.sha256: one for one in self._landing.snapshots(DATASET, source.name)}
             for file in found:
-                size = self._landing.path(snapshots[file.sha256]).stat().st_size
+                size = snapshots[file.sha256].bytes if file.sha256 in snapshots else 0
                 sizes.update(dict.fromkeys(map(dt.date.fromisoformat, file.days), size))
         return cut(sorted(days), sizes, BYTES_AT_ONCE)
 
@@ -608,6 +700,19 @@ class _JustRead:
 
 def _files_of(inputs: Mapping[str, str]) -> set[str]:
     return {name for name in inputs if name.startswith("file.")}
+
+
+def _arrival_time(kept: Iterable[KeptFile]) -> dt.datetime:
+    """Return a time for a file that arrives now: the clock's, but after all that arrived before, whatever it says."""
+    now = dt.datetime.now(dt.UTC)
+    last = max((dt.datetime.fromisoformat(one.landed_at) for one in kept), default=now)
+    if last - now > CLOCKS_DIFFER:
+        log.warning(
+            "A report was taken at %s UTC, which is yet to come: this machine's clock was wrong then, or is now. "
+            "Reports count in the order in which they came. Next: check the clock.",
+            f"{last:%Y-%m-%d %H:%M}",
+        )
+    return max(now, last + dt.timedelta(microseconds=1))
 
 
 def _arrival(kept: KeptFile) -> tuple[str, str]:

@@ -37,6 +37,8 @@ _WRONG_SHAPE = (
 )
 """What decoding a damaged file may raise."""
 
+_MADE_AGAIN = "nothing, it is made again by itself."
+
 
 # --- writing -------------------------------------------------------------------------------------------------
 
@@ -138,19 +140,36 @@ def read_json(path: Path, shape: Callable[[Any], _T], *, fix: str, **where: Any)
         DamagedFile: The file can't be read, is no JSON, or of another shape.
     """
     try:
-        return shape(json.loads(path.read_bytes()))
+        return decode_json(path.read_bytes(), shape, fix=fix)
     except FileNotFoundError:
         return None
-    except (OSError, *_WRONG_SHAPE) as error:
+    except OSError as error:
         raise DamagedFile(
-            f"This file can't be read ({_kind(error)}).", file=str(path), fix=fix, **where
+            f"This file can't be read ({error.strerror or type(error).__name__}).",
+            file=str(path),
+            fix=fix,
+            **where,
         ) from None
+    except DamagedFile as error:
+        raise error.located(file=str(path), **where) from None
+
+
+def decode_json(data: bytes, shape: Callable[[Any], _T], *, fix: str = _MADE_AGAIN) -> _T:
+    """Decode the bytes of a small file; see `read_json`.
+
+    Raises:
+        DamagedFile: They are no JSON, or of another shape.
+    """
+    try:
+        return shape(json.loads(data))
+    except _WRONG_SHAPE:
+        raise DamagedFile("This file is damaged.", fix=fix) from None
 
 
 def recall(path: Path, shape: Callable[[Any], _T]) -> _T | None:
     """Read a small file that can be made again: None when there is none, or a damaged one, which is logged."""
     try:
-        return read_json(path, shape, fix="nothing: it is made again.")
+        return read_json(path, shape, fix=_MADE_AGAIN)
     except DamagedFile as error:
         log.warning("%s", error)
         return None
@@ -162,12 +181,6 @@ def read_int(path: Path) -> int | None:
         return int(path.read_bytes().split(b"\n", 1)[0])
     except (OSError, ValueError):
         return None
-
-
-def _kind(error: BaseException) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return "it is damaged" if isinstance(error, ValueError) else f"it is damaged: {type(error).__name__}"
 
 
 # --- a disk that refuses -------------------------------------------------------------------------------------

@@ -14,21 +14,26 @@ import functools
 import hashlib
 import io
 import json
+import logging
 import os
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
-from funnel_assets.errors import MissingPartitions
-from funnel_assets.storage.files import write_whole
+from funnel_assets.errors import DamagedFile, MissingPartitions
+from funnel_assets.storage.files import decode_json, write_whole
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 # Up to so many days are looked for one by one; for more, listing the folder costs less.
 FEW_DAYS = 10
@@ -62,6 +67,19 @@ class PartitionFacts:
     inputs: dict[str, str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, content: dict[str, Any]) -> "PartitionFacts":
+        """Return what `asdict` wrote.
+
+        Raises:
+            TypeError: It is of another shape.
+        """
+        facts = cls(**content)
+        shapes = {"content": str, "rows": int, "bytes": int, "inputs": dict, "counts": dict, "missing": list}
+        if not all(isinstance(getattr(facts, name), shape) for name, shape in shapes.items()):
+            raise TypeError("not the facts of a day")
+        return facts
 
 
 class Lake:
@@ -166,9 +184,13 @@ class Lake:
             if self.is_local:
                 facts, written = self._local_facts(facts_path), os.stat(path).st_size  # noqa: PTH116
             else:
-                facts = PartitionFacts(**json.loads(self.filesystem.cat_file(facts_path)))
+                facts = decode_json(self.filesystem.cat_file(facts_path), PartitionFacts.read)
                 written = self.filesystem.size(path)
         except FileNotFoundError:
+            return None
+        except DamagedFile as error:
+            # The day counts as lost: it is made again, and until then nothing is made without it.
+            log.warning("%s", error.located(dataset=dataset, day=day, file=facts_path))
             return None
         return facts if written == facts.bytes else None
 
@@ -177,7 +199,8 @@ class Lake:
         version = (found.st_ino, found.st_mtime_ns, found.st_size)
         known = self._known.get(path)
         if known is None or known[0] != version:
-            known = self._known[path] = version, PartitionFacts(**json.loads(Path(path).read_bytes()))
+            facts = decode_json(Path(path).read_bytes(), PartitionFacts.read)
+            known = self._known[path] = version, facts
         return known[1]
 
     def all_facts(self, dataset: str, days: Iterable[dt.date] | None = None) -> dict[dt.date, PartitionFacts]:
@@ -265,6 +288,38 @@ class Lake:
         self._even[dataset] = columns
         return True
 
+    # --- what was there once ---
+
+    def remember(self, dataset: str) -> None:
+        """Note which days of a dataset are there, so that one that is lost later isn't taken for one never made."""
+        known = self._noted_days(dataset) or set()
+        there = set(self.days(dataset))
+        if not there <= known:
+            self.note(dataset, "_days", sorted(map(str, known | there)))
+
+    def lost(self, dataset: str) -> list[dt.date]:
+        """Days of a dataset that were written once and aren't there now, or whose facts can't be read."""
+        noted = (self._noted_days(dataset) or set()) | set(self.days(dataset))
+        return sorted(day for day in noted if self.facts(dataset, day) is None)
+
+    def _noted_days(self, dataset: str) -> set[dt.date] | None:
+        return self.noted(dataset, "_days", lambda content: {dt.date.fromisoformat(day) for day in content})
+
+    def note(self, dataset: str, name: str, content: Any) -> None:
+        """Keep a small note about a dataset beside its days."""
+        self._replace(f"{self.root}/{dataset}/{name}.json", json.dumps(content, sort_keys=True).encode())
+
+    def noted(self, dataset: str, name: str, shape: Callable[[Any], _T]) -> _T | None:
+        """Return a note; None when there is none, or a damaged one, which the next run makes again."""
+        path = f"{self.root}/{dataset}/{name}.json"
+        try:
+            return decode_json(self.filesystem.cat_file(path), shape)
+        except FileNotFoundError:
+            return None
+        except DamagedFile as error:
+            log.warning("%s", error.located(dataset=dataset, file=path))
+            return None
+
     def require(self, dataset: str, days: Iterable[dt.date]) -> None:
         """Raise MissingPartitions unless every day is in the lake."""
         missing = sorted(set(days) - set(self.days(dataset)))
@@ -277,7 +332,13 @@ class Lake:
             )
 
     def delete(self, dataset: str, day: dt.date) -> None:
-        """Remove a day and its facts (facts first, so that a half-done removal reads as not written)."""
+        """Remove a day and its facts (facts first, so that a half-done removal reads as not written).
+
+        What is removed on purpose isn't lost.
+        """
+        noted = self._noted_days(dataset) or set()
+        if day in noted:
+            self.note(dataset, "_days", sorted(str(other) for other in noted - {day}))
         for path in (self._facts_path(dataset, day), self.path(dataset, day)):
             if self.filesystem.exists(path):
                 self.filesystem.rm(path)

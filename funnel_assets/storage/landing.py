@@ -6,11 +6,15 @@ fetching (``sources.http``) or reading (``sources.tabular``).
 Layout, below one root (SPEC 3, Landing)::
 
     <dataset>/<source>/<sha256>.<ext>                          the bytes, once, however often they came
-    <dataset>/<source>/fetches/<UTC time>-<sha8>.json          one small record per fetch
+    <dataset>/<source>/fetches/n<number>-<UTC time>-<sha8>.json  one small record per fetch, in order of arrival
     <dataset>/<source>/tmp/                                    what is being written
 
 A file is complete under its final name or isn't there: it is written under ``tmp`` and renamed. A process
 killed in between leaves only a file in ``tmp``, which nobody reads and a later put sweeps.
+
+Which fetch is the newest goes by the order of arrival, a number given when it is recorded: a clock may jump. Records of
+earlier versions, without a number, come first and in the order of their times. A record that can't be read is set aside
+as ``….json.damaged``.
 """
 
 import contextlib
@@ -29,8 +33,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from funnel_assets.errors import FunnelError, SourceBroken
-from funnel_assets.storage.files import make_folder, refusal, settle
+from funnel_assets.errors import DamagedFile, FunnelError, LandedDamaged
+from funnel_assets.storage.files import make_folder, read_json, refusal, settle
 
 if sys.platform == "win32":
     import msvcrt
@@ -62,6 +66,7 @@ class Snapshot:
         etag: For a conditional fetch.
         last_modified: Likewise.
         extra: Whatever else the reader wants to remember, JSON values only (a column profile, for instance).
+        arrival: Its number in the order of arrival at this source, from 1; 0 for those of earlier versions.
     """
 
     dataset: str
@@ -77,6 +82,30 @@ class Snapshot:
     etag: str | None = None
     last_modified: str | None = None
     extra: Mapping[str, Any] | None = None
+    arrival: int = 0
+
+    @classmethod
+    def read(cls, content: dict[str, Any]) -> "Snapshot":
+        """Return what a record holds.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is of another shape.
+        """
+        header = content["header"]
+        found = cls(
+            **{
+                **content,
+                "fetched_at": dt.datetime.fromisoformat(content["fetched_at"]),
+                "header": None if header is None else tuple(header),
+            }
+        )
+        texts = (found.dataset, found.source, found.origin, found.sha256, found.path)
+        numbers = (found.bytes, found.arrival)
+        if not all(isinstance(text, str) for text in texts) or not all(isinstance(n, int) for n in numbers):
+            raise TypeError("not the record of a fetch")
+        if found.fetched_at.tzinfo is None or not isinstance(found.extra, dict | None):
+            raise ValueError("not the record of a fetch")
+        return found
 
 
 @dataclass(frozen=True)
@@ -108,7 +137,10 @@ class Landing:
 
     def _record(self, snapshot: Snapshot) -> Path:
         stamp = snapshot.fetched_at.astimezone(dt.UTC).strftime(_STAMP)
-        return self._records(snapshot.dataset, snapshot.source) / f"{stamp}-{snapshot.sha256[:8]}.json"
+        number = f"n{snapshot.arrival:09d}-" if snapshot.arrival else ""
+        return (
+            self._records(snapshot.dataset, snapshot.source) / f"{number}{stamp}-{snapshot.sha256[:8]}.json"
+        )
 
     def temporary(self, dataset: str, source: str) -> Path:
         """Return a fresh name to write to, on the landing's own disk; hand it to `put` with ``move=True``."""
@@ -212,21 +244,26 @@ class Landing:
                     header=same.header if fetched.header is None else fetched.header,
                     extra=same.extra if fetched.extra is None else fetched.extra,
                 )
+            # Even where the same bytes are there: on the disk they may have been damaged since.
+            _commit(part, self.root / fetched.path)
+            earlier = self._newest(folder, names)
+            known = self._recorded(folder, names, fetched)
+            if known is not None:
+                snapshot = replace(fetched, unchanged=known.unchanged, arrival=known.arrival)
             else:
-                target = self.root / fetched.path
-                if not target.exists() or target.stat().st_size != fetched.bytes:
-                    _commit(part, target)
-            earlier = self._before(folder, names, fetched.fetched_at)
-            unchanged = earlier is not None and earlier.sha256 == fetched.sha256
-            snapshot = replace(fetched, unchanged=unchanged)
+                unchanged = earlier is not None and earlier.sha256 == fetched.sha256
+                snapshot = replace(fetched, unchanged=unchanged, arrival=_next(names))
             self._write_record(snapshot)
         return snapshot
 
     def again(self, snapshot: Snapshot, fetched_at: dt.datetime) -> Snapshot:
         """Record that the source answered "not modified" at a later moment: the same bytes, fetched again."""
-        later = replace(snapshot, fetched_at=fetched_at.astimezone(dt.UTC), unchanged=True)
         with self._locked(snapshot.dataset, snapshot.source):
             self.path(snapshot)
+            number = _next(self._record_names(self._records(snapshot.dataset, snapshot.source)))
+            later = replace(
+                snapshot, fetched_at=fetched_at.astimezone(dt.UTC), unchanged=True, arrival=number
+            )
             self._write_record(later)
         return later
 
@@ -263,17 +300,31 @@ class Landing:
     # --- reading ------------------------------------------------------------------------------
 
     def snapshots(self, dataset: str, source: str) -> list[Snapshot]:
-        """List all recorded fetches of a source, oldest first."""
+        """List all recorded fetches of a source, in order of arrival."""
         found = (self._read_record(path) for path in self._record_files(dataset, source))
         return [snapshot for snapshot in found if snapshot is not None]
 
     def newest(self, dataset: str, source: str) -> Snapshot | None:
-        """Return the latest fetch, or None."""
-        for path in reversed(self._record_files(dataset, source)):
-            snapshot = self._read_record(path)
-            if snapshot is not None:
-                return snapshot
-        return None
+        """Return the fetch that arrived last, or None."""
+        folder = self._records(dataset, source)
+        return self._newest(folder, self._record_names(folder))
+
+    def _newest(self, folder: Path, names: Sequence[str]) -> Snapshot | None:
+        found = (self._read_record(folder / name) for name in reversed(names))
+        return next((snapshot for snapshot in found if snapshot is not None), None)
+
+    def holds(self, dataset: str, source: str, sha256: str) -> bool:
+        """Whether a fetch of these bytes is recorded; none is read."""
+        ending = f"-{sha256[:8]}.json"
+        return any(name.endswith(ending) for name in self._record_names(self._records(dataset, source)))
+
+    def unrecorded(self, dataset: str, source: str, sha256: str) -> Path | None:
+        """Where bytes are of which the record is lost; None where they are lost too."""
+        return next(self._folder(dataset, source).glob(f"{sha256}.*"), None)
+
+    def sources_of(self, dataset: str) -> list[str]:
+        """Names of the sources of a dataset that ever landed something, configured or not."""
+        return [source for name, source in self.sources() if name == dataset]
 
     # A thousand Zoom reports are dropped at once: keeping one must not read the records of all the others.
 
@@ -287,13 +338,10 @@ class Landing:
                     return snapshot
         return None
 
-    def _before(self, folder: Path, names: Sequence[str], moment: dt.datetime) -> Snapshot | None:
-        """The latest fetch before a moment."""
-        for name in reversed(names):
-            snapshot = self._read_record(folder / name)
-            if snapshot is not None and snapshot.fetched_at < moment:
-                return snapshot
-        return None
+    def _recorded(self, folder: Path, names: Sequence[str], fetched: Snapshot) -> Snapshot | None:
+        """The record of this very fetch."""
+        ending = self._record(fetched).name
+        return next((self._read_record(folder / name) for name in names if name.endswith(ending)), None)
 
     def sources(self) -> list[tuple[str, str]]:
         """List every (dataset, source) that ever landed something, as they were named."""
@@ -314,7 +362,7 @@ class Landing:
             verify: Read the file and compare its sha256.
 
         Raises:
-            SourceBroken: The bytes are gone or no longer what they were.
+            LandedDamaged: The bytes are gone or no longer what they were.
         """
         place = self.root / snapshot.path
         problem = None
@@ -323,12 +371,12 @@ class Landing:
         elif verify and _digest(place) != snapshot.sha256:
             problem = "The landed file is damaged: its bytes no longer match their sha256"
         if problem:
-            raise SourceBroken(
+            raise LandedDamaged(
                 f"{problem}.",
                 dataset=snapshot.dataset,
                 source=snapshot.source,
                 file=snapshot.path,
-                fix="restore it from a backup, or delete its record so that the source is fetched again.",
+                fix="restore it from a backup of the landing folder.",
             )
         return place
 
@@ -337,25 +385,22 @@ class Landing:
         return self.path(snapshot, verify=verify).open("rb")
 
     def _record_files(self, dataset: str, source: str) -> list[Path]:
-        # The name begins with the UTC time in one fixed width: its order is the order of the fetches.
         folder = self._records(dataset, source)
         return [folder / name for name in self._record_names(folder)]
 
     def _record_names(self, folder: Path) -> list[str]:
         with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+            # Numbers and times are of one width, and "n" comes after any digit.
             return sorted(entry.name for entry in entries if entry.name.endswith(".json"))
         return []
 
     def _read_record(self, path: Path) -> Snapshot | None:
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            record["fetched_at"] = dt.datetime.fromisoformat(record["fetched_at"])
-            record["header"] = None if record["header"] is None else tuple(record["header"])
-            return Snapshot(**record)
-        except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError):
-            log.warning("The landing record %s can't be read and is left out.", path.name)
+            return read_json(path, Snapshot.read, fix="nothing, what it recorded is looked for again.")
+        except DamagedFile as error:
+            log.warning("%s", error)
+            with contextlib.suppress(OSError):
+                path.rename(path.with_name(f"{path.name}.damaged"))
             return None
 
     # --- keeping it small ---------------------------------------------------------------------
@@ -462,6 +507,12 @@ def _take(
             stream = stack.enter_context(Path(content).open("rb")) if given else content
             shutil.copyfileobj(stream, out, _CHUNK_BYTES)
     return _digest(part), part.stat().st_size
+
+
+def _next(names: Sequence[str]) -> int:
+    """Number of the next arrival."""
+    last = names[-1] if names else ""
+    return int(last[1:10]) + 1 if last.startswith("n") and last[1:10].isdigit() else 1
 
 
 def _digest(path: Path) -> str:

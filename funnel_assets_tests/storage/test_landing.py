@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from funnel_assets.errors import SourceBroken
+from funnel_assets.errors import LandedDamaged, SourceBroken
 from funnel_assets.storage.landing import Landing, Snapshot
 
 NOON = dt.datetime(2026, 3, 10, 12, tzinfo=dt.UTC)
@@ -35,7 +35,7 @@ def test_bytes_come_back_and_the_record_says_all(tmp_path: Path) -> None:
     with landing.open(snapshot, verify=True) as stream:
         assert stream.read() == b"a,b\n1,2\n"
     record = json.loads(
-        (tmp_path / f"crm_sales/crm/fetches/20260310T120000000000Z-{sha[:8]}.json").read_text()
+        (tmp_path / f"crm_sales/crm/fetches/n000000001-20260310T120000000000Z-{sha[:8]}.json").read_text()
     )
     assert record == {
         "dataset": "crm_sales",
@@ -51,6 +51,7 @@ def test_bytes_come_back_and_the_record_says_all(tmp_path: Path) -> None:
         "etag": '"v1"',
         "last_modified": None,
         "extra": None,
+        "arrival": 1,
     }
     assert landing.snapshots("crm_sales", "crm") == [snapshot]
     assert landing.sources() == [("crm_sales", "crm")]
@@ -85,12 +86,44 @@ def test_the_same_fetch_twice_is_one_record(tmp_path: Path) -> None:
     assert len(landing.snapshots("crm_sales", "crm")) == 1
 
 
-def test_newest_is_by_time_of_fetch_not_of_writing(tmp_path: Path) -> None:
+def test_newest_goes_by_order_of_arrival_whatever_the_clock_says(tmp_path: Path) -> None:
     landing = Landing(tmp_path)
-    late = put(landing, b"late", 3)
-    put(landing, b"early", 1)
-    assert landing.newest("crm_sales", "crm") == late
+    shas = [
+        put(landing, content, day).sha256 for content, day in ((b"1", 3), (b"2", 1), (b"3", 9), (b"4", 2))
+    ]
+    again = landing.again(landing.snapshots("crm_sales", "crm")[0], at(0))
+    assert [one.sha256 for one in landing.snapshots("crm_sales", "crm")] == [*shas, shas[0]]
+    assert landing.newest("crm_sales", "crm") == again
     assert landing.newest("crm_sales", "other") is None
+
+
+def test_fetches_of_an_earlier_version_come_first(tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    old = [put(landing, content, day) for content, day in ((b"1", 8), (b"2", 9))]
+    for one in old:
+        path = landing._record(one)
+        content = json.loads(path.read_text())
+        del content["arrival"]
+        path.with_name(path.name.partition("-")[2]).write_text(json.dumps(content))
+        path.unlink()
+    new = put(landing, b"3", 1)
+    found = landing.snapshots("crm_sales", "crm")
+    assert [one.sha256 for one in found] == [one.sha256 for one in (*old, new)]
+    assert [one.arrival for one in found] == [0, 0, 1]
+
+
+def test_a_damaged_record_is_set_aside_and_a_damaged_file_takes_its_bytes_again(tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    first, second = put(landing, b"1", 1), put(landing, b"2", 2)
+    landing._record(second).write_bytes(b'{"header": ')
+    assert landing.newest("crm_sales", "crm") == first
+    assert not landing.holds("crm_sales", "crm", second.sha256)
+    assert landing.holds("crm_sales", "crm", first.sha256)
+    landing.path(first).write_bytes(b"!")
+    with pytest.raises(LandedDamaged, match="no longer match"):
+        landing.path(first, verify=True)
+    put(landing, b"1", 3)
+    assert landing.path(first, verify=True).read_bytes() == b"1"
 
 
 def test_not_modified_answer_is_a_new_fetch_of_the_same_bytes(tmp_path: Path) -> None:
