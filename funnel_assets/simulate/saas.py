@@ -3,9 +3,10 @@
 Belongs here: the public face of the world, and which files it is written as. Does not belong here: the story
 (`saas_story`), traffic (`saas_traffic`), tables (`saas_tables`), exports (`saas_exports`), faults (`saas_faults`).
 
-Folders written: ``parquet/`` (everything), ``exports/`` (a small, self-consistent part as JSON and CSV, shaped like
-Amplitude's event export, Pipedrive's leads, activities and deals, and Stripe's products, plans and subscriptions) and
-``answer_key/``; with some faults ``dumps/``. All times are UTC; money is integer cents of USD.
+Folders written: ``parquet/`` (everything), ``exports/`` (what the company could export, as JSON and CSV: Amplitude's
+events of known users, Pipedrive's leads, activities and deals, Stripe's products, plans, subscriptions and invoices,
+daily reports of Google Ads and Facebook Ads) and ``answer_key/``; with some faults ``dumps/``. All times are UTC;
+money is integer cents of USD.
 """
 
 import dataclasses
@@ -26,7 +27,8 @@ from funnel_assets.errors import UsageError
 from funnel_assets.simulate import saas_catalogue as c
 from funnel_assets.simulate.faults import Faults
 from funnel_assets.simulate.saas_exports import (
-    Sample,
+    KnownUsers,
+    ad_reports,
     amplitude_events,
     csv_text,
     export_rows,
@@ -35,7 +37,7 @@ from funnel_assets.simulate.saas_exports import (
 )
 from funnel_assets.simulate.saas_faults import SaasFaults
 from funnel_assets.simulate.saas_story import SaasStory, plan_volume, tell_saas
-from funnel_assets.simulate.saas_tables import SaasTables, event_table, session_table
+from funnel_assets.simulate.saas_tables import SaasTables, ad_spend_table, event_table, session_table
 from funnel_assets.simulate.saas_traffic import Traffic, TrafficMaker
 
 DEFAULT_DAYS = 365
@@ -47,6 +49,24 @@ FUNNEL_CURRENCY=USD
 """
 
 Progress = Callable[[int, int], None]
+AMPLITUDE_EXPORT = Path("exports") / "amplitude_events.jsonl"
+
+
+@dataclasses.dataclass(frozen=True)
+class WrittenTraffic:
+    """What writing the traffic gave.
+
+    Attributes:
+        counts: Answer key. Grain: one UTC day.
+        paths: Files written.
+        spend: Ad spend. Grain: one campaign on one UTC day.
+        exported: Events in Amplitude's export.
+    """
+
+    counts: pa.Table
+    paths: list[Path]
+    spend: pa.Table
+    exported: int
 
 
 @dataclasses.dataclass
@@ -147,25 +167,23 @@ def write_saas(world: SaasWorld, out: Path, progress: Progress | None = None) ->
         "answer_key/outcomes": tables.outcomes(),
         "answer_key/revenue": tables.revenue(),
     }
-    sample = Sample(world.story, tables)
     planted = SaasFaults(
         world.faults,
         world.story.seed,
-        named["parquet/leads"].filter(pa.array(sample.leads)),
-        named["parquet/subscriptions"].filter(pa.array(sample.subscriptions)),
+        named["parquet/leads"],
+        named["parquet/subscriptions"],
         world.story.volume.end_second,
     )
-    named["answer_key/exported_leads"] = planted.leads_key(
-        named["answer_key/outcomes"].filter(pa.array(sample.leads))
-    )
-    named["answer_key/exported_sales"] = planted.sales_key(tables.sales(sample.subscriptions))
+    named["answer_key/exported_leads"] = planted.leads_key(named["answer_key/outcomes"])
+    named["answer_key/exported_sales"] = planted.sales_key(tables.sales())
     for folder in ("parquet", "exports", "answer_key", "dumps"):
         shutil.rmtree(out / folder, ignore_errors=True)
     written = [_write_table(table, out / f"{name}.parquet") for name, table in named.items()]
-    counts, traffic_paths, events = _write_traffic(world, out, sample, progress)
-    written += traffic_paths
-    written.append(_write_table(counts, out / "answer_key" / "traffic.parquet"))
-    written += _write_exports(out, sample, named, planted, events)
+    traffic = _write_traffic(world, out, KnownUsers(world.story, tables), progress)
+    written += traffic.paths
+    written.append(_write_table(traffic.counts, out / "answer_key" / "traffic.parquet"))
+    written.append(_write_table(traffic.spend, out / "parquet" / "ad_spend.parquet"))
+    written += _write_exports(out, named, planted, traffic)
     sources = (
         resources.files("funnel_assets.simulate").joinpath("saas_sources.yaml").read_text(encoding="utf-8")
     )
@@ -178,24 +196,22 @@ def write_saas(world: SaasWorld, out: Path, progress: Progress | None = None) ->
 
 
 def _write_exports(
-    out: Path,
-    sample: Sample,
-    tables: dict[str, pa.Table],
-    planted: SaasFaults,
-    events: list[dict[str, Any]],
+    out: Path, tables: dict[str, pa.Table], planted: SaasFaults, traffic: WrittenTraffic
 ) -> list[Path]:
-    """Write the sampled part as the products' own exports would have it, with the faults and their answer key."""
-    texts = {"amplitude_events.jsonl": json_lines(planted.events(events))}
-    rows = export_rows(sample, tables, planted.now)
-    for name, records in rows.items():
-        texts |= {f"{name}.json": json_text(name, records), f"{name}.csv": csv_text(records)}
-    written = [_write_text(out / "exports" / name, text) for name, text in texts.items()]
+    """Write what the products' own exports would hold, with the faults and their answer key."""
+    planted.sent_twice(out / AMPLITUDE_EXPORT, traffic.exported)
+    written = []
+    for name, records in export_rows(tables, planted.now):
+        written.append(_write_text(out / "exports" / f"{name}.json", json_text(name, records)))
+        written.append(_write_text(out / "exports" / f"{name}.csv", csv_text(records)))
+    for name, text in ad_reports(traffic.spend).items():
+        written.append(_write_text(out / "exports" / f"{name}.csv", text))
     if planted.before is not None:
-        earlier = export_rows(sample, tables, planted.before)
-        for name in ("pipedrive_leads", "stripe_subscriptions"):
-            path = out / "dumps" / "before" / f"{name}.json"
-            written.append(_write_text(path, json_text(name, earlier[name])))
-    for name, body in planted.cut({name: text.encode() for name, text in texts.items()}).items():
+        for name, records in export_rows(tables, planted.before):
+            if name in ("pipedrive_leads", "stripe_subscriptions", "stripe_invoices"):
+                path = out / "dumps" / "before" / f"{name}.json"
+                written.append(_write_text(path, json_text(name, records)))
+    for name, body in planted.cut(out / "exports").items():
         path = out / "dumps" / "cut" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
@@ -218,40 +234,46 @@ def _write_table(table: pa.Table, path: Path) -> Path:
 
 
 def _write_traffic(
-    world: SaasWorld, out: Path, sample: Sample, progress: Progress | None
-) -> tuple[pa.Table, list[Path], list[dict[str, Any]]]:
-    """Write sessions and events, one file a month and one row group a day."""
-    paths: list[Path] = []
+    world: SaasWorld, out: Path, users: KnownUsers, progress: Progress | None
+) -> WrittenTraffic:
+    """Write sessions and events, one file a month and one row group a day, and Amplitude's export as they come."""
+    paths = [out / AMPLITUDE_EXPORT]
     counts: list[dict[str, Any]] = []
-    amplitude: list[dict[str, Any]] = []
+    spend: list[pa.Table] = []
+    exported = 0
     writers: dict[str, pq.ParquetWriter] = {}
     month = ""
     days = world.story.volume.days
-    for number in range(days):
-        date = world.start_date + dt.timedelta(days=number)
-        traffic = world.traffic.day(number)
-        tables = {
-            "sessions": session_table(number, traffic),
-            "events": event_table(world.story, number, traffic),
-        }
-        if f"{date:%Y-%m}" != month:
-            month = f"{date:%Y-%m}"
-            for writer in writers.values():
-                writer.close()
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    with paths[0].open("w", encoding="utf-8", newline="") as amplitude:
+        for number in range(days):
+            date = world.start_date + dt.timedelta(days=number)
+            traffic = world.traffic.day(number)
+            tables = {
+                "sessions": session_table(number, traffic),
+                "events": event_table(world.story, number, traffic),
+            }
+            if f"{date:%Y-%m}" != month:
+                month = f"{date:%Y-%m}"
+                for writer in writers.values():
+                    writer.close()
+                for name, table in tables.items():
+                    path = out / "parquet" / name / f"{month}.parquet"
+                    path.parent.mkdir(exist_ok=True)
+                    paths.append(path)
+                    writers[name] = pq.ParquetWriter(path, table.schema, compression="zstd")
             for name, table in tables.items():
-                path = out / "parquet" / name / f"{month}.parquet"
-                path.parent.mkdir(exist_ok=True)
-                paths.append(path)
-                writers[name] = pq.ParquetWriter(path, table.schema, compression="zstd")
-        for name, table in tables.items():
-            writers[name].write_table(table)
-        counts.append(_counts(date, world.story.volume.new_users[number], traffic))
-        amplitude += amplitude_events(tables, sample)
-        if progress is not None:
-            progress(number + 1, days)
+                writers[name].write_table(table)
+            counts.append(_counts(date, world.story.volume.new_users[number], traffic))
+            spend.append(ad_spend_table(date, traffic, world.story.seed))
+            events = amplitude_events(tables, users)
+            amplitude.write(json_lines(events))
+            exported += len(events)
+            if progress is not None:
+                progress(number + 1, days)
     for writer in writers.values():
         writer.close()
-    return pa.Table.from_pylist(counts), paths, amplitude
+    return WrittenTraffic(pa.Table.from_pylist(counts), paths, pa.concat_tables(spend), exported)
 
 
 def _counts(date: dt.date, new_users: int, traffic: Traffic) -> dict[str, Any]:

@@ -70,6 +70,9 @@ CAMPAIGNS = (
     SaasCampaign(2005, "reeng-cart-abandoners", 1, "REENGAGEMENT", "returning_users", 12),
 )
 
+COST_PER_CLICK = {"ACQUISITION": 90, "BRAND": 40, "CONTENT": 55, "REENGAGEMENT": 60}
+"""Tenths of a cent that a click costs, by kind of campaign; ours, since seed 003 names no ad cost."""
+
 EVENT_TYPES = (
     "page_view",
     "button_click",

@@ -9,8 +9,9 @@ subscriptions as they were before late rows came, columns were renamed or added,
 """
 
 import dataclasses
+import json
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,7 @@ from funnel_assets.simulate.writers import junk_phones, scientific
 RENAMED = (("person_phone", "Person Phone"), ("source_name", "Source  name"), ("add_time", "Add_Time "))
 CUT = {
     "pipedrive_leads.json": "raw_leads",
-    "stripe_subscriptions.json": "crm_sales",
+    "stripe_invoices.json": "crm_sales",
     "amplitude_events.jsonl": "engagement_events",
     "pipedrive_deals.json": "engagement_events",
 }
@@ -311,24 +312,27 @@ class SaasFaults:
         ]
         return found
 
-    def cut(self, files: dict[str, bytes]) -> dict[str, bytes]:
-        """Return the files to be cut, each up to where its writing broke off, by name."""
-        return {name: _in_mid_record(cut(files[name])) for name in self._cut_files}
+    def cut(self, folder: Path) -> dict[str, bytes]:
+        """Return the exports to be cut, each up to where its writing broke off, by name."""
+        return {name: _in_mid_record(cut((folder / name).read_bytes())) for name in self._cut_files}
 
-    def events(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return Amplitude's events, some sent a second time right after the first."""
-        rows = chosen(
-            self._seed,
-            "duplicate_rows/engagement_events",
-            np.arange(len(events)),
-            self._faults.duplicate_rows // 3,
-        ).tolist()
-        self.planted += [
-            SaasFault("duplicate_rows", "engagement_events", row, "copy", events[row]["$insert_id"])
-            for row in rows
-        ]
-        again = set(rows)
-        return [event for row, event in enumerate(events) for _ in range(2 if row in again else 1)]
+    def sent_twice(self, path: Path, count: int) -> None:
+        """Send some of the ``count`` events in Amplitude's export a second time, right after the first."""
+        wanted = self._faults.duplicate_rows // 3
+        if not wanted:
+            return
+        again = set(chosen(self._seed, "duplicate_rows/engagement_events", np.arange(count), wanted).tolist())
+        beside = path.with_suffix(".twice")
+        with path.open(encoding="utf-8") as lines, beside.open("w", encoding="utf-8", newline="") as out:
+            for row, line in enumerate(lines):
+                out.write(line)
+                if row in again:
+                    out.write(line)
+                    event = json.loads(line)
+                    self.planted.append(
+                        SaasFault("duplicate_rows", "engagement_events", row, "copy", event["$insert_id"])
+                    )
+        beside.replace(path)
 
     # --- the answer key --------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ Traffic is too large for memory at full volume, so it is asked with DuckDB, out 
 """
 
 import json
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,10 @@ class SaasFolder:
         """Rows of a JSON export."""
         return json.loads((self.folder / folder / f"{name}.json").read_text(encoding="utf-8"))["data"]
 
-    def events(self) -> list[dict[str, Any]]:
-        """Events of Amplitude's export."""
-        text = (self.folder / "exports" / "amplitude_events.jsonl").read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield the events of Amplitude's export."""
+        with (self.folder / "exports" / "amplitude_events.jsonl").open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
 
     @cached_property
     def _faults(self) -> pd.DataFrame:

@@ -6,6 +6,8 @@ small exports (`saas_exports`), files (`saas`).
 All times are UTC; money is integer cents of USD.
 """
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -13,7 +15,7 @@ import pyarrow as pa
 from funnel_assets.simulate import saas_catalogue as c
 from funnel_assets.simulate import words
 from funnel_assets.simulate.csvtext import glue, numbers, padded, pc
-from funnel_assets.simulate.rand import Bools, Ints
+from funnel_assets.simulate.rand import Draws, Ints
 from funnel_assets.simulate.saas_story import DAY, FOREVER, SaasStory, amounts
 from funnel_assets.simulate.saas_traffic import Traffic
 
@@ -367,10 +369,10 @@ class SaasTables:
             }
         )
 
-    def sales(self, which: Bools) -> pa.Table:
-        """The answer key of the exports' sales. Grain: one subscription that was ever paid; money in cents."""
+    def sales(self) -> pa.Table:
+        """The answer key of sales. Grain: one subscription that was ever paid; money in cents."""
         frame = self._story.subscriptions
-        place = np.flatnonzero(which & (frame["paid_at"].to_numpy() < self._now))
+        place = np.flatnonzero(frame["paid_at"].to_numpy() < self._now)
         lead = frame["lead"].to_numpy()[place]
         since = np.append(self._story.leads["at"].to_numpy(), -1)[lead]
         return pa.table(
@@ -442,6 +444,8 @@ def event_table(story: SaasStory, day: int, traffic: Traffic) -> pa.Table:
     path = np.append(story.leads["path"].to_numpy(), -1)[lead]
     bought = np.append(story.subscriptions["product"].to_numpy(), -1)[subscription]
     amount = np.append(story.subscriptions["amount_cents"].to_numpy(), -1)[subscription]
+    since = np.append(story.leads["at"].to_numpy(), 0)[lead]
+    converted = frame["type"].to_numpy() == c.EVENT["trial_converted"]
     return pa.table(
         {
             "event_id": pa.array(day * SESSIONS_PER_DAY_SLOT * 10 + np.arange(len(frame))),
@@ -454,5 +458,26 @@ def event_table(story: SaasStory, day: int, traffic: Traffic) -> pa.Table:
             "trial_path": _coded(path, c.PATHS),
             "product_sku": _coded(bought, tuple(p.sku for p in c.PRODUCTS)),
             "amount_cents": _known(amount),
+            "conversion_day": _known(np.where(converted, (frame["at"].to_numpy() - since) // DAY, -1)),
+        }
+    )
+
+
+def ad_spend_table(date: dt.date, traffic: Traffic, seed: int) -> pa.Table:
+    """Grain: one campaign on one UTC day: impressions, clicks (its sessions), cost in cents."""
+    draw = Draws(seed, f"saas/spend/{date}")
+    size = len(c.CAMPAIGNS)
+    campaign = traffic.sessions["campaign"].to_numpy()
+    clicks = np.bincount(campaign[campaign >= 0], minlength=size)
+    price = np.array([c.COST_PER_CLICK[x.kind] for x in c.CAMPAIGNS])
+    return pa.table(
+        {
+            "date": pa.array([date] * size),
+            "campaign_id": pa.array([x.id for x in c.CAMPAIGNS]),
+            "campaign_name": pa.array([x.name for x in c.CAMPAIGNS]),
+            "source": pa.array([c.SOURCES[x.source].source for x in c.CAMPAIGNS]),
+            "impressions": pa.array(clicks * draw.between(size, 25, 60)),
+            "clicks": pa.array(clicks),
+            "cost_cents": pa.array(clicks * price * draw.between(size, 90, 110) // 1000),
         }
     )

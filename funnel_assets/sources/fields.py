@@ -45,10 +45,17 @@ def _inside(decode: Callable[[str], Any], cell: str | None, steps: Sequence[str]
     try:
         value = decode(cell or "")
         for step in steps:
-            value = value[int(step)] if isinstance(value, list) else value[step]
-    except (ValueError, KeyError, IndexError, TypeError):
+            value = value[int(step)] if isinstance(value, list) else _named(value, step)
+    except (ValueError, StopIteration, IndexError, TypeError, AttributeError):
         return None
     return json_text(value) or None
+
+
+def _named(record: dict[str, Any], name: str) -> Any:
+    """Return what a record has under a name, in any spelling, as columns are found."""
+    if name in record:
+        return record[name]
+    return next(value for key, value in record.items() if column_key(key) == column_key(name))
 
 
 def with_fields(table: RawTable, wanted: Mapping[str, str]) -> RawTable:

@@ -26,6 +26,7 @@ TABLE = read_table(json.dumps(ROWS).encode(), kind="json")
         ("items.data.0.plan.amount", ["2900", None, None]),
         ("items.data.0.plan.rate", ["0.1", None, None]),
         ("items.data.0.plan", ['{"amount": 2900, "rate": 0.1}', None, None]),
+        ("items.Data .0.plan.AMOUNT", ["2900", None, None]),
         ("items.data.x", [None, None, None]),
     ],
 )
@@ -46,7 +47,7 @@ def test_only_the_rows_of_the_dataset_are_left_and_the_others_are_told() -> None
     paid = only_rows(TABLE, {"paid_at": ()})
     chosen = only_rows(TABLE, {"kind": ("B", "c"), "id": ("2",)})
 
-    assert (paid.table[LINE].to_pylist(), paid.rows_in) == ([1, 1], 2)
+    assert (paid.table[LINE].to_pylist(), paid.rows_in) == ([1, 3], 2)
     assert chosen.table["id"].to_pylist() == ["2"]
     assert chosen.notes == ("2 rows are not of this dataset (`only` in sources.yaml)",)
     with pytest.raises(SourceBroken, match="`only` names 'gone'"):
