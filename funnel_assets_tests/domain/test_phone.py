@@ -1,12 +1,13 @@
 """Every spelling of a phone that SPEC 6 and the seeds name, and the rule's general properties."""
 
 import pandas as pd
+import phonenumbers
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from funnel_assets.contracts.marketing import PHONE_STATUSES
-from funnel_assets.domain.phone import normalize_phone, normalize_phones
+from funnel_assets.domain.phone import is_phone_country, normalize_phone, normalize_phones
 
 INDIAN = "919812345670"
 
@@ -78,8 +79,88 @@ def test_explicit_foreign_code_stays_where_the_number_is_valid(text: str, phone:
     assert normalize_phone(text) == (phone, "foreign")
 
 
-def test_foreign_code_without_a_plus_is_not_explicit() -> None:
-    assert normalize_phone("447911123456") == ("917911123456", "ok")
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        # A code without a plus sign isn't explicit: what follows is an Indian mobile …
+        ("449812345670", (INDIAN, "ok")),
+        # … unless it can't be one; then the number can only be the other country's.
+        ("971501234567", ("971501234567", "foreign")),
+        ("447911123456", ("447911123456", "foreign")),
+        # One digit too many is a slip of the finger, not Russia.
+        ("79812345670", (None, "invalid")),
+        ("98123456701", (None, "invalid")),
+        ("+91 98123 456701", (None, "invalid")),
+        ("18001234567", (None, "invalid")),
+    ],
+)
+def test_digits_before_a_number_without_a_plus(text: str, reading: tuple[str | None, str]) -> None:
+    assert normalize_phone(text) == reading
+
+
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        ("080 2345 6789", ("918023456789", "landline")),
+        ("+91 22 2345 6789", ("912223456789", "landline")),
+        ("(011) 2345-6789", ("911123456789", "landline")),
+        # No Indian mobile begins with 0 to 5, and no landline looks like these.
+        ("5012345678", (None, "invalid")),
+        ("1012345678", (None, "invalid")),
+        ("+91 01234 56780", (None, "invalid")),
+        ("2345 6789", (None, "invalid")),
+    ],
+)
+def test_an_indian_number_is_a_mobile_a_landline_or_none(text: str, reading: tuple[str | None, str]) -> None:
+    assert normalize_phone(text) == reading
+
+
+@pytest.mark.parametrize(
+    ("country", "text", "reading"),
+    [
+        ("US", "(504) 621-8927", ("15046218927", "ok")),
+        ("US", "504.621.8927 x123", ("15046218927", "ok")),
+        ("US", "1-504-621-8927", ("15046218927", "ok")),
+        ("US", "001 504 621 8927", ("15046218927", "ok")),
+        ("US", "+1 416 555 0123", ("14165550123", "ok")),
+        # An area code that nobody has yet has the shape of one; 1 and 0 can't begin one.
+        ("US", "555-201-3344", ("15552013344", "ok")),
+        ("US", "123-456-7899", (None, "invalid")),
+        ("US", "5046218", (None, "invalid")),
+        ("US", "50462189270", (None, "invalid")),
+        ("US", "555 555 5555", (None, "placeholder")),
+        ("US", "011 91 98123 45670", (INDIAN, "foreign")),
+        ("US", "+91 98123 45670", (INDIAN, "foreign")),
+        ("US", "919812345670", (INDIAN, "foreign")),
+        ("US", "+44 504 621 8927", ("15046218927", "ok")),
+        ("GB", "07911 123456", ("447911123456", "ok")),
+        ("GB", "447911123456", ("447911123456", "ok")),
+        ("GB", "+44 (0)20 7946 0018", ("442079460018", "landline")),
+        ("GB", "12345", (None, "invalid")),
+        ("AE", "050 123 4567", ("971501234567", "ok")),
+        ("AE", "501234567.0", ("971501234567", "ok")),
+        ("SG", "9123 4567", ("6591234567", "ok")),
+        ("SG", "91234567 / 81234567", ("6591234567", "ok")),
+        ("SG", "88888888", (None, "placeholder")),
+        ("DE", "030/1234567", ("49301234567", "landline")),
+        ("DE", "0151 23456789", ("4915123456789", "ok")),
+        ("BR", "(11) 96123-4567", ("5511961234567", "ok")),
+        ("IT", "02 1234 5678", ("390212345678", "landline")),
+    ],
+)
+def test_a_national_number_is_of_the_country_of_its_source(
+    country: str, text: str, reading: tuple[str | None, str]
+) -> None:
+    assert normalize_phone(text, country=country) == reading
+    column = normalize_phones(pd.Series([text], dtype="str"), country=country)
+    assert (column["phone"].fillna("").iloc[0] or None, column["phone_status"].iloc[0]) == reading
+
+
+def test_placeholders_of_one_country_in_another_ones_spelling() -> None:
+    given_ones = frozenset({"+1 504 621 8927", "91234567"})
+    for text in ("504-621-8927", "15046218927", "+15046218927"):
+        assert normalize_phone(text, placeholders=given_ones, country="US") == (None, "placeholder")
+    assert normalize_phone("+65 9123 4567", placeholders=given_ones, country="SG").status == "placeholder"
 
 
 @pytest.mark.parametrize(
@@ -177,16 +258,38 @@ def test_fast_path_equals_the_rule_cell_by_cell_in_any_order(texts: list[str]) -
     assert backwards["phone"].fillna("").tolist() == whole["phone"].fillna("").tolist()[::-1]
 
 
+COUNTRIES = st.sampled_from(["US", "GB", "DE", "SG", "AE", "IT", "BR", "AR", "RU", "HU", "KZ", "AU", "TA"])
+
+
+@settings(deadline=None)
+@given(COUNTRIES, st.lists(st.from_regex(r"\A[+±]?(00|011|0|06|8)?(1|7|49|44|61)?[0-9]{6,12}\Z"), max_size=8))
+def test_every_countrys_fast_path_equals_the_rule_cell_by_cell(country: str, texts: list[str]) -> None:
+    whole = normalize_phones(pd.Series(texts, dtype="str"), country=country)
+    for text, phone, status in zip(texts, whole["phone"], whole["phone_status"], strict=True):
+        alone = normalize_phone(text, country=country)
+        assert (alone.phone, alone.status) == (phone if isinstance(phone, str) else None, status)
+        if alone.phone is not None:
+            assert normalize_phone("+" + alone.phone, country=country).phone == alone.phone
+
+
+def test_every_country_has_a_plan() -> None:
+    cells = pd.Series(["0000000", "9812345670", "+1 504 621 8927"], dtype="str")
+    for country in phonenumbers.SUPPORTED_REGIONS:
+        assert normalize_phones(cells, country=country)["phone_status"].iloc[0] == "placeholder", country
+    assert is_phone_country("IN")
+    assert not is_phone_country("UK")
+
+
 @settings(deadline=None)
 @given(TYPED)
 def test_a_normalised_phone_reads_as_itself(text: str) -> None:
     phone, status = normalize_phone(text)
-    assert (phone is None) == (status not in ("ok", "foreign"))
+    assert (phone is None) == (status not in ("ok", "landline", "foreign"))
     if phone is not None:
         assert phone.isascii()
         assert phone.isdigit()
         assert normalize_phone("+" + phone).phone == phone
-    if status == "ok":
+    if status in ("ok", "landline"):
         assert phone is not None
         assert len(phone) == 12
         assert phone.startswith("91")
