@@ -313,7 +313,7 @@ def apply_mapping(
     from funnel_assets import unmapped
 
     settings = _settings()
-    added = unmapped.apply(settings.config_dir, file or settings.exports / unmapped.FILE)
+    added = unmapped.apply(settings.config_dir, file or settings.exports / unmapped.FILE, settings.country)
     for row in added:
         screen.print(f"{row['source']} now counts to {row['funnel']}", markup=False, highlight=False)
     screen.print(

@@ -30,7 +30,15 @@ from funnel_assets.domain.external_id import normalize_external_ids
 from funnel_assets.domain.frames import LOOK_BACK_DAYS, month_start
 from funnel_assets.domain.identity import KEYS, Links, identify, identity_links, opened, shared_people
 from funnel_assets.domain.keys import ALONE_MARK, external_keys
-from funnel_assets.domain.link_rows import LinkRow, apart_table, groups, link_rows, people_table, person_key
+from funnel_assets.domain.link_rows import (
+    LinkRow,
+    apart_table,
+    groups,
+    is_key,
+    link_rows,
+    people_table,
+    person_key,
+)
 from funnel_assets.masking import mask_email, mask_phone, mask_text
 from funnel_assets.pipeline.naming import unknown
 from funnel_assets.pipeline.pipeline import Pipeline
@@ -114,7 +122,7 @@ def explain(pipeline: Pipeline, person: str, until: dt.date, screen: Console, *,
     Returns:
         Whether there is such a person.
     """
-    for key in (person_key(person), *_as_ids(pipeline, person)):
+    for key in (person_key(person, pipeline.settings.country), *_as_ids(pipeline, person)):
         story = tell(pipeline, key, until)
         if story.is_known:
             _Page(story, pipeline, screen, show_personal).print()
@@ -128,7 +136,7 @@ def explain(pipeline: Pipeline, person: str, until: dt.date, screen: Console, *,
 def tell(pipeline: Pipeline, named: str, until: dt.date) -> Story:
     """Gather a person's story. A phone or an e-mail leads to the person whom its newest record belongs to."""
     decided = _link_rows(pipeline.tables())
-    rows = link_rows(decided)
+    rows = link_rows(decided, pipeline.settings.country)
     with DuckDBEngine() as engine:
         scan = _Scan(pipeline, engine, until)
         records, links, owners = _related(scan, named, rows)
@@ -332,6 +340,7 @@ class _Page:
 
     def __init__(self, story: Story, pipeline: Pipeline, screen: Console, show_personal: bool) -> None:
         self.story, self.screen, self.shown = story, screen, show_personal
+        self.country = pipeline.settings.country
         self.zone = pipeline.settings.zone
 
     def print(self) -> None:
@@ -362,7 +371,7 @@ class _Page:
         if "@" in text:
             return self._email(text)
         # A phone may be typed in many ways, but never with letters; an id has some.
-        return text if person_key(text) == text or any(map(str.isalpha, text)) else self._phone(text)
+        return text if is_key(text) or any(map(str.isalpha, text)) else self._phone(text)
 
     def _name(self, name: str) -> str:
         return name if self.shown else f"{name[:1]}***"
@@ -471,7 +480,7 @@ class _Page:
                 f"by {self._free(row['author'])}: {self._free(row['reason'])}"
             )
             for side in ("person_a", "person_b"):
-                if person_key(row[side]) in story.nobody:
+                if person_key(row[side], self.country) in story.nobody:
                     self._say(
                         f"{row['file']}, line {row['line']}: {self._key(row[side])} is in no record so far."
                     )

@@ -15,7 +15,7 @@ _MADE_ID = re.compile(
     re.IGNORECASE,
 )
 _MOST_PHONE_DIGITS = 15  # E.164
-_EMAIL = re.compile(r"[^\s@,;:<>\"'=]+@[^\s@,;:<>\"']+")
+_EMAIL = re.compile(r"(?:\"(?:[^\"\\]|\\.)+\"|[^\s@,;:<>\"'=]+)@[^\s@,;:<>\"']+")
 
 
 def mask_phone(phone: str | None) -> str:

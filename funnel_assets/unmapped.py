@@ -17,6 +17,7 @@ from funnel_assets.config.spreadsheet import normalised_name, read_sheet
 from funnel_assets.config.table_cells import Row, parse_table
 from funnel_assets.config.table_specs import SPECS, Column, TableSpec
 from funnel_assets.config.tables import Tables, default_file, load_tables
+from funnel_assets.domain.countries import HOME
 from funnel_assets.errors import ConfigError, FunnelError
 from funnel_assets.exports import Published, harmless
 from funnel_assets.storage.files import write_whole
@@ -105,7 +106,7 @@ def _holds(rule: Mapped, day: dt.date) -> bool:
     return (rule["valid_from"] or dt.date.min) <= day <= (rule["valid_to"] or dt.date.max)
 
 
-def apply(config_dir: Path, file: Path) -> list[Mapped]:
+def apply(config_dir: Path, file: Path, country: str = HOME) -> list[Mapped]:
     """Add the filled rows of a list to ``funnel_mapping.csv``; rows without a funnel are ignored.
 
     A funnel that is known in another case gets the known spelling. What the mapping says already is not added again.
@@ -116,7 +117,7 @@ def apply(config_dir: Path, file: Path) -> list[Mapped]:
     Raises:
         ConfigError: With file and line, if a row contradicts the mapping or can't be read. Nothing is changed.
     """
-    tables = load_tables(config_dir)
+    tables = load_tables(config_dir, country=country)
     mistakes = Mistakes()
     spelled = {
         str(rule["funnel"]).lower(): str(rule["funnel"])

@@ -22,6 +22,7 @@ from types import MappingProxyType
 from dotenv.parser import parse_stream
 
 from funnel_assets.config.mistakes import quoted, suggestion
+from funnel_assets.domain.countries import HOME, country_advice, is_country
 from funnel_assets.errors import ConfigError
 
 ENGINES = ("duckdb", "spark", "pandas")
@@ -46,6 +47,8 @@ class Settings:
         home: ``FUNNEL_HOME``, absolute; default ``data`` in the working directory.
         timezone: ``FUNNEL_TIMEZONE``, an IANA name: decides what a day is; default ``Asia/Kolkata``.
         currency: ``FUNNEL_CURRENCY``, three letters: of every amount there is; default ``INR``.
+        country: ``FUNNEL_COUNTRY``, two letters: whose national phone numbers they are where a source doesn't say
+            otherwise; default ``IN``.
         start_date: ``FUNNEL_START_DATE``, the first local day of every dataset. Default: the day kept in the file
             ``start_date`` in home, written by the first run; before that the first of the month four months back.
         daily_at: ``FUNNEL_DAILY_AT``, local time of the daily run, ``HH:MM``; default ``02:30``: sheets and CRM are
@@ -55,8 +58,8 @@ class Settings:
         postgres_url: ``FUNNEL_POSTGRES_URL``; None means the embedded server.
         alert_webhook: ``FUNNEL_ALERT_WEBHOOK``; None means no alerts.
         keep_dumps_days: ``FUNNEL_KEEP_DUMPS_DAYS``, how long landed dumps that no day stands on are kept; default 30.
-        environ: The environment plus what ``.env`` adds, with ``FUNNEL_HOME``, ``FUNNEL_TIMEZONE`` and
-            ``FUNNEL_CURRENCY`` as resolved here. Holds secrets: never print it.
+        environ: The environment plus what ``.env`` adds, with ``FUNNEL_HOME``, ``FUNNEL_TIMEZONE``,
+            ``FUNNEL_CURRENCY`` and ``FUNNEL_COUNTRY`` as resolved here. Holds secrets: never print it.
         fixed_today: ``FUNNEL_TODAY`` for tests and demonstrations; None means the clock.
         clock: Gives now, with a time zone.
     """
@@ -64,6 +67,7 @@ class Settings:
     home: Path
     timezone: str
     currency: str
+    country: str
     start_date: dt.date
     daily_at: dt.time
     engine: str
@@ -162,7 +166,7 @@ def load_settings(
                 lines[name] = line
     values = _Values(given, lines)
     timezone = values.timezone("FUNNEL_TIMEZONE", DEFAULT_TIMEZONE)
-    currency = values.currency("FUNNEL_CURRENCY")
+    currency, country = values.currency("FUNNEL_CURRENCY"), values.country("FUNNEL_COUNTRY")
     home = (base / Path(values.text("FUNNEL_HOME") or "data").expanduser()).resolve()
     fixed_today = values.date("FUNNEL_TODAY")
     today = fixed_today or clock().astimezone(zoneinfo.ZoneInfo(timezone)).date()
@@ -170,6 +174,7 @@ def load_settings(
         home=home,
         timezone=timezone,
         currency=currency,
+        country=country,
         start_date=_start_date(values, home, today),
         daily_at=values.time("FUNNEL_DAILY_AT", DEFAULT_DAILY_AT),
         engine=values.choice("FUNNEL_ENGINE", ENGINES),
@@ -178,7 +183,9 @@ def load_settings(
         alert_webhook=values.webhook("FUNNEL_ALERT_WEBHOOK"),
         keep_dumps_days=values.days("FUNNEL_KEEP_DUMPS_DAYS", DEFAULT_KEEP_DUMPS_DAYS),
         environ=MappingProxyType(
-            given | {"FUNNEL_HOME": str(home), "FUNNEL_TIMEZONE": timezone, "FUNNEL_CURRENCY": currency}
+            given
+            | {"FUNNEL_HOME": str(home), "FUNNEL_TIMEZONE": timezone}
+            | {"FUNNEL_CURRENCY": currency, "FUNNEL_COUNTRY": country}
         ),
         fixed_today=fixed_today,
         clock=clock,
@@ -274,6 +281,13 @@ class _Values:
         if not is_currency(text):
             raise self.error(name, f"is {quoted(text)}", "write a code of three letters, like INR or USD.")
         return text
+
+    def country(self, name: str) -> str:
+        given = self.text(name) or HOME
+        if not is_country(given.upper()):
+            problem = f"is {quoted(given)}, which isn't a country's code{country_advice(given)}"
+            raise self.error(name, problem)
+        return given.upper()
 
     def webhook(self, name: str) -> str | None:
         text = self.text(name)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from funnel_assets.config.mistakes import quoted, suggestion
 from funnel_assets.config.settings import DEFAULT_CURRENCY
+from funnel_assets.domain.countries import HOME
 from funnel_assets.errors import ConfigError
 from funnel_assets.masking import redact_url
 
@@ -26,6 +27,8 @@ NUMBER_FORMATS = ("excel", "unix", "unix_ms")
 
 WITH_EXTERNAL_ID = ("raw_leads", "engagement_events", "crm_sales")
 """Datasets whose rows may have neither phone nor e-mail, so that a source's own id of the person can name them."""
+
+WITH_PHONES = tuple(name for name in DATASETS if name != "spend")
 
 HTTP_KINDS = frozenset({"http_csv", "http_json"})
 
@@ -78,6 +81,7 @@ class Source:
         last_day: Latest one; None: the day after the dump was taken.
         date_order: ``month_first`` or ``day_first``: how a report's dates are read where they don't tell themselves.
         max_megabytes: Size over which a dropped report isn't opened; None keeps the default.
+        country: Whose phone numbers the national ones are, two letters; a number with a country code states its own.
         currency: Of all amounts, three letters.
         currency_column: Name in the file of the column that says which currency a row is in; a row in another one
             is quarantined. None: all rows are in ``currency``.
@@ -112,6 +116,7 @@ class Source:
     last_day: dt.date | None = None
     date_order: str | None = None
     max_megabytes: float | None = None
+    country: str = HOME
     currency: str = DEFAULT_CURRENCY
     currency_column: str | None = None
     amounts: str = "major"
@@ -170,6 +175,7 @@ class Source:
             "values": {name: dict(found) for name, found in self.values.items()},
             "only": dict(self.only),
             "system": self.system,
+            "country": self.country if self.country != HOME else None,
             "currency_column": self.currency_column,
             "days": [str(self.first_day), str(self.last_day)] if self.first_day or self.last_day else None,
             "amounts": self.amounts if self.amounts != "major" else None,

@@ -35,11 +35,13 @@ from funnel_assets.config.source_model import (
     KINDS,
     NUMBER_FORMATS,
     WITH_EXTERNAL_ID,
+    WITH_PHONES,
     Auth,
     HttpOverrides,
     Source,
     SourcesConfig,
 )
+from funnel_assets.domain.countries import HOME, country_advice, is_country
 from funnel_assets.errors import ConfigError
 from funnel_assets.sources.columns import column_key
 
@@ -56,6 +58,7 @@ _KEYS: dict[str, frozenset[str]] = {
     "auth": HTTP_KINDS,
     "http": HTTP_KINDS,
     "timezone": frozenset(KINDS),
+    "country": frozenset(KINDS),
     "date_formats": _TABULAR,
     "days": _TABULAR,
     "currency": _TABULAR,
@@ -341,6 +344,7 @@ class _Reader:
             date_formats=self.date_formats(pairs.get("date_formats")),
             first_day=first_day,
             last_day=last_day,
+            country=self.country(dataset, pairs.get("country")),
             currency=currency,
             currency_column=currency_column,
             encoding=self.encoding(pairs.get("encoding")),
@@ -607,6 +611,20 @@ class _Reader:
         if first and last and last < first:
             self.wrong(_line(node), f"days from {first} to {last} are none; swap the two")
         return first, last
+
+    def country(self, dataset: str, node: yaml.Node | None) -> str:
+        """Return whose national phone numbers a source holds; of a dataset without phones always the default."""
+        default = self._environ.get("FUNNEL_COUNTRY") or HOME
+        if dataset not in WITH_PHONES:
+            if node is not None:
+                self.wrong(
+                    _line(node), f"country says whose phone numbers a source holds; {dataset} has none"
+                )
+            return HOME
+        text = None if node is None else self.text(node, "country")
+        if text is not None and node is not None and not is_country(text.upper()):
+            self.wrong(_line(node), f"country {quoted(text)} isn't a country's code{country_advice(text)}")
+        return (text or default).upper()
 
     def currency(self, node: yaml.Node | None) -> tuple[str, str | None]:
         """Return the currency of all amounts, and the column that says which one a row is in."""

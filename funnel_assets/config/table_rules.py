@@ -18,10 +18,11 @@ Tables = Mapping[str, ParsedTable]
 Problem = tuple[int, str]
 
 
-def check_tables(tables: Tables, mistakes: Mistakes) -> None:
+def check_tables(tables: Tables, mistakes: Mistakes, country: str) -> None:
     """Check everything that takes more than one row, and spell references as the table they refer to does.
 
-    A table with a mistake already noted is left alone: what follows from the first mistake is no news.
+    National phones in them are of ``country``. A table with a mistake already noted is left alone: what follows from
+    the first mistake is no news.
     """
     sound = {name: table for name, table in tables.items() if not mistakes.in_file(table.spec.file)}
     for table in sound.values():
@@ -33,6 +34,9 @@ def check_tables(tables: Tables, mistakes: Mistakes) -> None:
     for name, rule in _RULES.items():
         if name in sound and not mistakes.in_file(sound[name].spec.file):
             _note(sound[name], rule(sound), mistakes)
+    links = sound.get("identity_links")
+    if links is not None and not mistakes.in_file(links.spec.file):
+        _note(links, _link_problems(links, country), mistakes)
 
 
 def _note(table: ParsedTable, problems: Iterator[Problem], mistakes: Mistakes) -> None:
@@ -214,9 +218,9 @@ def _override_problems(tables: Tables) -> Iterator[Problem]:
         )
 
 
-def _link_problems(tables: Tables) -> Iterator[Problem]:
-    lines = [row.line for row in tables["identity_links"].rows]
-    rows = link_rows([row.values for row in tables["identity_links"].rows])
+def _link_problems(table: ParsedTable, country: str) -> Iterator[Problem]:
+    lines = [row.line for row in table.rows]
+    rows = link_rows([row.values for row in table.rows], country)
     seen: dict[frozenset[str], int] = {}
     for line, row in zip(lines, rows, strict=True):
         for column, key in (("person_a", row.a), ("person_b", row.b)):
@@ -240,5 +244,4 @@ _RULES: dict[str, Callable[[Tables], Iterator[Problem]]] = {
     "nurture_tracks": _track_problems,
     "playbooks": _playbook_problems,
     "overrides": _override_problems,
-    "identity_links": _link_problems,
 }

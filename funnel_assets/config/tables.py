@@ -21,6 +21,7 @@ from funnel_assets.config.mistakes import Mistakes, suggestion
 from funnel_assets.config.table_cells import ParsedTable, Row, Value, parse_table
 from funnel_assets.config.table_rules import check_tables
 from funnel_assets.config.table_specs import SPECS, TableSpec
+from funnel_assets.domain.countries import HOME
 from funnel_assets.errors import ConfigError
 
 _ARROW_TYPES = {"text": pa.string(), "integer": pa.int64(), "date": pa.date32()}
@@ -42,6 +43,7 @@ class Tables:
         lines: Name -> the line of its file that each row of the frame starts on.
         wrong: Name -> what is wrong with it; such a table has neither frame nor fingerprint, and asking for one
             raises the error.
+        country: Whose phone numbers the national ones in the tables are.
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -49,6 +51,7 @@ class Tables:
     files: Mapping[str, Path | None]
     lines: Mapping[str, list[int]] = field(default_factory=dict)
     wrong: Mapping[str, ConfigError] = field(default_factory=dict)
+    country: str = HOME
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         """Return one table."""
@@ -73,12 +76,17 @@ class Tables:
 
 
 def load_tables(
-    config_dir: Path, *, apart: bool = False, instead: Mapping[str, Path] | None = None
+    config_dir: Path,
+    *,
+    country: str = HOME,
+    apart: bool = False,
+    instead: Mapping[str, Path] | None = None,
 ) -> Tables:
     """Read and check every table; one that has no file in ``config_dir`` is the packaged default.
 
     Args:
         config_dir: Folder of the files.
+        country: Whose phone numbers the national ones in the tables are (FUNNEL_COUNTRY).
         apart: Let a mistake concern its own table only, and those that refer to it: see ``Tables.wrong``. A wrong
             cell in the overrides must not keep tonight's leads and sales from being made.
         instead: Table -> a file to read in place of the one in the folder, to see what it would do.
@@ -89,11 +97,11 @@ def load_tables(
     mistakes = Mistakes()
     files = {**_find_files(config_dir, mistakes), **(instead or {})}
     contents = {name: _content(spec, files[name], mistakes) for name, spec in SPECS.items()}
-    given = (tuple(files.items()), tuple(contents.items()))
+    given = (country, tuple(files.items()), tuple(contents.items()))
     if not mistakes.found and given in _known:
         return _known[given]
     parsed = {name: _parse(spec, files[name], contents[name], mistakes) for name, spec in SPECS.items()}
-    check_tables(parsed, mistakes)
+    check_tables(parsed, mistakes, country)
     if not apart:
         renamed = {SPECS[name].file: path.name for name, path in (instead or {}).items()}
         mistakes.found = [(renamed.get(file, file), line, text) for file, line, text in mistakes.found]
@@ -104,11 +112,12 @@ def load_tables(
     tables = Tables(
         frames=MappingProxyType({name: _frame(SPECS[name], found) for name, found in rows.items()}),
         fingerprints=MappingProxyType(
-            {name: _fingerprint(SPECS[name], found) for name, found in rows.items()}
+            {name: _fingerprint(SPECS[name], found, country) for name, found in rows.items()}
         ),
         files=MappingProxyType(files),
         lines=MappingProxyType({name: [row.line for row in found] for name, found in rows.items()}),
         wrong=MappingProxyType(wrong),
+        country=country,
     )
     if not mistakes.found:
         _known.clear()
@@ -247,8 +256,11 @@ def _frame(spec: TableSpec, rows: list[Row]) -> pd.DataFrame:
     return pa.table(arrays).to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def _fingerprint(spec: TableSpec, rows: list[Row]) -> str:
-    return _hash([list(spec.names), *([row.text(name) for name in spec.names] for row in rows)])
+def _fingerprint(spec: TableSpec, rows: list[Row], country: str) -> str:
+    content = [list(spec.names), *([row.text(name) for name in spec.names] for row in rows)]
+    # Only where it isn't the default, so that days of homes without the setting stay.
+    reads_phones = country != HOME and any(column.name.startswith("person") for column in spec.columns)
+    return _hash([*content, [country]] if reads_phones else content)
 
 
 def _hash(content: list[list[str]]) -> str:

@@ -6,7 +6,7 @@ from funnel_assets.contracts.base import Day, Flag, Integer, Model, Text, Timest
 
 STAGES = ("Lead", "MQL", "SQL", "Opportunity", "Customer")
 HEALTH = ("Active", "Stale", "Dormant")
-PHONE_STATUSES = ("ok", "landline", "foreign", "missing", "placeholder", "invalid", "scientific")
+PHONE_STATUSES = ("ok", "landline", "unlisted", "foreign", "missing", "placeholder", "invalid", "scientific")
 
 
 IDENTIFIED_BY = (

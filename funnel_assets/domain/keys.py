@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from funnel_assets.domain.email import mailbox, mailboxes
 from funnel_assets.domain.text import Ints, as_arrow, as_bools, as_text, distinct, holds_byte, pc
 
 PHONE_MARK, EMAIL_MARK, EXTERNAL_MARK = "p", "e", "x"
@@ -30,8 +31,8 @@ def phone_key(phone: str) -> str:
 
 
 def email_key(email: str) -> str:
-    """Return the pseudonym of a normalised e-mail address: ``e`` and 16 hex digits."""
-    return EMAIL_MARK + sha256(email.encode()).hexdigest()[:_KEY_DIGITS]
+    """Return the pseudonym of a normalised e-mail address's mailbox: ``e`` and 16 hex digits."""
+    return EMAIL_MARK + sha256(mailbox(email).encode()).hexdigest()[:_KEY_DIGITS]
 
 
 def phone_keys(phones: pd.Series) -> pd.Series:
@@ -40,8 +41,8 @@ def phone_keys(phones: pd.Series) -> pd.Series:
 
 
 def email_keys(emails: pd.Series) -> pd.Series:
-    """Return the pseudonym of each e-mail address; missing stays missing."""
-    return _keys(emails, EMAIL_MARK)
+    """Return the pseudonym of each e-mail address's mailbox; missing stays missing."""
+    return _keys(mailboxes(emails), EMAIL_MARK)
 
 
 def external_keys(ids: pd.Series, namespace: str) -> pd.Series:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from funnel_assets.domain.countries import HOME
 from funnel_assets.domain.email import normalize_email
 from funnel_assets.domain.keys import ALONE_MARK, EMAIL_MARK, EXTERNAL_MARK, PHONE_MARK, email_key, phone_key
 from funnel_assets.domain.phone import normalize_phone
@@ -34,14 +35,19 @@ class LinkRow(NamedTuple):
     b: str
 
 
-def person_key(named: str) -> str:
-    """Return the key of a phone, an e-mail or a person id as people write them."""
+def person_key(named: str, country: str = HOME) -> str:
+    """Return the key of a phone, an e-mail or a person id as people write them.
+
+    Args:
+        named: What they write.
+        country: Whose phone number a national one is (FUNNEL_COUNTRY).
+    """
     named = named.strip()
     if "@" in named:
         return email_key(normalize_email(named) or named.lower())
     if is_key(named.lower()):
         return named if named.startswith(ALONE_MARK) else named.lower()
-    phone = normalize_phone(named).phone
+    phone = normalize_phone(named, country=country).phone
     return phone_key(phone) if phone else named
 
 
@@ -50,10 +56,13 @@ def is_key(key: str) -> bool:
     return _PERSON_ID.fullmatch(key) is not None
 
 
-def link_rows(rows: Iterable[Mapping[str, object]]) -> list[LinkRow]:
-    """Return the rows of identity_links.csv with the people's keys."""
+def link_rows(rows: Iterable[Mapping[str, object]], country: str = HOME) -> list[LinkRow]:
+    """Return the rows of identity_links.csv with the people's keys; see :func:`person_key`."""
     return [
-        LinkRow(str(row["action"]), person_key(str(row["person_a"])), person_key(str(row["person_b"])))
+        LinkRow(
+            str(row["action"]),
+            *(person_key(str(row[name]), country) for name in ("person_a", "person_b")),
+        )
         for row in rows
     ]
 

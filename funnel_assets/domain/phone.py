@@ -27,10 +27,8 @@ import phonenumbers
 import pyarrow as pa
 from phonenumbers import PhoneMetadata
 
+from funnel_assets.domain.countries import HOME
 from funnel_assets.domain.text import MISSING_WORDS, as_text, distinct, holds_byte, nulls, pc, tidy
-
-HOME = "IN"
-"""Country of national numbers where no setting says another: two letters, as ISO 3166 has them."""
 
 _SHORTEST_REPEAT, _LONGEST_NUMBER = 5, 15
 BUILT_IN_PLACEHOLDERS = frozenset(
@@ -207,11 +205,6 @@ def normalize_phone(
     return _read(text or "", _rule(placeholders, country))
 
 
-def is_phone_country(country: str) -> bool:
-    """Return whether this is the code of a country whose phone numbers are known, like IN or US."""
-    return country in phonenumbers.SUPPORTED_REGIONS
-
-
 def _rule(placeholders: frozenset[str], country: str) -> _Rule:
     given = {re.sub(r"\D", "", text) for text in placeholders if "@" not in text}
     return _Rule(_plan(country), BUILT_IN_PLACEHOLDERS | {digits[-10:] for digits in given} | given - {""})
@@ -318,10 +311,8 @@ def _read_number(piece: str, rule: _Rule) -> PhoneReading:
     if not digits:
         return PhoneReading(None, "invalid" if any(c.isalnum() for c in piece) else "missing")
     mark = "+" if "+" in piece[: piece.index(digits[0])] else _dialled_abroad(digits, rule.plan)
-    if mark:
-        reading = _read_marked(digits.removeprefix(mark).lstrip("0"), rule)
-    else:
-        reading = _read_unmarked(digits, rule)
+    stated = digits.removeprefix(mark).lstrip("0")
+    reading = _read_marked(stated, rule) if mark else _read_unmarked(digits, rule)
     if reading is None:
         return PhoneReading(None, "placeholder" if _stands_for_none(digits, rule) else "invalid")
     return PhoneReading(None, "placeholder") if _is_banned(reading, rule) else reading
@@ -348,8 +339,8 @@ def _read_marked(digits: str, rule: _Rule) -> PhoneReading | None:
         return PhoneReading(foreign, "foreign")
     # People type a national number behind the plus sign, or leave the form's country as it stood.
     for meant in (digits, *_behind_a_country_code(digits, (1, 2, 3))):
-        reading = _national(meant, plan, known_only=True)
-        if reading is not None and reading.status == "ok":
+        reading = _national(meant, plan, mobile_only=True)
+        if reading is not None:
             return reading
     return None
 
@@ -362,24 +353,22 @@ def _read_unmarked(digits: str, rule: _Rule) -> PhoneReading | None:
     if reading is not None or len(digits.lstrip("0")) < plan.longest + 2:
         return reading
     for meant in _behind_a_country_code(digits.lstrip("0"), (2, 3)):
-        reading = _national(meant, plan, known_only=True)
-        if reading is not None and reading.status == "ok":
+        reading = _national(meant, plan, mobile_only=True)
+        if reading is not None:
             return reading
     foreign = _valid_foreign(digits)
     return PhoneReading(foreign, "foreign") if foreign else None
 
 
-def _national(digits: str, plan: _Plan, *, known_only: bool = False) -> PhoneReading | None:
+def _national(digits: str, plan: _Plan, *, mobile_only: bool = False) -> PhoneReading | None:
     """Read digits as a number of a country, with or without trunk prefix and country code before it."""
     meant = list(_without_prefixes(digits, plan))
     for number in meant:
         kind = plan.kind(number)
-        if kind:
+        if kind and (not mobile_only or _matches(plan.mobile, number)):
             return PhoneReading(plan.code + number, kind)
-    for number in meant:
-        if not known_only and plan.is_shaped(number):
-            return PhoneReading(plan.code + number, "ok")
-    return None
+    shaped = () if mobile_only else filter(plan.is_shaped, meant)
+    return next((PhoneReading(plan.code + number, "unlisted") for number in shaped), None)
 
 
 def _without_prefixes(digits: str, plan: _Plan) -> Iterator[str]:

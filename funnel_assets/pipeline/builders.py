@@ -49,7 +49,7 @@ def _worked_out(frames: Frames, reader: str) -> Links:
     seen = frames.engine.materialize(
         identity_links(read["raw_leads"], read["zoom_attendance"], read["engagement_events"])
     )
-    rows = link_rows(frames.tables.rows("identity_links"))
+    rows = link_rows(frames.tables.rows("identity_links"), frames.tables.country)
     if not rows:
         return opened(seen, frames.engine.materialize)
     return opened(
@@ -146,8 +146,8 @@ def rules_of(tables: Tables) -> Rules:
 
 def overrides_of(tables: Tables) -> pa.Table:
     """Return overrides.csv under person ids. A person is named there by phone, e-mail or person id."""
-    joined = groups(link_rows(tables.rows("identity_links")))
-    keys = ((row, person_key(str(row["person"]))) for row in tables.rows("overrides"))
+    joined = groups(link_rows(tables.rows("identity_links"), tables.country))
+    keys = ((row, person_key(str(row["person"]), tables.country)) for row in tables.rows("overrides"))
     rows = [row | {"person_id": joined.get(key, key)} for row, key in keys]
     return pa.Table.from_pylist(rows, schema=_OVERRIDES)
 

@@ -184,7 +184,7 @@ def make_days(
     written = lake.all_facts(dataset, ready)
     outcome.done = {day: facts for day, facts in written.items() if facts.inputs == wanted[day]}
     stale = {day: facts for day, facts in written.items() if day not in outcome.done}
-    rows = link_rows(tables.rows("identity_links")) if "identity_links" in node.config else ()
+    rows = link_rows(tables.rows("identity_links"), tables.country) if "identity_links" in node.config else ()
     pairs = partial(known.pairs, lake, contents)
     restate_people(lake, contents, node, stale, wanted, compute, outcome, pairs, rows)
     todo = [day for day in ready if day not in outcome.done]

@@ -389,6 +389,7 @@ def source_context(
         timezone=source.timezone,
         day_timezone=day_timezone,
         **({"date_formats": source.date_formats} if source.date_formats else {}),
+        country=source.country,
         currency=source.currency,
         in_minor_units=source.amounts == "minor",
         file=file,

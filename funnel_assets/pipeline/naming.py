@@ -52,7 +52,9 @@ def names_nobody(lake: Lake, tables: Tables, dataset: str) -> Iterator[str]:
     if dataset not in NAMED_IN:
         return
     table, *columns = NAMED_IN[dataset]
-    rows = [{name: person_key(str(row[name])) for name in columns} for row in tables.rows(table)]
+    rows = [
+        {name: person_key(str(row[name]), tables.country) for name in columns} for row in tables.rows(table)
+    ]
     nobody = unknown(lake, {key for row in rows for key in row.values()})
     file = tables.files[table]
     for line, row in sorted(zip(tables.lines[table], rows, strict=True), key=lambda pair: pair[0]):

@@ -64,7 +64,7 @@ class Pipeline:
 
     def tables(self) -> Tables:
         """Config tables as they are now; a wrong one fails who asks for it, and nobody else."""
-        return load_tables(self.settings.config_dir, apart=True)
+        return load_tables(self.settings.config_dir, country=self.settings.country, apart=True)
 
     def sources(self) -> SourcesConfig:
         """``sources.yaml`` as it is now; a mistake in a dataset's lines fails who asks for its sources."""

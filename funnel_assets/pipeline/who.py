@@ -113,7 +113,7 @@ class KnownPeople:
         contained = {name: contents.everything(name) for name in (*LINKED, *datasets)}
         of = (*days, *datasets, *contained.values(), tables.fingerprint("identity_links"))
         if of != self._people_of:
-            rows = link_rows(tables.rows("identity_links"))
+            rows = link_rows(tables.rows("identity_links"), tables.country)
             found = recorded_on(lake, days, datasets)
             self._people, self._people_of = with_linked(found, self.pairs(lake, contents), rows), of
         return self._people

@@ -28,6 +28,7 @@ from funnel_assets.config.sources import SourcesConfig
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, conform
 from funnel_assets.domain.attendance import SET_ASIDE, AttendanceResult, attendance_days, report_days
+from funnel_assets.domain.email import normalize_emails
 from funnel_assets.domain.keys import email_keys, phone_keys
 from funnel_assets.domain.phone import normalize_phones
 from funnel_assets.errors import FunnelError, LandedDamaged
@@ -593,7 +594,10 @@ class ZoomIngest:
         for days in self._pieces(kept, todo):
             result = self._join(kept, set(days), tables)
             rows = result.rows.assign(
-                phone_key=phone_keys(result.rows["phone"]), email_key=email_keys(result.rows["email"])
+                phone_key=phone_keys(result.rows["phone"]),
+                email_key=email_keys(
+                    normalize_emails(result.rows["email"], placeholders=_placeholders(tables))
+                ),
             )
             counts = self._counted(result, days)
             for source in kept:
@@ -651,17 +655,19 @@ class ZoomIngest:
     ) -> AttendanceResult:
         names = {day.isoformat() for day in days}
         reports = []
+        countries = {file.sha256: source.country for source, found in kept.items() for file in found}
         for source, found in kept.items():
             snapshots = {one.sha256: one for one in self._landing.snapshots(DATASET, source.name)}
             for file in found:
                 if file.reason is None and names & set(file.days):
                     reports.append(self._report_again(source, file, snapshots[file.sha256]))
-        placeholders = frozenset(str(value) for value in tables["placeholders"]["value"])
+        placeholders = _placeholders(tables)
         return attendance_days(
             reports,
             categories=tables["categories"],
             conductors=tables["conductors"],
             normalise_phones=partial(normalize_phones, placeholders=placeholders),
+            countries=countries,
             timezone=self._settings.timezone,
         )
 
@@ -669,6 +675,10 @@ class ZoomIngest:
 CONFIG = ("categories", "conductors", "placeholders")
 BYTES_AT_ONCE = 8_000_000
 """Of reports whose days are made together: their rows take some fifty times as much memory."""
+
+
+def _placeholders(tables: Tables) -> frozenset[str]:
+    return frozenset(str(value) for value in tables["placeholders"]["value"])
 
 
 class _JustRead:

@@ -38,6 +38,27 @@ def test_currency(tmp_path: Path) -> None:
         load(tmp_path, {"FUNNEL_CURRENCY": "dollars"})
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("India", "did you mean IN"),
+        ("UK", "did you mean GB"),
+        ("Untied States", "did you mean US"),
+        ("USA", "did you mean US"),
+        ("91", "codes are two letters"),
+    ],
+)
+def test_a_wrong_country(tmp_path: Path, given: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=f"FUNNEL_COUNTRY is .*{words}"):
+        load(tmp_path, {"FUNNEL_COUNTRY": given})
+
+
+def test_country(tmp_path: Path) -> None:
+    assert load(tmp_path).country == "IN"
+    settings = load(tmp_path, {"FUNNEL_COUNTRY": "us"})
+    assert (settings.country, settings.environ["FUNNEL_COUNTRY"]) == ("US", "US")
+
+
 def test_today_is_the_local_day(tmp_path: Path) -> None:
     assert load(tmp_path).today() == dt.date(2026, 2, 15)
     assert load(tmp_path).yesterday() == dt.date(2026, 2, 14)

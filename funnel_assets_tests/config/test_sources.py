@@ -109,6 +109,42 @@ def test_a_source_is_in_the_currency_of_all_unless_it_says_so(tmp_path: Path) ->
     assert load(tmp_path, one(BASE)).get("mine").currency == "INR"
 
 
+def test_a_sources_national_phones_are_of_the_country_of_all_unless_it_says_so(tmp_path: Path) -> None:
+    text = """
+        raw_leads:
+          - {name: a, kind: csv, path: a.csv, country: us}
+          - {name: b, kind: csv, path: b.csv}
+        zoom_attendance:
+          - {name: z, kind: zoom_folder, path: zoom, country: GB}
+        spend:
+          - {name: s, kind: csv, path: s.csv}
+        """
+    (tmp_path / "sources.yaml").write_text(dedent(text))
+    found = load_sources(tmp_path / "sources.yaml", {"FUNNEL_COUNTRY": "AE"})
+    assert {source.name: source.country for source in found.sources} == {
+        "a": "US",
+        "b": "AE",
+        "z": "GB",
+        "s": "IN",
+    }
+    plain = load_sources(tmp_path / "sources.yaml", {})
+    # Another country restates what has phones, and nothing else.
+    changed = {s.name for s in found.sources if s.fingerprint() != plain.get(s.name).fingerprint()}
+    assert changed == {"b"}
+
+
+def test_a_country_by_its_name_is_told_its_code(tmp_path: Path) -> None:
+    error = failure(tmp_path, one("kind: csv\npath: a.csv\ncountry: United States", "raw_leads"))
+    assert error.line == 5
+    assert "did you mean US?" in str(error)
+
+
+def test_spend_has_no_country(tmp_path: Path) -> None:
+    (tmp_path / "sources.yaml").write_text("spend: [{name: s, kind: csv, path: s.csv, country: US}]")
+    with pytest.raises(ConfigError, match="spend has none"):
+        load_sources(tmp_path / "sources.yaml", {})
+
+
 @pytest.mark.parametrize("written", ["tab", '"\\t"', "'\\t'"])
 def test_ways_to_write_a_tab(tmp_path: Path, written: str) -> None:
     assert load(tmp_path, one(f"kind: csv\npath: a\ndelimiter: {written}")).get("mine").delimiter == "\t"

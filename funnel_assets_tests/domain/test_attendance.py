@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funnel_assets.domain.attendance import AttendanceResult, attendance_days, report_days, union_seconds
+from funnel_assets.domain.attendance.people import read_phones
+from funnel_assets.domain.phone import normalize_phones
 from funnel_assets.sources.zoom import ZoomReport, read_report
 from funnel_assets_tests.sources.zoom.files import (
     ASHA,
@@ -26,7 +28,7 @@ SATURDAY = dt.date(2025, 3, 22)
 SUNDAY = dt.date(2025, 3, 23)
 
 
-def tiny_phones(values: pd.Series) -> pd.DataFrame:
+def tiny_phones(values: pd.Series, *, country: str) -> pd.DataFrame:
     """Last ten digits with 91 in front; enough for these tests."""
     digits = values.astype("str").str.replace(r"\D", "", regex=True).str[-10:]
     good = digits.str.len() == 10
@@ -36,6 +38,7 @@ def tiny_phones(values: pd.Series) -> pd.DataFrame:
         .mask(values.notna(), "invalid")
         .mask(good.fillna(False), "ok")
     )
+    assert country == "IN"
     return pd.DataFrame({"phone": phone, "phone_status": status})
 
 
@@ -455,3 +458,42 @@ def test_an_approved_speaker_in_a_report_without_stage_sections_does_not_attend(
     result = resolve([read(head + "Attendee Details," + rest.partition("Attendee Details,")[2])])
     assert brief(result, "email", "conductor") == [["asha@example.com", "Dr Hema"]]
     assert result.quarantined["reason"].tolist() == ["host_or_panelist"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "country", "expected"),
+    [
+        # From the United States this is no landline in Pune …
+        ("202 555 0123", "United States", ("12025550123", "foreign")),
+        ("202 555 0123", "India", ("912025550123", "landline")),
+        ("202 555 0123", None, ("912025550123", "landline")),
+        # … but people who live abroad keep their mobile.
+        ("98123 45670", "United States", ("919812345670", "ok")),
+        ("0501234567", "United Arab Emirates", ("971501234567", "foreign")),
+        ("0501234567", "Atlantis", (None, "invalid")),
+    ],
+)
+def test_a_row_that_states_its_country(
+    typed: str, country: str | None, expected: tuple[str | None, str]
+) -> None:
+    rows = pd.DataFrame({"source": [0], "phone_raw": [typed], "country": [country]})
+    found = read_phones(rows.astype({"phone_raw": "str"}), ["IN"], normalize_phones).iloc[0]
+    assert (found["phone"] if isinstance(found["phone"], str) else None, found["phone_status"]) == expected
+
+
+def test_each_reports_national_numbers_are_of_its_own_country() -> None:
+    rows = pd.DataFrame(
+        {"source": [0, 1, 0], "phone_raw": ["5046218927", "9812345670", None], "country": [None] * 3}
+    )
+    found = read_phones(rows.astype({"phone_raw": "str"}), ["US", "IN"], normalize_phones)
+    assert found["phone"].fillna("").tolist() == ["15046218927", "919812345670", ""]
+    assert found["phone_status"].tolist() == ["ok", "ok", "missing"]
+
+
+def test_attendance_joins_one_mailbox() -> None:
+    rows = [
+        visit("Asha Rao", "asha.rao@gmail.com", "19:00:00", "19:30:00", 30),
+        visit("Asha", "asharao+zoom@googlemail.com", "19:40:00", "19:50:00", 10, registered=False),
+    ]
+    result = resolve([read(attendee_report(rows))])
+    assert result.rows["time_in_session_minutes"].tolist() == [40]

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from funnel_assets.domain.email import normalize_email, normalize_emails
+from funnel_assets.domain.email import mailbox, mailboxes, normalize_email, normalize_emails
+from funnel_assets.domain.keys import email_key, email_keys
+from funnel_assets.masking import mask_text
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,13 @@ from funnel_assets.domain.email import normalize_email, normalize_emails
         ("asha+leads@mail.example.co.in", "asha+leads@mail.example.co.in"),
         ("o'brien@example.com", "o'brien@example.com"),
         ("\u00a0asha@example.com\u200b", "asha@example.com"),
+        ('"asha rao"@example.com', '"asha rao"@example.com'),
+        ('Asha <"Asha, Rao"@Example.com>', '"asha, rao"@example.com'),
+        ('"asha.rao"@example.com', "asha.rao@example.com"),
+        ('"asha@home"@example.com', '"asha@home"@example.com'),
+        ('"asha@example.com", "rao@example.com"', "asha@example.com"),
+        ('"asha@example.com', "asha@example.com"),
+        ('""@example.com', None),
         ("asha@bücher.example", "asha@bücher.example"),
         ("asha@mail.invalid", "asha@mail.invalid"),
         (None, None),
@@ -49,6 +58,39 @@ from funnel_assets.domain.email import normalize_email, normalize_emails
 )
 def test_spellings(text: str | None, email: str | None) -> None:
     assert normalize_email(text) == email
+
+
+@pytest.mark.parametrize(
+    ("email", "meant"),
+    [
+        ("asha.rao@gmail.com", "asharao@gmail.com"),
+        ("a.s.h.a.rao+leads@gmail.com", "asharao@gmail.com"),
+        ("asharao+a+b@googlemail.com", "asharao@gmail.com"),
+        ("asha.rao+leads@outlook.com", "asha.rao@outlook.com"),
+        ("asha.rao@example.com", "asha.rao@example.com"),
+        ("asha+rao@example.com", "asha+rao@example.com"),
+        ("asha.rao@mail.gmail.com", "asha.rao@mail.gmail.com"),
+        ("asha.rao@notgmail.com", "asha.rao@notgmail.com"),
+        ("+asha@gmail.com", "+asha@gmail.com"),
+        ('"asha rao"@gmail.com', '"asha rao"@gmail.com'),
+    ],
+)
+def test_addresses_that_reach_one_mailbox(email: str, meant: str) -> None:
+    assert mailbox(email) == meant
+    assert mailbox(meant) == meant
+    column = pd.Series([email, None], index=[4, 2], dtype="str")
+    assert mailboxes(column).fillna("").to_dict() == {4: meant, 2: ""}
+    assert email_key(email) == email_key(meant) == email_keys(column).iloc[0]
+
+
+def test_a_placeholder_stands_for_its_whole_mailbox() -> None:
+    cells = pd.Series(["T.est+1@gmail.com", "tester@gmail.com"], dtype="str")
+    read = normalize_emails(cells, placeholders=frozenset({"test@googlemail.com"}))
+    assert read.fillna("").tolist() == ["", "tester@gmail.com"]
+
+
+def test_a_quoted_address_is_masked() -> None:
+    assert "asha" not in mask_text('mail "asha rao"@example.com please')
 
 
 def test_column_keeps_its_index_and_placeholders_are_no_address() -> None:

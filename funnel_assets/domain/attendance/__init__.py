@@ -6,7 +6,8 @@ not belong here: how a report file is written (`sources.zoom`), what makes a pho
 Everything here is a pure function of the set of reports: the order in which files were dropped changes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -28,7 +29,8 @@ from funnel_assets.domain.attendance.outcomes import (
     read_outcomes,
     unread_outcomes,
 )
-from funnel_assets.domain.attendance.people import account, input_rows, no_rows, resolve
+from funnel_assets.domain.attendance.people import account, input_rows, no_rows, read_phones, resolve
+from funnel_assets.domain.countries import HOME
 
 __all__ = [
     "ATTENDANCE_COLUMNS",
@@ -48,6 +50,7 @@ def attendance_days(
     categories: pd.DataFrame,
     conductors: pd.DataFrame,
     normalise_phones: PhoneNormaliser,
+    countries: Mapping[str, str] = MappingProxyType({}),
     timezone: str = "Asia/Kolkata",
 ) -> AttendanceResult:
     """Join the reports of every event into one row per person per event day.
@@ -61,6 +64,7 @@ def attendance_days(
         categories: Columns token, category.
         conductors: Columns webinar_id, alias, conductor.
         normalise_phones: Reads phones as typed (see ``PhoneNormaliser``).
+        countries: Whose national phone numbers a report holds, by its sha256, where they aren't of `HOME`.
         timezone: Zone whose calendar decides an event's day.
     """
     ordered = sorted(reports, key=lambda report: (instant(report.landed_at), report.file, report.sha256))
@@ -71,7 +75,8 @@ def attendance_days(
     if table.empty:
         rows, days = no_rows(), account(events, pd.DataFrame(), pd.DataFrame())
     else:
-        phones = normalise_phones(table["phone_raw"])
+        of = [countries.get(source.report.sha256, HOME) for source in used]
+        phones = read_phones(table, of, normalise_phones)
         table["phone"] = phones["phone"].astype("str")
         table["phone_status"] = phones["phone_status"].astype("str")
         rows, days = resolve(table, events)

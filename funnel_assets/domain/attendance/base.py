@@ -4,7 +4,7 @@ Belongs here: the shapes and names that the steps share. Does not belong here: a
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,8 +53,10 @@ SET_ASIDE = {
 }
 
 
-PhoneNormaliser = Callable[[pd.Series], pd.DataFrame]
-"""Texts in; columns ``phone`` (digits or missing) and ``phone_status`` out, on the same index."""
+class PhoneNormaliser(Protocol):
+    """Reads phones as typed: columns ``phone`` (digits or missing) and ``phone_status``, on the index of the texts."""
+
+    def __call__(self, values: pd.Series, *, country: str) -> pd.DataFrame: ...
 
 
 class Sitting(Protocol):

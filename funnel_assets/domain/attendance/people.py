@@ -18,9 +18,12 @@ from funnel_assets.domain.attendance.base import (
     LOADED,
     QUARANTINED,
     STAFF,
+    PhoneNormaliser,
 )
 from funnel_assets.domain.attendance.events import Events, Source
 from funnel_assets.domain.attendance.minutes import time_in_session
+from funnel_assets.domain.countries import country_code
+from funnel_assets.domain.email import mailbox, mailboxes
 from funnel_assets.domain.webinars import name_key, name_spellings
 
 _DAY_COUNTS = ("rows_in", "duplicates", "set_aside", "joined")
@@ -62,6 +65,30 @@ def input_rows(used: list[Source]) -> pd.DataFrame:
     table["is_twin"] = table.duplicated([*_CONTENT, "source"])
     table.loc[table["is_twin"], "outcome"] = DUPLICATE
     return table
+
+
+def read_phones(table: pd.DataFrame, countries: Sequence[str], normalise: PhoneNormaliser) -> pd.DataFrame:
+    """Read the phones of rows of reports, given whose national numbers each report holds.
+
+    Where the row states another country, a number that is no mobile of the report's country, but a number of that
+    country, is that country's: 202 555 0123 from the United States is no landline in Pune. A mobile stays one: people
+    who live abroad keep their number, and the report's country says where somebody sat, not whose number it is.
+    """
+    home = table["source"].map(dict(enumerate(countries)))
+    phones = _read_by_country(table["phone_raw"], home, normalise)
+    open_rows = phones["phone_status"].isin(("invalid", "landline", "unlisted"))
+    stated = table.loc[open_rows, "country"].dropna().astype("object").map(country_code).dropna()
+    stated = stated[stated != home[stated.index]]
+    if len(stated):
+        theirs = _read_by_country(table.loc[stated.index, "phone_raw"], stated, normalise)
+        theirs = theirs[theirs["phone_status"].isin(("ok", "landline"))].assign(phone_status="foreign")
+        phones.loc[theirs.index] = theirs
+    return phones
+
+
+def _read_by_country(texts: pd.Series, countries: pd.Series, normalise: PhoneNormaliser) -> pd.DataFrame:
+    read = [normalise(of, country=str(country)) for country, of in texts.groupby(countries)]
+    return pd.concat(read).astype("str").reindex(texts.index)
 
 
 def resolve(table: pd.DataFrame, events: Events) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -172,8 +199,9 @@ def _without_staff(
     long: pd.DataFrame, table: pd.DataFrame, staff: list[tuple[set[str], set[str]]]
 ) -> pd.DataFrame:
     """Leave out hosts and panelists who also stand among the attendees: by e-mail, else by full name."""
-    emails = {(number, email) for number, (known, _) in enumerate(staff) for email in known}
-    by_email = [pair in emails for pair in zip(long["event"], long["email"], strict=True)]
+    emails = {(number, mailbox(email)) for number, (known, _) in enumerate(staff) for email in known}
+    addresses = mailboxes(long["email"].astype("str"))
+    by_email = [pair in emails for pair in zip(long["event"], addresses, strict=True)]
     held = np.array(by_email, dtype=bool)
     for row in np.flatnonzero((long["email"].isna() & long["user_name"].notna()).to_numpy()):
         names = staff[int(long.at[row, "event"])][1]  # pyright: ignore[reportArgumentType]
@@ -198,7 +226,7 @@ def _with_person(long: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         "file",
     ]
     long = long.sort_values(["event", *order], na_position="last", ignore_index=True)
-    email, phone = long["email"].astype("str"), long["phone"].astype("str")
+    email, phone = mailboxes(long["email"].astype("str")), long["phone"].astype("str")
     address = (long["event"].astype(str) + " " + email).where(email.notna())
     own_phone = pd.DataFrame({"address": address, "phone": phone}).dropna().drop_duplicates("address")
     shared = address.map(own_phone.set_index("address")["phone"]).astype("str")

@@ -20,9 +20,12 @@ import pandas as pd
 import pyarrow as pa
 
 from funnel_assets.contracts.base import CONTRACTS, columns
+from funnel_assets.domain.countries import HOME
 from funnel_assets.domain.dates import ISO_FORMATS
+from funnel_assets.domain.email import normalize_emails
 from funnel_assets.domain.external_id import normalize_external_ids
 from funnel_assets.domain.keys import external_keys, row_hashes
+from funnel_assets.domain.phone import normalize_phones
 from funnel_assets.domain.text import Bools, Ints, as_arrow, as_bools, as_text, distinct, nulls, pc, tidy
 from funnel_assets.errors import SourceBroken
 from funnel_assets.masking import mask_text
@@ -50,6 +53,7 @@ class SourceContext:
         timezone: Time zone of the source's cells.
         day_timezone: Time zone that decides what a day is (FUNNEL_TIMEZONE).
         date_formats: Formats of the source, tried in order.
+        country: Whose phone numbers its national ones are.
         currency: Currency of its amounts.
         in_minor_units: Whether its amounts are whole cents or paise.
         file: File or URL the rows came from, for messages.
@@ -67,6 +71,7 @@ class SourceContext:
     timezone: str = "Asia/Kolkata"
     day_timezone: str = "Asia/Kolkata"
     date_formats: tuple[str, ...] = ISO_FORMATS
+    country: str = HOME
     currency: str = "INR"
     in_minor_units: bool = False
     file: str = ""
@@ -184,6 +189,15 @@ class Cells:
     def series(self, name: str) -> pd.Series:
         """Return a field's cells as a pandas column of text."""
         return as_text(self._cells[name], self.labels)
+
+    def phones(self, context: "SourceContext") -> pd.DataFrame:
+        """Return the field ``phone`` as read: phone, phone_status."""
+        cells = self.series("phone")
+        return normalize_phones(cells, placeholders=context.placeholders, country=context.country)
+
+    def emails(self, context: "SourceContext") -> pd.Series:
+        """Return the field ``email`` as read."""
+        return normalize_emails(self.series("email"), placeholders=context.placeholders)
 
     def missing(self, name: str) -> Bools:
         """Return where a field's cell is empty."""

@@ -20,7 +20,6 @@ from funnel_assets.domain.parsing.base import (
     only_where,
     sheet_columns,
 )
-from funnel_assets.domain.phone import normalize_phones
 from funnel_assets.domain.text import as_arrow, as_text, constant
 
 DATASET = "crm_assignments"
@@ -30,7 +29,7 @@ _WHY_UNUSABLE = {
     "missing": "is empty",
     "placeholder": "stands for no phone",
     "scientific": "was cut by a spreadsheet (9.19877E+11); format the column as text",
-    "invalid": "has fewer than ten digits",
+    "invalid": "is no phone number of {country} and states no other country",
 }
 
 
@@ -49,9 +48,10 @@ def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext)
     """Read the cells of rows of an index."""
     cells = Cells(table, COLUMNS)
     findings = Findings(cells.size).carry(index)
-    phones = normalize_phones(cells.series("phone"), placeholders=context.placeholders)
+    phones = cells.phones(context)
     loaded = (index["fate"] == "load").to_numpy()
-    for status, why in _WHY_UNUSABLE.items():
+    for status, reason in _WHY_UNUSABLE.items():
+        why = reason.format(country=context.country)
         findings.add(
             loaded & (phones["phone_status"] == status).to_numpy(),
             "phone_unusable",

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from funnel_assets.domain.dates import local_day
-from funnel_assets.domain.email import normalize_emails
 from funnel_assets.domain.keys import email_keys, phone_keys
 from funnel_assets.domain.parsing.base import (
     Cells,
@@ -28,7 +27,6 @@ from funnel_assets.domain.parsing.base import (
     sheet_columns,
 )
 from funnel_assets.domain.parsing.typed import read_fields
-from funnel_assets.domain.phone import normalize_phones
 from funnel_assets.domain.text import as_text, constant
 
 DATASET = "crm_sales"
@@ -59,8 +57,8 @@ def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext)
     loaded = (index["fate"] == "load").to_numpy()
     new = loaded & unusable.found & ~findings.found
     findings.reason[new], findings.detail[new] = unusable.reason[new], unusable.detail[new]
-    phones = normalize_phones(cells.series("phone"), placeholders=context.placeholders)["phone"]
-    emails = normalize_emails(cells.series("email"), placeholders=context.placeholders)
+    phones = cells.phones(context)["phone"]
+    emails = cells.emails(context)
     fields = {
         **read,
         "date": index["day"],

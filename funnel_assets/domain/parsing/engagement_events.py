@@ -10,7 +10,6 @@ import pandas as pd
 import pyarrow as pa
 
 from funnel_assets.domain.dates import local_day, parse_local
-from funnel_assets.domain.email import normalize_emails
 from funnel_assets.domain.keys import email_keys, phone_keys
 from funnel_assets.domain.parsing.base import (
     Cells,
@@ -24,7 +23,6 @@ from funnel_assets.domain.parsing.base import (
     finish,
     only_where,
 )
-from funnel_assets.domain.phone import normalize_phones
 from funnel_assets.domain.text import Bools, as_arrow, as_text, constant, pc
 
 DATASET = "engagement_events"
@@ -73,8 +71,8 @@ def _read(
     cells: Cells, index: pd.DataFrame, context: SourceContext
 ) -> tuple[dict[str, pd.Series], dict[str, Bools]]:
     """Read every column, and where a phone or e-mail was lost."""
-    phones = normalize_phones(cells.series("phone"), placeholders=context.placeholders)["phone"]
-    emails = normalize_emails(cells.series("email"), placeholders=context.placeholders)
+    phones = cells.phones(context)["phone"]
+    emails = cells.emails(context)
     fields = {
         "date": index["day"],
         "event_id": as_text(_ids(cells, as_arrow(index["row_hash"])), cells.labels),

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from funnel_assets.domain.dates import local_day, parse_local
-from funnel_assets.domain.email import normalize_emails
 from funnel_assets.domain.keys import email_keys, numbered, phone_keys
 from funnel_assets.domain.parsing.base import (
     Cells,
@@ -21,7 +20,6 @@ from funnel_assets.domain.parsing.base import (
     finish,
     sheet_columns,
 )
-from funnel_assets.domain.phone import normalize_phones
 from funnel_assets.domain.text import Bools, as_arrow, as_text, constant
 
 DATASET = "raw_leads"
@@ -50,8 +48,8 @@ def _read(
     cells: Cells, index: pd.DataFrame, context: SourceContext
 ) -> tuple[dict[str, pd.Series], dict[str, Bools]]:
     """Read every column, and where a phone or e-mail was lost."""
-    phones = normalize_phones(cells.series("phone"), placeholders=context.placeholders)
-    emails = normalize_emails(cells.series("email"), placeholders=context.placeholders)
+    phones = cells.phones(context)
+    emails = cells.emails(context)
     fields = {
         "date": index["day"],
         "lead_id": as_text(numbered(as_arrow(index["row_hash"])), cells.labels),

@@ -45,7 +45,7 @@ def test_identical_rows_are_duplicates_and_the_first_line_stays() -> None:
     [
         ("9.19877E+11", "cut by a spreadsheet"),
         ("9999999999", "stands for no phone"),
-        ("12345", "fewer than ten digits"),
+        ("12345", "is no phone number of IN"),
         ("", "is empty"),
     ],
 )

@@ -128,3 +128,25 @@ def test_empty_table() -> None:
 def test_two_sources_never_share_an_id() -> None:
     one, other = (parse(table([LEAD]), SourceContext("raw_leads", name)) for name in ("a", "b"))
     assert one.rows["lead_id"].tolist() != other.rows["lead_id"].tolist()
+
+
+def test_national_phones_are_of_the_sources_country_and_impossible_ones_are_counted() -> None:
+    typed = ["(504) 621-8927", "+91 98123 45670", "123-456-7899", "+1 504 621 8927"]
+    leads = [LEAD | {"Phone number": phone} for phone in typed]
+    american = read("raw_leads", leads, country="US")
+    phones = by_line(american, "phone")
+    assert (phones[2], phones[3], phones[5]) == ("15046218927", "919812345670", "15046218927")
+    assert pd.isna(phones[4])
+    assert by_line(american, "phone_status") == {2: "ok", 3: "foreign", 4: "invalid", 5: "ok"}
+    assert american.notes == {"phone_invalid": 1}
+    indian = read("raw_leads", leads)
+    assert by_line(indian, "phone_status") == {2: "invalid", 3: "ok", 4: "invalid", 5: "foreign"}
+    keys = [by_line(parsed, "phone_key")[3] for parsed in (american, indian)]
+    assert keys == [phone_key("919812345670")] * 2
+
+
+def test_one_mailbox_has_one_key_and_keeps_what_was_typed() -> None:
+    typed = ["Asha.Rao@gmail.com", "asharao+webinar@googlemail.com"]
+    parsed = read("raw_leads", [LEAD | {"Email": email} for email in typed])
+    assert list(by_line(parsed, "email").values()) == [email.lower() for email in typed]
+    assert set(by_line(parsed, "email_key").values()) == {email_key("asharao@gmail.com")}
