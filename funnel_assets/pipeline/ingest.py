@@ -8,12 +8,14 @@ more than its fetch. Only the rows of days that have to be made are cleaned.
 
 import contextlib
 import datetime as dt
+import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 
 from funnel_assets.config.settings import Settings
@@ -26,7 +28,7 @@ from funnel_assets.errors import ConfigError, FunnelError, LandedDamaged, Source
 from funnel_assets.pipeline.ahead import FetchAhead
 from funnel_assets.pipeline.dating import DATE_FORMATS
 from funnel_assets.pipeline.graph import NODES, SOURCES, cut
-from funnel_assets.pipeline.indexing import EMPTY, DumpRows, SourceIndex, Task, index_dump
+from funnel_assets.pipeline.indexing import BAD_COLUMNS, EMPTY, DumpRows, SourceIndex, Task, index_dump
 from funnel_assets.pipeline.landed import land, source_context
 from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.pipeline.overlap import Keys, Taken, taken, taken_digest, together, without_taken
@@ -38,6 +40,7 @@ from funnel_assets.pipeline.standing import (
     lost_sources,
     lost_sources_error,
 )
+from funnel_assets.storage.files import recall, write_whole
 from funnel_assets.storage.lake import Lake, PartitionFacts, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
@@ -62,6 +65,7 @@ class _Read:
     source: Source
     snapshot: Snapshot
     index: SourceIndex
+    undated: pd.DataFrame
     rows: DumpRows | None = None
 
 
@@ -324,6 +328,7 @@ class Ingest:
         except LandedDamaged as error:
             log.warning("%s It is fetched again.", error)
             newest = self._indexed(source, land(source, self._landing, None), tables)
+        self._quarantine_undated(newest)
         return self._with_older(newest, tables)
 
     def _is_behind(self, source: Source) -> bool:
@@ -410,7 +415,9 @@ class Ingest:
         context = self._context(source, snapshot, tables)
         is_current = known is not None and known.rules == self._rules(source, tables)
         if known is not None and is_current and has_keys and known.holds_on(context.last_day):
-            return _Read(source, snapshot, known)
+            undated = recall(self._undated_path(source, snapshot.sha256), _as_undated)
+            if undated is not None:
+                return _Read(source, snapshot, known, undated)
         return self._index(source, snapshot, tables)
 
     def _index(self, source: Source, snapshot: Snapshot, tables: Tables) -> _Read:
@@ -430,11 +437,23 @@ class Ingest:
         found = index_dump(task)
         if found.keys is not None:
             self._keep_keys(source, snapshot, found.keys)
-        self._quarantine.replace(source.dataset, source.name, UNDATED, found.bad.assign(file=snapshot.origin))
+        _save_undated(self._undated_path(source, snapshot.sha256), found.bad)
         found.index.save(self._index_path(source, snapshot.sha256))
         header, extra = found.index.header, {"profile": found.profile, DATE_FORMATS: found.date_formats}
         snapshot = self._landing.annotate(snapshot, rows=found.index.rows_in, header=header, extra=extra)
-        return _Read(source, snapshot, found.index, found.rows)
+        return _Read(source, snapshot, found.index, found.bad, found.rows)
+
+    def _undated_path(self, source: Source, sha256: str) -> Path:
+        return self._index_path(source, sha256).with_suffix(".undated")
+
+    def _quarantine_undated(self, newest: _Read) -> None:
+        """Make the undated rows of a source's newest dump those in quarantine.
+
+        Not when a dump is indexed: that happens to older ones of a rolling source as well, and not again to a content
+        that is back.
+        """
+        source, rows = newest.source, newest.undated.assign(file=newest.snapshot.origin)
+        self._quarantine.replace(source.dataset, source.name, UNDATED, rows)
 
     def _keep_keys(self, source: Source, snapshot: Snapshot, keys: Keys) -> None:
         """Keep a dump's keys for the next run, and forget those of dumps that nothing is made from any more."""
@@ -563,6 +582,17 @@ def _texts(content: dict[str, str]) -> dict[str, str]:
     if not all(isinstance(sha256, str) for sha256 in content.values()):
         raise TypeError("not the newest dumps")
     return content
+
+
+def _save_undated(path: Path, rows: pd.DataFrame) -> None:
+    records = rows[BAD_COLUMNS].astype(object).where(rows[BAD_COLUMNS].notna(), None).to_dict("records")
+    write_whole(path, json.dumps(records, default=str).encode())
+
+
+def _as_undated(records: list[dict[str, object]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [{name: record[name] for name in BAD_COLUMNS} for record in records], columns=BAD_COLUMNS
+    )
 
 
 def _inputs(dumps: Sequence[_Dumps], overlap: Sequence[Taken], day: dt.date) -> dict[str, str]:

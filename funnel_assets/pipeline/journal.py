@@ -2,19 +2,21 @@
 
 Belongs here: writing, reading and pruning it. Does not belong here: what follows from a change.
 
-One Parquet file per dataset and write, ``<dataset>/_changes/<time>.parquet``: the dataset's columns and ``CHANGE``; its
-metadata names the days with their content before and after. A journal can't be wrong without being found out: who uses
-it goes back from today's contents and must meet the recorded fingerprints. What it can't explain (pruned, or a process
-killed before it was written) is computed whole.
+One Parquet file per dataset and write, ``_journal/<dataset>/<time>.parquet``: the dataset's columns and ``CHANGE``; its
+metadata names the days with their content before and after. It lies beside the datasets, so that whoever reads
+``lake/<dataset>/**/*.parquet`` reads that dataset's rows and nothing else. A journal can't be wrong without being found
+out: who uses it goes back from today's contents and must meet the recorded fingerprints. What it can't explain (pruned,
+or a process killed before it was written) is computed whole.
 """
 
 import datetime as dt
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -74,7 +76,8 @@ class Journal:
             {_DAYS: json.dumps(told).encode()}
         )
         at = dt.datetime.now(dt.UTC).strftime(_STAMP)
-        folder = f"{self._lake.root}/{dataset}/_changes"
+        folder = self._folder(dataset)
+        self._move_old(dataset)
         if self._lake.is_local:
             with replacing(Path(f"{folder}/{at}.parquet")) as part:
                 pq.write_table(table, part, compression="zstd")
@@ -88,7 +91,7 @@ class Journal:
     def newest_first(self, dataset: str) -> Iterator[Rewrite]:
         """Rewrites of a dataset, the latest first; each file is opened when it is reached."""
         for path in reversed(self._paths(dataset)):
-            with self._lake.filesystem.open(path) as file:
+            with self._open(dataset, path) as file:
                 metadata = pq.ParquetFile(file).schema_arrow.metadata
             days = {
                 dt.date.fromisoformat(day): (before, after)
@@ -98,7 +101,7 @@ class Journal:
 
     def rows(self, rewrite: Rewrite, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows that a rewrite removed and added: the dataset's columns (or those named) and ``CHANGE``."""
-        with self._lake.filesystem.open(rewrite.path) as file:
+        with self._open(rewrite.dataset, rewrite.path) as file:
             schema = _schema(rewrite.dataset)
             if columns is not None:
                 schema = pa.schema([schema.field(name) for name in (*columns, CHANGE)])
@@ -107,17 +110,50 @@ class Journal:
 
     def prune(self, before: dt.datetime) -> int:
         """Delete what was written down before a moment; return how many files."""
+        for name in CONTRACTS:
+            self._move_old(name)
         old = [path for name in CONTRACTS for path in self._paths(name) if _moment(path) < before]
         for path in old:
             self._lake.filesystem.rm(path)
         return len(old)
 
+    def _folder(self, dataset: str) -> str:
+        return f"{self._lake.root}/_journal/{dataset}"
+
+    def _old_folder(self, dataset: str) -> str:
+        """Where an earlier version kept it: among the dataset's rows."""
+        return f"{self._lake.root}/{dataset}/_changes"
+
+    def _move_old(self, dataset: str) -> None:
+        """Bring what an earlier version wrote to where it belongs."""
+        old, folder = self._old_folder(dataset), self._folder(dataset)
+        if not self._lake.filesystem.exists(old):
+            return
+        self._lake.filesystem.makedirs(folder, exist_ok=True)
+        # Another process may be at it, too.
+        for path in self._listed(old):
+            with suppress(FileNotFoundError):
+                self._lake.filesystem.mv(path, f"{folder}/{_name(path)}")
+        with suppress(FileNotFoundError):
+            self._lake.filesystem.rm(old, recursive=True)
+
+    def _open(self, dataset: str, path: str) -> Any:
+        try:
+            return self._lake.filesystem.open(path)
+        except FileNotFoundError:
+            # A run that writes has moved it since it was listed.
+            return self._lake.filesystem.open(f"{self._folder(dataset)}/{_name(path)}")
+
     def _paths(self, dataset: str) -> list[str]:
-        folder = f"{self._lake.root}/{dataset}/_changes"
+        """Return a dataset's files, the earliest first, wherever they lie: only a run that writes moves old ones."""
+        paths = [*self._listed(self._folder(dataset)), *self._listed(self._old_folder(dataset))]
+        return sorted(paths, key=_name)
+
+    def _listed(self, folder: str) -> list[str]:
         if not self._lake.filesystem.exists(folder):
             return []
         listed = (str(entry) for entry in self._lake.filesystem.ls(folder, detail=False))
-        return sorted(path for path in listed if path.endswith(".parquet"))
+        return [path for path in listed if path.endswith(".parquet")]
 
 
 class Recording:
@@ -150,9 +186,12 @@ def _schema(dataset: str) -> pa.Schema:
     return arrow_schema(CONTRACTS[dataset]).append(pa.field(CHANGE, pa.string()))
 
 
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
 def _moment(path: str) -> dt.datetime:
-    name = path.rpartition("/")[2].removesuffix(".parquet")
-    return dt.datetime.strptime(name, _STAMP).replace(tzinfo=dt.UTC)
+    return dt.datetime.strptime(_name(path).removesuffix(".parquet"), _STAMP).replace(tzinfo=dt.UTC)
 
 
 def compared(before: pa.Table, after: pa.Table) -> pa.Table:

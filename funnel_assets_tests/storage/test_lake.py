@@ -66,6 +66,25 @@ def test_once_all_days_are_made_again_the_lake_says_so(lake: Lake) -> None:
     ]
 
 
+def test_below_a_dataset_lie_its_rows_only(lake: Lake) -> None:
+    """Also in a lake whose journal an older version kept among the rows; nothing of it is lost."""
+    journal, root = Journal(lake), Path(lake.root)
+    journal.record("raw_leads", {DAYS[0]: (None, "one")}, [])
+    old = root / "raw_leads" / "_changes"
+    (root / "_journal" / "raw_leads").rename(old)
+    [before] = journal.newest_first("raw_leads")
+    journal.record("raw_leads", {DAYS[1]: (None, "two")}, [])
+    assert not old.exists()
+    found = list(journal.newest_first("raw_leads"))
+    assert [list(rewrite.days) for rewrite in found] == [[DAYS[1]], [DAYS[0]]]
+    # Whoever listed it before it was moved still reads it.
+    assert journal.rows(before).num_rows == 0
+    files = sorted((root / "raw_leads").rglob("*.parquet"))
+    assert len(files) == len(DAYS)
+    assert sum(pq.read_metadata(file).num_rows for file in files) == len(DAYS)
+    assert journal.prune(dt.datetime.now(dt.UTC)) == 2
+
+
 def test_a_journal_of_an_older_version_is_read_too(lake: Lake) -> None:
     journal = Journal(lake)
     journal.record("raw_leads", {DAYS[0]: (None, "new")}, [])

@@ -140,7 +140,7 @@ def test_national_phones_are_of_the_sources_country_and_impossible_ones_are_coun
     assert by_line(american, "phone_status") == {2: "ok", 3: "foreign", 4: "invalid", 5: "ok"}
     assert american.notes == {"phone_invalid": 1}
     indian = read("raw_leads", leads)
-    assert by_line(indian, "phone_status") == {2: "invalid", 3: "ok", 4: "invalid", 5: "foreign"}
+    assert by_line(indian, "phone_status") == {2: "invalid", 3: "ok", 4: "landline", 5: "foreign"}
     keys = [by_line(parsed, "phone_key")[3] for parsed in (american, indian)]
     assert keys == [phone_key("919812345670")] * 2
 
@@ -148,5 +148,5 @@ def test_national_phones_are_of_the_sources_country_and_impossible_ones_are_coun
 def test_one_mailbox_has_one_key_and_keeps_what_was_typed() -> None:
     typed = ["Asha.Rao@gmail.com", "asharao+webinar@googlemail.com"]
     parsed = read("raw_leads", [LEAD | {"Email": email} for email in typed])
-    assert list(by_line(parsed, "email").values()) == [email.lower() for email in typed]
+    assert set(by_line(parsed, "email").values()) == {email.lower() for email in typed}
     assert set(by_line(parsed, "email_key").values()) == {email_key("asharao@gmail.com")}
