@@ -5,7 +5,7 @@ import datetime as dt
 from funnel_assets.errors import SourceBroken
 
 REASONS = {
-    "not_a_report": "drop the CSV that Zoom or Teams exports, unchanged.",
+    "not_a_report": "drop the CSV that the webinar tool exports, unchanged.",
     "truncated": "the file stops in the middle: copy or download it again.",
     "dates_ambiguous": "set date_order (month_first, day_first) for the source in sources.yaml, then replay.",
     "dates_mixed": "export the report again and drop it without opening it in a spreadsheet first.",

@@ -37,8 +37,22 @@ _EMPTY = ("", "-", "--", "---", "—", "–", "N/A", "n/a")
 _FEW = 256
 _EMAIL = r"^[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s.,;<>]{2,}$"
 _PHONE_LIKE = r"^[\s'’±+(]*[\d][\d\s().+\-/]{7,22}$"
+# The share of a column's words that are known countries from which any other word is out of place.
+_MOST_COUNTRIES = 0.8
 # So many different people under one phone or e-mail, and most of all: that column is no key.
 _MANY_PEOPLE = 4
+_NAMES = ("user_name", "first_name", "last_name")
+_REGISTERED = ("registration_time", "approval")
+_OF_A_PERSON = (
+    *_NAMES,
+    *_REGISTERED,
+    "email",
+    "registration_email",
+    "upn",
+    "phone",
+    "country",
+    "country_question",
+)
 # What people answer who won't give theirs.
 _NO_PHONE = r"^(?i:\W*(n\W?a|no|none|nil|null)\W*)$"
 _DATE_LIKE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T,]+\d{1,2}:\d{2}"
@@ -139,6 +153,9 @@ def fit(block: Block, labels: Labels, timezone: str, day: str = "") -> People:
         is_total=np.zeros(count, dtype=bool),
         doubts=doubts,
     )
+    for index, name in enumerate(block.names):
+        if name in _OF_A_PERSON:
+            columns[index] = _without_blanks(columns[index], labels, is_name=name in _NAMES)
     cells = {name: columns[i] for i, name in enumerate(block.names) if name and name != "other"}
     _check_texts(people, cells, labels)
     spans = split_spans(cells, labels)
@@ -289,6 +306,15 @@ def _clean(column: Sequence[str]) -> pa.Array:
     return pc.if_else(pc.is_in(values, value_set=pa.array(_EMPTY)), pa.scalar(None, pa.string()), values)
 
 
+def _without_blanks(column: pa.Array, labels: Labels, *, is_name: bool = False) -> pa.Array:
+    """A column without the words that people or programs put for nothing; somebody may be called ``Na``, or ``Nil``."""
+    nothing = r"[\W_]" if len(column) <= _FEW else r"[^\pL\pN\pM]"
+    blank = _like(column, labels.blank_pattern(nothing))
+    if is_name and blank.any():
+        blank &= ~among(column, ("Na", "Nil"))
+    return pc.if_else(pa.array(blank), pa.scalar(None, pa.string()), column) if blank.any() else column
+
+
 def _bool(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return pc.fill_null(values, False).to_numpy(zero_copy_only=False)
 
@@ -371,6 +397,7 @@ def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> 
         strange = _like(cells["country"], r"[@\d]")
         words, _ = _mapped(cells["country"], "yes_no", labels)
         people.refuse(strange | _filled(words), "misaligned", "country")
+        _check_countries(people, cells["country"], labels)
 
 
 def _check_stray_email(people: People, columns: list[pa.Array]) -> None:
@@ -470,7 +497,8 @@ def _add_phone(people: People, columns: list[pa.Array], labels: Labels) -> list[
     nothing = pa.nulls(len(block.rows), pa.string())
     likely = [pc.if_else(pa.array(_like(columns[i], _PHONE_LIKE)), columns[i], nothing) for i in order]
     named_columns = [columns[i] for rank, _, i in sorted(found) if rank < 2]
-    people.text["phone_raw"] = pc.coalesce(*likely, *named_columns) if named_columns else pc.coalesce(*likely)
+    typed = pc.coalesce(*likely, *named_columns) if named_columns else pc.coalesce(*likely)
+    people.text["phone_raw"] = _without_blanks(typed, labels)
     return order
 
 
@@ -500,7 +528,6 @@ def _check_alignment(people: People, columns: list[pa.Array], phones: list[int],
         _check_swapped_phone(people, columns, phones)
     if short.any():
         _check_broken_lines(people, short)
-    _check_absent(people)
     _check_trust(people)
 
 
@@ -533,16 +560,20 @@ def _check_broken_lines(people: People, short: np.ndarray) -> None:
             people.refuse(_only(len(short), int(row)), "broken_line", "")
 
 
-def _check_absent(people: People) -> None:
-    """Zoom gives no country for whoever stayed away: a word there that isn't an attendee's country has moved."""
-    told, country = people.text.get("attended"), people.text.get("country")
-    if told is None or country is None or "country" not in people.block.names:
-        return
-    absent = among(told, ("no",)) & _filled(country)
-    if not absent.any():
-        return
-    came = among(told, ("yes",)) & (people.why == None)  # noqa: E711 - elementwise
-    people.refuse(absent & ~among(country, _words_of(country, came)), "misaligned", "country")
+def _check_countries(people: People, column: pa.Array, labels: Labels) -> None:
+    """Set apart what is no country where the others are, and a word of unknown meaning that only an absent person has.
+
+    Most reports leave the country of whoever stayed away empty; some don't.
+    """
+    filled = _filled(column)
+    known = _filled(_mapped(column, "country", labels)[0])
+    told = people.text.get("attended")
+    if np.count_nonzero(known) >= _MOST_COUNTRIES * np.count_nonzero(filled):
+        people.refuse(filled & ~known, "misaligned", "country")
+    elif told is not None:
+        came = among(told, ("yes",)) & (people.why == None)  # noqa: E711 - elementwise
+        absent = among(told, ("no",)) & filled & ~known
+        people.refuse(absent & ~among(column, _words_of(column, came)), "misaligned", "country")
 
 
 def _check_trust(people: People) -> None:

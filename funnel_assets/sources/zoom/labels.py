@@ -39,12 +39,23 @@ def key(text: str) -> str:
     return kept or text
 
 
+@cache
+def _blank_pattern(texts: tuple[str, ...], nothing: str) -> str:
+    words = (
+        "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text).split()
+        for text in texts
+    )
+    ways = "|".join(f"{nothing}*".join(re.escape(part) for part in word) for word in words)
+    return f"(?i)^{nothing}*(?:{ways})?{nothing}*$"
+
+
 @dataclass(frozen=True)
 class Labels:
     """One mapping for each kind of word: label key to canonical name."""
 
     by_kind: Mapping[str, Mapping[str, str]]
     structure_texts: frozenset[str]
+    blank_texts: tuple[str, ...] = ()
 
     @cached_property
     def structure_keys(self) -> frozenset[str]:
@@ -59,6 +70,14 @@ class Labels:
     def name(self, kind: str, text: str) -> str | None:
         """Canonical name of ``text`` among the words of ``kind``, or None."""
         return self.by_kind[kind].get(key(text)) if text else None
+
+    def blank_pattern(self, nothing: str) -> str:
+        """Pattern of a cell that holds none of a person's words: ``N/A``, ``-``, ``Guest``.
+
+        Args:
+            nothing: Class of what is neither letter, digit nor mark, as the engine writes it.
+        """
+        return _blank_pattern(self.blank_texts, nothing)
 
     def is_named_otherwise(self, heading: str) -> bool:
         """Whether a heading says that its column is no key of a person: a fact about the event, or ``Device ID``."""
@@ -89,9 +108,12 @@ def labels_from_csv(*tables: str) -> Labels:
     """
     by_kind: dict[str, dict[str, str]] = {}
     structure_texts: set[str] = set()
+    blanks: list[str] = []
     for row in itertools.chain.from_iterable(csv.DictReader(io.StringIO(raw)) for raw in tables):
         for text in row["texts"].split("|"):
             by_kind.setdefault(row["what"], {}).setdefault(key(text), row["name"])
             if row["what"] in ("header", "meta"):
                 structure_texts.add(text)
-    return Labels(by_kind=by_kind, structure_texts=frozenset(structure_texts))
+            if row["what"] == "blank":
+                blanks.append(text)
+    return Labels(by_kind, frozenset(structure_texts), tuple(blanks))

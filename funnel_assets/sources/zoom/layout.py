@@ -17,6 +17,9 @@ _IDENTITY = frozenset({"email", "user_name", "first_name", "upn"})
 _SESSION = frozenset(
     {"join_time", "leave_time", "minutes", "total_minutes", "attended", "first_join", "last_leave", "action"}
 )
+# A table of people with one of these is about being there; registering alone is done for many things.
+_PRESENCE = _SESSION - {"attended"}
+_LOOK_AT_BYTES, _ENOUGH_WORDS = 200_000, 4
 _REGISTRATION = frozenset({"registration_time", "approval", "last_name", "role"})
 _VISIT = frozenset({"registration_time", "join_time", "leave_time"})
 # What some exporters put before each line about the event.
@@ -365,6 +368,29 @@ def event_facts(cells: Sequence[str], labels: Labels) -> dict[int, str]:
 def _numbered(cell: str) -> str:
     """A heading without the number that tells it from another of its name: ``User_Email_2``."""
     return re.sub(r"(?<=\D)[\s_.]*\d$", "", cell)
+
+
+def is_report(layout: Layout) -> bool:
+    """Whether a file is about an event: a list of names and addresses, or of who registered for something, is not."""
+    if layout.title or layout.facts or "topic" in layout.single_facts or "webinar_id" in layout.single_facts:
+        return True
+    return any(
+        block.section not in (None, UNKNOWN_SECTION) or set(block.names) & _PRESENCE
+        for block in layout.blocks
+    )
+
+
+def speaks_of_an_event(data: bytes, labels: Labels) -> bool:
+    """Whether a file that can't be read holds words of a report all the same: a damaged one, not something else."""
+    for encoding in ("utf-8", "utf-16"):
+        cells = re.split(
+            r'[,;\t|\n\r"]', data[:_LOOK_AT_BYTES].decode(encoding, errors="replace").replace("\x00", "")
+        )
+        kinds = ("title", "section", "meta", "header")
+        known = {name for cell in cells for kind in kinds if (name := labels.name(kind, cell.strip()))}
+        if len(known) >= _ENOUGH_WORDS:
+            return True
+    return False
 
 
 def take_event_columns(layout: Layout) -> None:

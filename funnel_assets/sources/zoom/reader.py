@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePath
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,9 @@ from funnel_assets.sources.zoom.layout import (
     UNKNOWN_SECTION,
     Block,
     Layout,
+    is_report,
     lay_out,
+    speaks_of_an_event,
     take_event_columns,
 )
 from funnel_assets.sources.zoom.report import Kind, ZoomReport, ZoomSession
@@ -56,6 +59,7 @@ from funnel_assets.sources.zoom.visits import day_of, is_clock
 from funnel_assets.sources.zoom.zones import header_zone
 
 TIME_FACTS = ("generated_at", "scheduled_start", "actual_start", "start", "end")
+NO_REPORT = "This is no report of an event: it has no title, event or table of visits that they have."
 TOTALS = ("registered", "cancelled", "approved", "denied", "unique_viewers", "total_users", "participants")
 # Zoom rounds minutes up; a wrong hour or day is off by far more than this.
 _MINUTES_APART = 5.0
@@ -63,6 +67,13 @@ _MINUTES_APART = 5.0
 _ROUNDED = 1.0
 _DAY_MINUTES = 1440
 _MINORITY = 0.02
+# Of those who came, how many may have registered after it was over.
+_FEW_LATE = 0.2
+# A visit longer than this belongs to no event; where the event says how long it was, longer by `_OVERTIME_MINUTES`.
+_LONGEST_MINUTES = 18 * 60
+_OVERTIME_MINUTES = 6 * 60
+# Who joins so shortly before the start isn't early, even where midnight lies between.
+_EARLY_US = 120 * 60_000_000
 _NAT = np.iinfo(np.int64).min
 _EPOCH_DAY = dt.date(1970, 1, 1)
 _MINUTE_US = 60_000_000
@@ -133,6 +144,8 @@ def read_report(
     try:
         return _read(data, file, timezone, date_order, landed_at, labels)
     except ReportRefused as refusal:
+        if refusal.reason != "not_a_report" and not speaks_of_an_event(data, labels):
+            refusal = ReportRefused(NO_REPORT)
         raise refusal.located(file=file) from refusal.__cause__
 
 
@@ -147,8 +160,10 @@ def _read(
     records = read_records(decode(data), labels)
     layout = lay_out(records, labels)
     take_event_columns(layout)
+    if not is_report(layout):
+        raise ReportRefused(NO_REPORT)
     if not layout.blocks:
-        raise ReportRefused(_no_people_message(layout), reason="not_a_report")
+        raise ReportRefused("The report holds no table of people.")
     _check_not_cut(records, layout)
     layout.blocks = [visits_of(block, labels) for block in layout.blocks]
     facts = _facts(layout)
@@ -163,7 +178,7 @@ def _read(
     if kind == "participants":
         _mark_meeting_staff(read, _first(facts, "host_email"), _first(facts, "host_name"), labels)
     sessions = _sessions(facts, fact_cells, order, timezone, labels)
-    _check_near_event(read, sessions)
+    _check_near_event(read, sessions, timezone)
     report = ZoomReport(
         file=file,
         sha256=hashlib.sha256(data).hexdigest(),
@@ -199,12 +214,6 @@ def _notes(layout: Layout, fact_cells: Mapping[str, Cells]) -> list[str]:
         if (cells.family < 0).any():
             notes.append(f"What the report gives as {name.replace('_', ' ')} is no time and was left out.")
     return notes
-
-
-def _no_people_message(layout: Layout) -> str:
-    if layout.title or layout.facts:
-        return "The report holds no table of people."
-    return "This is no Zoom or Teams report: it has no title, event or table of people that they have."
 
 
 def _check_not_cut(records: Records, layout: Layout) -> None:
@@ -357,7 +366,9 @@ def _contradictions(
                 count += int(np.count_nonzero((registration != _NAT) & (registration > end + _DAY_US)))
             if leave is not None:
                 known = (registration != _NAT) & (leave != _NAT)
-                count += int(np.count_nonzero(known & (registration > leave)))
+                # A few register once it is over, for the recording.
+                late = int(np.count_nonzero(known & (registration > leave)))
+                count += late if late > _FEW_LATE * np.count_nonzero(known) else 0
     return count
 
 
@@ -550,8 +561,7 @@ def _check_times(rows: Rows) -> None:
     """Set apart rows whose own numbers can't all be true.
 
     Zoom itself exports rows where leaving comes before joining and the minutes are negative: those people
-    attended, their times are worth nothing. Where a large part of a file disagrees, its minutes mean
-    something else (a total over rejoins) and are no evidence against the rows.
+    attended, their times are worth nothing. A registration after the end is somebody who watches the recording.
     """
     people, stated = rows.people, rows.minutes
     join, leave, registered = (rows.times[name] for name in ("join_time", "leave_time", "registration_time"))
@@ -561,18 +571,17 @@ def _check_times(rows: Rows) -> None:
         backwards = span < 0
         unusable = backwards & (stated < 0) & (np.abs(span - stated) <= _MINUTES_APART)
         apart = np.where(rows.is_span, stated - span, np.abs(span - stated)) > _MINUTES_APART
-    compared = np.count_nonzero(~np.isnan(span) & ~np.isnan(stated))
-    if apart.sum() >= 5 and apart.sum() > 0.2 * max(compared, 1):
+    totals = apart & _are_totals(people, span, stated)
+    if totals.any():
         people.notes.append(
-            "The minutes of many rows differ from their join and leave times; the times were used."
+            "The minutes of many rows are a person's total over several visits; the times were used."
         )
-        apart = np.zeros(len(apart), dtype=bool)
+        apart &= ~totals
     came = rows.attended != 0
     timeless = (join == _NAT) & np.isnan(stated) & (rows.attended == 1)
     timed_columns = {"join_time", "leave_time"} <= set(people.times)
     wrong = (apart | backwards) & ~unusable
     wrong |= came & ((join == _NAT) != (leave == _NAT)) & timed_columns
-    wrong |= both & (registered != _NAT) & (registered > leave) & ~unusable
     with np.errstate(invalid="ignore"):
         wrong |= ~came & ((join != _NAT) | (leave != _NAT) | (stated > 0))
     wrong |= timeless & timed_columns
@@ -580,6 +589,12 @@ def _check_times(rows: Rows) -> None:
     blank = both & np.isnan(stated) & bool({"minutes", "total_minutes"} & set(people.block.names))
     wrong |= blank & (blank.sum() < max(3, both.sum()))
     people.refuse(wrong, "times_contradict", "")
+    known = (registered != _NAT) & (join != _NAT)
+    if np.count_nonzero(known & (registered > join)) > max(1, np.count_nonzero(known) / 2):
+        # Nobody registers for what they are in already: the two columns, or their headers, changed places.
+        people.refuse(
+            np.ones(len(known), dtype=bool), "misaligned", _shown(people.block, "registration_time")
+        )
     if "attended" in people.text:
         people.refuse(rows.attended == -1, "misaligned", "attended")
     if unusable.any():
@@ -587,6 +602,18 @@ def _check_times(rows: Rows) -> None:
         rows.times["leave_time"] = np.where(unusable, _NAT, leave)
         rows.minutes = np.where(unusable, np.nan, stated)
         rows.is_timing_unusable = unusable
+
+
+def _are_totals(people: People, span: np.ndarray, stated: np.ndarray) -> np.ndarray:
+    """Rows whose minutes are the sum of all visits of their person, so that they are no evidence against one visit."""
+    names = people.text.get("email", people.text.get("user_name"))
+    if names is None:
+        return np.zeros(len(span), dtype=bool)
+    frame = pd.DataFrame({"who": names.to_pandas(), "span": span})
+    by = frame.groupby("who")["span"]
+    total, visits = by.transform("sum").to_numpy(), by.transform("count").to_numpy()
+    with np.errstate(invalid="ignore"):
+        return (visits > 1) & (np.abs(total - stated) <= _MINUTES_APART + visits)
 
 
 def _roles(people: People, kind: Kind) -> np.ndarray:
@@ -636,15 +663,25 @@ def _mark_meeting_staff(
                 rows.section[row] = "panelist"
 
 
-def _check_near_event(read: list[Rows], sessions: tuple[ZoomSession, ...]) -> None:
-    """Set apart joins long before the first sitting or months after the last."""
+def _check_near_event(read: list[Rows], sessions: tuple[ZoomSession, ...], timezone: str) -> None:
+    """Set apart joins before the day of the first sitting or months after the last, and visits no event lasts for."""
     starts = [int(s.actual_start.timestamp() * 1_000_000) for s in sessions if s.actual_start]
-    if not starts:
-        return
+    lasted = [s.duration_minutes for s in sessions if s.is_actual and s.duration_minutes]
+    longest = max(lasted) + _OVERTIME_MINUTES if len(lasted) == len(sessions) else _LONGEST_MINUTES
     for rows in read:
-        join = rows.times["join_time"]
-        far = (join < min(starts) - 2 * _DAY_US) | (join > max(starts) + 45 * _DAY_US)
-        rows.people.refuse(far & (join != _NAT), "outside_event", "")
+        join, leave = rows.times["join_time"], rows.times["leave_time"]
+        both = (join != _NAT) & (leave != _NAT)
+        rows.people.refuse(both & (leave - join > longest * _MINUTE_US), "times_contradict", "")
+        if starts:
+            far = (join < _earliest(min(starts), timezone)) | (join > max(starts) + 45 * _DAY_US)
+            rows.people.refuse(far & (join != _NAT), "outside_event", "")
+
+
+def _earliest(start: int, timezone: str) -> int:
+    """From when on somebody can have joined an event: the day it is on, or shortly before where that is earlier."""
+    local = dt.datetime.fromtimestamp(start / 1_000_000, dt.UTC).astimezone(ZoneInfo(timezone))
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    return min(int(midnight.timestamp() * 1_000_000), start - _EARLY_US)
 
 
 def _quarantine(blocks: list[People], records: Records, layout: Layout) -> pd.DataFrame:

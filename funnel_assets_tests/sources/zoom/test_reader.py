@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import random
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -336,7 +337,7 @@ def test_a_registration_report_with_a_phone_question() -> None:
     people = report.people[["section", "email", "phone_raw", "approval", "registration_source"]]
     assert people.fillna("").to_numpy().tolist() == [
         ["registrant", "asha@example.com", "'+919812300001", "approved", "#4"],
-        ["registrant", "bina@example.com", "NA", "cancelled", ""],
+        ["registrant", "bina@example.com", "", "cancelled", ""],
     ]
     assert report.people["registration_time"].iloc[1] == pd.Timestamp("2025-03-15 18:30:01", tz="UTC")
 
@@ -590,6 +591,18 @@ def test_an_unknown_heading_over_people_without_registration_is_no_attendance() 
         (b"name,amount\nAsha,3\n", "not_a_report"),
         (b"<html><body>Sign in</body></html>", "not_a_report"),
         (b"%PDF-1.7 \x00\x01\x02\xff\xfe", "not_a_report"),
+        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00" + bytes(range(256)) * 9, "not_a_report"),
+        (b"\xff\xfea", "not_a_report"),
+        (bytes(range(255, 0, -1)) * 3 + b'"', "not_a_report"),
+        (b'{"name": "Asha", "note": "half a line', "not_a_report"),
+        (b"Date,Campaign,Cost\n03/04/2025,Bonds,3\n2025-03-05,Bonds,4\n", "not_a_report"),
+        (b"Name,Email,Phone number\nAsha,asha@example.com,9812300001\n", "not_a_report"),
+        (
+            b"Name,Email,Phone,City,Source,Registered On\nA,a@b.example,98,Pune,Ads,03/04/2025 10:00\n",
+            "not_a_report",
+        ),
+        (b"Name,Email,Roll no,Attendance\nAsha,asha@example.com,7,Yes\n", "not_a_report"),
+        (b"Email\nasha@example.com\n", "not_a_report"),
         (
             attendee_report().split("Attendee Details")[0].partition("Host Details")[0].encode(),
             "not_a_report",
@@ -605,6 +618,15 @@ def test_an_unknown_heading_over_people_without_registration_is_no_attendance() 
         "other_csv",
         "html",
         "pdf",
+        "xlsx",
+        "odd_bytes",
+        "random_bytes",
+        "json",
+        "spend",
+        "leads",
+        "dated_leads",
+        "school_list",
+        "one_column",
         "no_people",
         "mid_row",
         "mid_quote",
@@ -678,9 +700,13 @@ def test_a_header_cell_split_in_two_gives_no_row(split: tuple[str, str]) -> None
     assert len(guests(read(attendee_report([ASHA.replace(".com,", ".com,Pune,")], header=two)))) == 1
 
 
-def test_who_stayed_away_has_no_country() -> None:
+def test_who_stayed_away_has_a_country_or_none() -> None:
     moved = BINA.replace("--,--,--,--,", "--,--,-,,rent")
     assert set_apart(read(attendee_report([ASHA, moved, CARL]))) == [[11, "misaligned"]]
+    for country in ("Nepal", "Hong Kong SAR", "NA", "-"):
+        told = read(attendee_report([ASHA, f"{BINA}{country}", CARL]))
+        assert told.quarantined.empty
+        assert told.attendees["country"].fillna("").tolist()[1] == (country if len(country) > 2 else "")
 
 
 def test_who_stayed_away_has_no_times() -> None:
@@ -737,3 +763,80 @@ def test_quarantine_keeps_both_answers_to_questions_worded_alike() -> None:
     )
     assert '"Your goal": "rent"' in raw
     assert '"Your goal (column 14)": "food"' in raw
+
+
+def test_words_for_nothing_are_nothing() -> None:
+    rows = [
+        ASHA.replace(",asha@example.com,", ",N/A,").replace("+919812300001", "na"),
+        CARL.replace("Carl Jung", "Guest").replace("Germany", "unknown"),
+        BINA.replace("Bina,Das", "-,Na").replace("9812300002", "n.a."),
+    ]
+    report = read(attendee_report(rows))
+    columns = ["user_name", "first_name", "last_name", "email", "phone_raw", "country"]
+    assert report.attendees[columns].fillna("").to_numpy().tolist() == [
+        ["Asha Rao", "Asha", "Rao", "", "", "India"],
+        ["", "", "", "carl@example.com", "", ""],
+        ["Bina Das", "", "Na", "bina@example.com", "", ""],
+    ]
+
+
+def test_a_long_column_is_cleared_of_words_for_nothing_as_a_short_one() -> None:
+    words = ["N/A", "n.a", "Guest", "李明", "—", "Müller", "Na", "अतिथि", "..", "Anna", "Guest 7", "none"]
+    rows = [CARL.replace("Carl Jung", words[i % len(words)]).replace("carl@", f"c{i}@") for i in range(300)]
+    names = read(attendee_report(rows)).attendees["user_name"]
+    assert names.dropna().unique().tolist() == ["李明", "Müller", "Na", "Anna", "Guest 7"]
+    few = read(attendee_report(rows[:24])).attendees["user_name"]
+    assert few.fillna("").tolist() == names[:24].fillna("").tolist()
+
+
+def test_registering_after_the_end_is_for_the_recording() -> None:
+    late = ASHA.replace("Mar 15, 2025 11:23:29", "Mar 23, 2025 08:00:00")
+    report = read(attendee_report([late, BINA, CARL]))
+    assert guests(report) == EXPECTED
+    assert report.attendees["registration_time"].iloc[0] == pd.Timestamp("2025-03-23 02:30:00", tz="UTC")
+
+
+def swapped(row: str) -> str:
+    """The row with its cells of registering and joining exchanged."""
+    times = re.findall(r'"Mar \d+, 2025 [\d:]+"', row)
+    return row.replace(times[0], "!").replace(times[1], times[0]).replace("!", times[1])
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+@pytest.mark.parametrize(
+    "registered", ["Mar 15, 2025 11:23:29", "Mar 22, 2025 18:04:00"], ids=["days", "an_hour"]
+)
+def test_registration_and_join_cells_that_changed_places_load_nobody(registered: str, count: int) -> None:
+    rows = [
+        ASHA.replace("Mar 15, 2025 11:23:29", registered)
+        .replace("asha", f"asha{i}")
+        .replace("19:05", f"19:{5 + i:02d}")
+        for i in range(count)
+    ]
+    rows = [row.replace(",55,", f",{55 - i},") for i, row in enumerate(rows)]
+    assert read(attendee_report(rows)).quarantined.empty
+    report = read(attendee_report([swapped(row) for row in rows]))
+    assert report.attendees.empty
+    assert len(report.quarantined) == count
+
+
+def test_a_join_before_the_day_of_the_event_is_set_apart_and_an_early_one_is_not() -> None:
+    early = CARL.replace("Mar 22, 2025 19:10", "Mar 21, 2025 23:50").replace(",30,", ",1190,")
+    assert set_apart(read(attendee_report([ASHA, early, BINA])))[0][0] == 11
+    facts = FACTS.replace("Mar 22, 2025 7:00 PM", "Mar 22, 2025 12:10 AM")
+    before = CARL.replace("Mar 22, 2025 19:10", "Mar 21, 2025 23:50").replace("19:40", "00:20")
+    assert read(attendee_report([before], facts=facts)).quarantined.empty
+
+
+def test_no_visit_outlasts_any_event() -> None:
+    long = CARL.replace("Mar 22, 2025 19:40", "Mar 24, 2025 19:10").replace(",30,", ",2880,")
+    assert set_apart(read(attendee_report([ASHA, long]))) == [[11, "times_contradict"]]
+
+
+def test_minutes_that_total_all_visits_are_no_evidence_against_one_and_others_are() -> None:
+    again = CARL.replace("19:10:00", "19:50:00").replace("19:40:00", "20:20:00")
+    report = read(attendee_report([row.replace(",30,", ",60,") for row in (CARL, again)]))
+    assert report.quarantined.empty
+    assert "total over several visits" in report.notes[0]
+    wrong = [CARL.replace("carl", f"carl{i}").replace(",30,", ",75,") for i in range(9)]
+    assert len(read(attendee_report(wrong)).quarantined) == 9
