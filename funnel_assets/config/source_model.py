@@ -30,6 +30,9 @@ WITH_EXTERNAL_ID = ("raw_leads", "engagement_events", "crm_sales")
 
 WITH_PHONES = tuple(name for name in DATASETS if name != "spend")
 
+COUNTED = ("engagement_events",)
+"""Datasets of activities, of which a row may tell several."""
+
 HTTP_KINDS = frozenset({"http_csv", "http_json"})
 
 
@@ -47,6 +50,19 @@ class Auth:
     type: str
     env: str
     name: str | None = None
+
+
+@dataclass(frozen=True)
+class Extract:
+    """A value that stands inside a column.
+
+    Attributes:
+        column: Name in the file, as in ``columns``.
+        pattern: Regular expression (RE2); the value is its named group, else its first one.
+    """
+
+    column: str
+    pattern: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,10 @@ class Source:
         auth: How to sign in; None for an open source.
         columns: Contract or sheet name -> name in the file.
         constants: Contract or sheet name -> value for a column the file lacks.
-        values: Contract or sheet name -> value in the file -> our value; others stay as they are.
+        values: Contract or sheet name -> value in the file -> our value, empty for none; others stay as they are.
+        extract: Contract or sheet name -> where its value stands inside a column.
+        count: Name in the file of the column that says how often the row's activity happened; only `COUNTED` have
+            one. Rows in which it is empty or 0 are not of the dataset.
         only: Name in the file -> values of the rows that belong to the dataset; none of them means any value at all.
         date_formats: strftime-style formats or `NUMBER_FORMATS`, tried in order; empty means ISO dates.
         first_day: Earliest plausible day of a row; None keeps the default.
@@ -110,6 +129,8 @@ class Source:
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
     constants: Mapping[str, str] = field(default_factory=dict, hash=False)
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
+    extract: Mapping[str, Extract] = field(default_factory=dict, hash=False)
+    count: str | None = None
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     date_formats: tuple[str, ...] = ()
     first_day: dt.date | None = None
@@ -174,6 +195,8 @@ class Source:
         used = {
             "values": {name: dict(found) for name, found in self.values.items()},
             "only": dict(self.only),
+            "extract": {name: [found.column, found.pattern] for name, found in self.extract.items()},
+            "count": self.count,
             "system": self.system,
             "country": self.country if self.country != HOME else None,
             "currency_column": self.currency_column,

@@ -28,6 +28,7 @@ from funnel_assets.config.settings import (
 from funnel_assets.config.source_model import (
     AMOUNTS,
     AUTH_TYPES,
+    COUNTED,
     DATASETS,
     DATE_ORDERS,
     DRIFT,
@@ -37,6 +38,7 @@ from funnel_assets.config.source_model import (
     WITH_EXTERNAL_ID,
     WITH_PHONES,
     Auth,
+    Extract,
     HttpOverrides,
     Source,
     SourcesConfig,
@@ -44,6 +46,7 @@ from funnel_assets.config.source_model import (
 from funnel_assets.domain.countries import HOME, country_advice, is_country
 from funnel_assets.errors import ConfigError
 from funnel_assets.sources.columns import column_key
+from funnel_assets.sources.fields import pattern_problem
 
 __all__ = ["Auth", "HttpOverrides", "Source", "SourcesConfig", "load_sources"]
 
@@ -66,6 +69,8 @@ _KEYS: dict[str, frozenset[str]] = {
     "columns": _TABULAR,
     "constants": _TABULAR,
     "values": _TABULAR,
+    "extract": _TABULAR,
+    "count": _TABULAR,
     "only": _TABULAR,
     "external_id": _TABULAR,
     "encoding": _TEXT,
@@ -323,7 +328,10 @@ class _Reader:
             return None
         columns = self.names(dataset, pairs.get("columns"), "columns")
         constants = self.names(dataset, pairs.get("constants"), "constants")
-        self.not_both(dataset, pairs, columns, constants)
+        extract = self.extract(dataset, pairs.get("extract"))
+        self.not_both(dataset, pairs, columns, constants, "columns", "constants")
+        self.not_both(dataset, pairs, columns, extract, "columns", "extract")
+        self.not_both(dataset, pairs, constants, extract, "constants", "extract")
         external_id, system = self.external_id(dataset, pairs.get("external_id"))
         first_day, last_day = self.days(pairs.get("days"))
         currency, currency_column = self.currency(pairs.get("currency"))
@@ -339,6 +347,8 @@ class _Reader:
             columns=columns,
             constants=constants,
             values=self.values(dataset, pairs.get("values")),
+            extract=extract,
+            count=self.count(dataset, pairs.get("count")),
             only=self.only(pairs.get("only")),
             amounts=self.choice(pairs.get("amounts"), "amounts", AMOUNTS) or "major",
             date_formats=self.date_formats(pairs.get("date_formats")),
@@ -366,17 +376,18 @@ class _Reader:
         self,
         dataset: str,
         pairs: Mapping[str, yaml.Node],
-        columns: Collection[str],
-        constants: Collection[str],
+        some: Collection[str],
+        others: Collection[str],
+        one: str,
+        other: str,
     ) -> None:
-        """Note columns that are said to be in the file and to be a constant."""
+        """Note columns that are said to come from two places."""
         known = self._known_columns.get(dataset, {})
-        read = {known.get(name, name.lower()) for name in columns}
-        for name in constants:
+        read = {known.get(name, name.lower()) for name in some}
+        for name in others:
             if known.get(name, name.lower()) in read:
                 self.wrong(
-                    _line(pairs["constants"]),
-                    f"{quoted(name.lower())} is in columns and in constants; keep one",
+                    _line(pairs[other]), f"{quoted(name.lower())} is in {one} and in {other}; keep one"
                 )
 
     @staticmethod
@@ -568,6 +579,35 @@ class _Reader:
             for name in self.names(dataset, column, "values"):
                 found[name] = self.names("", value_node, f"{name} in values", may_be_blank=True)
         return found
+
+    def extract(self, dataset: str, node: yaml.Node | None) -> dict[str, Extract]:
+        """Return a mapping of our column to where its value stands inside one of the file's."""
+        found: dict[str, Extract] = {}
+        for key_node, value in self.lines(node, "extract", "our name: {from: their column, pattern: …}"):
+            key = self.text(key_node, "a name in extract")
+            if key is None:
+                continue
+            ours = self.our_name(dataset, key_node, key, found, "extract")
+            pairs = self.pairs(value, ("from", "pattern"), "key of extract")
+            for name in ("from", "pattern"):
+                if isinstance(value, yaml.MappingNode) and name not in pairs:
+                    self.wrong(_line(value), f"{key} in extract needs {name}")
+            column = self.text(pairs["from"], "from") if "from" in pairs else None
+            pattern = self.text(pairs["pattern"], "pattern") if "pattern" in pairs else None
+            if pattern is not None and (problem := pattern_problem(pattern)):
+                self.wrong(_line(pairs["pattern"]), f"pattern {quoted(pattern)} {problem}")
+            elif ours is not None and column is not None and pattern is not None:
+                found[ours] = Extract(column, pattern)
+        return found
+
+    def count(self, dataset: str, node: yaml.Node | None) -> str | None:
+        """Return the column that says how often the row's activity happened."""
+        if node is None:
+            return None
+        if dataset not in COUNTED:
+            self.wrong(_line(node), f"count means nothing for {dataset}; it is for {', '.join(COUNTED)}")
+            return None
+        return self.text(node, "count")
 
     def only(self, node: yaml.Node | None) -> dict[str, tuple[str, ...]]:
         """Return the file's column to the values wanted; ``any`` is none in particular."""

@@ -239,7 +239,15 @@ def _link_problems(table: ParsedTable, country: str) -> Iterator[Problem]:
         )
 
 
+def _scoring_problems(tables: Tables) -> Iterator[Problem]:
+    for row in tables["scoring"].rows:
+        first, end = row.values["at_least"], row.values["below"]
+        if isinstance(first, int) and isinstance(end, int) and end <= first:
+            yield row.line, f"below {end} must be more than at_least {first}"
+
+
 _RULES: dict[str, Callable[[Tables], Iterator[Problem]]] = {
+    "scoring": _scoring_problems,
     "stages": _stage_problems,
     "nurture_tracks": _track_problems,
     "playbooks": _playbook_problems,

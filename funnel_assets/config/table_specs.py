@@ -18,13 +18,18 @@ ACTIVITIES = (
     "registration",
     "attendance",
     "minute",
+    "site_minute",
     "demo_booked",
     "follow_up",
     "paid_sale",
     "deal_closed",
     "open_deal",
 )
-_ACTIVITY_ALIASES = (("form_submission", "form_submit"), ("minutes", "minute"))
+_ACTIVITY_ALIASES = (
+    ("form_submission", "form_submit"),
+    ("minutes", "minute"),
+    ("site_minutes", "site_minute"),
+)
 OVERRIDABLE = (
     "current_stage",
     "engagement_health",
@@ -194,17 +199,31 @@ _SPECS = (
     ),
     TableSpec(
         "scoring",
-        "Points of the intent score for each time someone does something.",
+        "Points of the intent score: for each time someone does something, or once for how much of it there is.",
         (
             Column(
                 "activity",
-                "What was done; minute: each minute in an event",
+                "What was done; minute: each minute in an event; site_minute: each minute on the web site",
                 allowed=ACTIVITIES,
                 value_aliases=_ACTIVITY_ALIASES,
             ),
-            Column("points", "Points each time; may be negative", kind="integer"),
+            Column("points", "Points each time, or once in a band; may be negative", kind="integer"),
+            Column(
+                "at_least",
+                "Smallest total of the band in which the points are given, once; empty with below: none",
+                kind="integer",
+                required=False,
+                minimum=1,
+            ),
+            Column(
+                "below",
+                "Total at which the band ends, not part of it; empty: it has no end",
+                kind="integer",
+                required=False,
+                minimum=1,
+            ),
         ),
-        keys=(("activity",),),
+        keys=(("activity", "at_least"),),
         may_be_empty=False,
     ),
     TableSpec(

@@ -113,6 +113,9 @@ class EngagementEvents(Model):
     event_type: Series[Text] = column(
         "view, click, download, demo_booked, follow_up, form_submit, deal_closed …"
     )
+    times: Series[Integer] = column(
+        "How often it happened: once, unless the source counts (`count` in sources.yaml)", ge=1
+    )
     channel: Series[Text] = column("Channel it came through", nullable=True)
     metadata: Series[Text] = column("The event's other facts, JSON text", nullable=True, personal=True)
 
@@ -252,6 +255,7 @@ class EngagementSummary(Model):
     deals_closed: Series[Integer] = column("Deals closed on the day", ge=0)
     deals_opened: Series[Integer] = column("Deals opened on the day", ge=0)
     deals_lost: Series[Integer] = column("Deals lost on the day", ge=0)
+    site_minutes: Series[Integer] = column("Minutes on the web site on the day", ge=0)
     total_clicks: Series[Integer] = column("Clicks so far", ge=0)
     total_views: Series[Integer] = column("Views so far", ge=0)
     total_downloads: Series[Integer] = column("Downloads so far", ge=0)
@@ -264,6 +268,7 @@ class EngagementSummary(Model):
     total_deals_closed: Series[Integer] = column("Deals closed so far", ge=0)
     total_deals_opened: Series[Integer] = column("Deals opened so far", ge=0)
     total_deals_lost: Series[Integer] = column("Deals lost so far", ge=0)
+    total_site_minutes: Series[Integer] = column("Minutes on the web site so far", ge=0)
     open_deals: Series[Integer] = column("Deals opened and neither closed nor lost so far", ge=0)
     first_engaged_at: Series[Timestamp] = column("First engagement ever (UTC)")
     last_engaged_at: Series[Timestamp] = column("Last engagement up to the end of the day (UTC)")

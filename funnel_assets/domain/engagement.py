@@ -32,6 +32,7 @@ COUNTS = (
     "deals_closed",
     "deals_opened",
     "deals_lost",
+    "site_minutes",
 )
 
 EVENT_COUNTS = {
@@ -44,6 +45,7 @@ EVENT_COUNTS = {
     "deal_closed": "deals_closed",
     "deal_opened": "deals_opened",
     "deal_lost": "deals_lost",
+    "site_minute": "site_minutes",
 }
 """Event types that are counted, in lower case. Any other type makes the person active and counts nowhere."""
 
@@ -67,7 +69,8 @@ def engagement_summary(
 
     A form is a form submission; a Zoom record is a registration (unless a walk-in), an attendance (if attended) and
     its minutes, on the event day. An attended event engages at the time of joining, any other Zoom record at its
-    ``touched_at``. The channel of a form is its source, of a Zoom record ``zoom``.
+    ``touched_at``. An event counts as often as it happened. The channel of a form is its source, of a Zoom record
+    ``zoom``.
     """
     records = nw.concat(
         [
@@ -158,5 +161,10 @@ def _zoom(zoom_attendance: Frame) -> Frame:
 
 def _events(engagement_events: Frame) -> Frame:
     kind = nw.col("event_type").str.strip_chars().str.to_lowercase()
-    counts = {count: kind == event for event, count in EVENT_COUNTS.items()}
+    # Days of an older version don't say how often.
+    times = nw.col("times").fill_null(1)
+    counts = {
+        count: nw.when(kind == event).then(times).otherwise(times * 0)
+        for event, count in EVENT_COUNTS.items()
+    }
     return _records(engagement_events, "event_id", nw.col("event_at"), nw.col("channel"), counts)

@@ -21,6 +21,7 @@ ACTIVITIES = {
     "registration": "total_registrations",
     "attendance": "total_attendances",
     "minute": "total_minutes",
+    "site_minute": "total_site_minutes",
     "deal_closed": "total_deals_closed",
     "open_deal": "open_deals",
     "paid_sale": "paid_sales",
@@ -35,7 +36,8 @@ class Rules:
     """The rows of the four rule files, as people wrote them.
 
     Attributes:
-        scoring: activity, points.
+        scoring: activity, points, and at_least and below (first total of the band and the one after it) where the
+            points are given once.
         stages: stage, rank, activity, minimum, requires_stage, owner_department, reason.
         nurture_tracks: stage, track, frequency, channels.
         playbooks: health, stage_at_least, playbook, priority; the first row that fits wins.

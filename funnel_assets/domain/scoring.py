@@ -181,7 +181,7 @@ def _judged(counted: Frame, rules: Rules) -> Frame:
     for paid, suffix in ((0, ""), (1, "_paid")):
         score: Any = nothing
         for row in rules.scoring:
-            score = score + nw.col(ACTIVITIES[cell(row, "activity")]) * int(row["points"])
+            score = score + _points(row, nothing)
         way = _first_that_holds(list(zip(_conditions(rules), range(len(rules.stages)), strict=True)))
         counted = counted.with_columns((nothing + paid).alias("paid_sales")).with_columns(
             score.alias(f"score{suffix}"), way.cast(nw.Int64).alias(f"way{suffix}")
@@ -189,6 +189,18 @@ def _judged(counted: Frame, rules: Rules) -> Frame:
     return counted.select(
         "person_id", nw.col("date").alias("since"), "score", "way", "score_paid", "way_paid", *_FACTS
     )
+
+
+def _points(row: Row, nothing: Any) -> Any:
+    """Return the points of a row of scoring.csv: for each time, or once while the total is in the row's band."""
+    total, points = nw.col(ACTIVITIES[cell(row, "activity")]), int(row["points"])
+    at_least, below = cell(row, "at_least"), cell(row, "below")
+    if not at_least and not below:
+        return total * points
+    in_band = total >= int(at_least or 0)
+    if below:
+        in_band = in_band & (total < int(below))
+    return nw.when(in_band).then(nothing + points).otherwise(nothing)
 
 
 def _ways(rules: Rules) -> list[Row]:

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -15,7 +16,7 @@ from funnel_assets.arrow import pc
 from funnel_assets.config.source_model import Source
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, columns
-from funnel_assets.domain.parsing.base import CURRENCY, EXTERNAL_ID, FIRST_DAY, Parser, SourceContext
+from funnel_assets.domain.parsing.base import COUNT, CURRENCY, EXTERNAL_ID, FIRST_DAY, Parser, SourceContext
 from funnel_assets.domain.text import as_arrow, as_text
 from funnel_assets.errors import SourceBroken, SourceUnavailable
 from funnel_assets.sources.columns import (
@@ -31,7 +32,7 @@ from funnel_assets.sources.columns import (
     profile_of,
     unknown_columns,
 )
-from funnel_assets.sources.fields import field, no_column, only_rows, with_fields
+from funnel_assets.sources.fields import extracted, field, no_column, only_rows, with_fields
 from funnel_assets.sources.files import take_file
 from funnel_assets.sources.http import Auth, HttpPolicy, HttpRequest, fetch
 from funnel_assets.sources.tabular import LINE, RaggedRow, RawTable, read_table
@@ -159,10 +160,17 @@ def hints(source: Source, parser: Parser) -> list[str]:
 
 def picked_rows(source: Source, raw: RawTable, parser: Parser) -> RawTable:
     """Return the rows and fields of a file that ``sources.yaml`` picks out, with ids and currencies."""
-    paths = {name: path for name, (path, _) in _picked(source, raw.columns, parser).items()}
-    chosen = with_fields(only_rows(raw, source.only), paths)
+    picked = _picked(source, raw.columns, parser)
+    paths = {name: one.path for name, one in picked.items()}
+    chosen = with_fields(only_rows(raw, source.only, source.count), paths)
+    for name, one in picked.items():
+        if one.pattern is not None and name in chosen.columns:
+            at = chosen.table.column_names.index(name)
+            cells = extracted(chosen.table.column(name), one.pattern)
+            chosen = replace(chosen, table=chosen.table.set_column(at, name, cells))
     # Columns that no drift policy sees: often an id is another column's copy.
     chosen = _with_column(chosen, source.external_id, "external_id", EXTERNAL_ID)
+    chosen = _with_column(chosen, source.count, "count", COUNT)
     return _with_column(chosen, source.currency_column, "currency", CURRENCY)
 
 
@@ -209,6 +217,7 @@ def check_names(source: Source, columns: Sequence[str]) -> None:
         SourceBroken: Naming them all, and what the file has.
     """
     wanted = {f"columns: {name}": file for name, file in source.columns.items()}
+    wanted |= {f"extract: {name}": one.column for name, one in source.extract.items()}
     if columns and (problem := unknown_columns(wanted, columns, **_where(source))):
         raise problem
 
@@ -298,6 +307,8 @@ def contract_rows(source: Source, raw: RawTable, match: ColumnMatch, parser: Par
         frame[EXTERNAL_ID] = as_text(as_arrow(raw.table.column(EXTERNAL_ID)))
     if source.currency_column:
         frame[CURRENCY] = as_text(as_arrow(raw.table.column(CURRENCY)))
+    if source.count:
+        frame[COUNT] = as_text(as_arrow(raw.table.column(COUNT)))
     for sheet, value in _constants(source, parser).items():
         frame[sheet] = value
     sheets = parser.names
@@ -317,7 +328,7 @@ def _wanted(
         for field, sheet in parser.columns.items()
     ]
     sheets = parser.names
-    picked = {name: sheet for name, (_, sheet) in _picked(source, columns, parser).items()}
+    picked = {name: one.sheet for name, one in _picked(source, columns, parser).items()}
     column_map = {
         file: sheets[name]
         for name, file in source.columns.items()
@@ -326,29 +337,37 @@ def _wanted(
     return wanted, column_map | picked
 
 
-def _picked(source: Source, columns: Sequence[str], parser: Parser) -> dict[str, tuple[str, str]]:
-    """Columns of the map that the file hasn't by themselves: inside a nested value, or read a second time.
+class _Picked(NamedTuple):
+    """A column to add: where it is found, what it is for the parser, and what takes its value out."""
 
-    Returns:
-        Name of the column to add -> where it is found, and the parser's name for it.
-    """
+    path: str
+    sheet: str
+    pattern: str | None = None
+
+
+def _picked(source: Source, columns: Sequence[str], parser: Parser) -> dict[str, _Picked]:
+    """Columns that the file hasn't by themselves, by name: inside a nested value or a text, or read a second time."""
     sheets = parser.names
     there = {column_key(name) for name in columns}
     taken: set[str] = set()
-    picked = {}
+    picked = {
+        f"{one.column} ({name})": _Picked(one.column, sheets[name], one.pattern)
+        for name, one in source.extract.items()
+        if name in sheets
+    }
     for name, file in source.columns.items():
         key = column_key(file)
         if name in sheets and (key in taken or (key not in there and "." in file)):
-            picked[f"{file} ({name})"] = (file, sheets[name])
+            picked[f"{file} ({name})"] = _Picked(file, sheets[name])
         taken.add(key)
     return picked
 
 
 def _renamed(cells: pd.Series, ours: Mapping[str, str]) -> pd.Series:
-    """Return cells with our words for theirs, compared trimmed and without case."""
-    folded = {theirs.strip().lower(): word for theirs, word in ours.items()}
-    found = cells.str.strip().str.lower().map(folded)
-    return found.astype(cells.dtype).fillna(cells)
+    """Return cells with our words for theirs, compared trimmed and without case; an empty word stands for none."""
+    folded = {theirs.strip().lower(): word or None for theirs, word in ours.items()}
+    theirs = cells.str.strip().str.lower()
+    return cells.where(~theirs.isin(folded), theirs.map(folded).astype(cells.dtype))
 
 
 def _with_column(table: RawTable, path: str | None, key: str, name: str) -> RawTable:

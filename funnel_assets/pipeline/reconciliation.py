@@ -245,7 +245,7 @@ _WEBINARS = {
     "minutes": "sum(time_in_session_minutes)",
 }
 _EVENTS = {
-    name: f"count(*) FILTER (lower(trim(event_type)) = '{kind}')" for kind, name in EVENT_COUNTS.items()
+    name: f"sum(times) FILTER (lower(trim(event_type)) = '{kind}')" for kind, name in EVENT_COUNTS.items()
 }
 _STEPS = {
     "dedup_leads": _Counted({"rows": "count(*)"}, "the people of its touches", _Step.people),

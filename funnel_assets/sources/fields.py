@@ -4,6 +4,7 @@ Belongs here: reaching into JSON cells, leaving rows out. Does not belong here: 
 (``columns``), reading files (``structured``).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -75,6 +76,47 @@ def with_fields(table: RawTable, wanted: Mapping[str, str]) -> RawTable:
     return table
 
 
+_GROUP = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\((?!\?)|\(\?P?<([A-Za-z]\w*)>", re.DOTALL)
+
+
+def _as_re2(pattern: str) -> tuple[str, str]:
+    """Return a pattern as Arrow takes it, all of whose groups have names, and the name of the group wanted."""
+    names = [found[1] for found in _GROUP.finditer(pattern) if found[1]]
+    unnamed = 0
+
+    def named(found: re.Match[str]) -> str:
+        nonlocal unnamed
+        if found[1]:
+            return f"(?P<{found[1]}>"
+        if found.group() != "(":
+            return found.group()
+        unnamed += 1
+        return "(?:" if names or unnamed > 1 else "(?P<value>"
+
+    return _GROUP.sub(named, pattern), names[0] if names else "value"
+
+
+def pattern_problem(pattern: str) -> str | None:
+    """Say why a pattern can't take a value out of a text; None when it can.
+
+    RE2 has no backreferences and looks at nothing twice: no pattern takes for ever.
+    """
+    try:
+        names = pc.extract_regex(pa.array([], _TEXT), _as_re2(pattern)[0]).type.names
+    except (pa.ArrowInvalid, ValueError) as error:
+        return f"isn't a regular expression (RE2): {str(error).partition(':')[2].strip() or error}"
+    if not names:
+        return "has no group; put the part that is the value in brackets, as in utm_source=([^&]+)"
+    return None
+
+
+def extracted(cells: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
+    """Return what a pattern's group takes out of each cell; null where it doesn't match, or takes nothing."""
+    expression, name = _as_re2(pattern)
+    found = pc.struct_field(pc.extract_regex(cells, expression), name)
+    return pc.if_else(pc.greater(pc.binary_length(found), 0), found, pa.scalar(None, _TEXT))
+
+
 def no_column(key: str, path: str, table: RawTable) -> SourceBroken:
     """Say that a column which a key of ``sources.yaml`` names isn't there, and which are."""
     problem = unknown_columns({key: path}, table.columns)
@@ -84,12 +126,25 @@ def no_column(key: str, path: str, table: RawTable) -> SourceBroken:
     )
 
 
-def only_rows(table: RawTable, only: Mapping[str, Sequence[str]]) -> RawTable:
+def counted_rows(table: RawTable, path: str) -> RawTable:
+    """Return the rows in which something happened at all: the column at `path` is neither empty nor 0."""
+    column = field(table, path)
+    if column is None:
+        raise no_column("count", path, table)
+    cells = pc.utf8_trim_whitespace(column.cast(_TEXT))
+    nothing = pc.match_substring_regex(cells, r"^(0+(\.0+)?)?$").fill_null(True)
+    kept = table.table.filter(pc.invert(nothing))
+    left_out = table.table.num_rows - kept.num_rows
+    return replace(table, table=kept, rows_in=table.rows_in - left_out)
+
+
+def only_rows(table: RawTable, only: Mapping[str, Sequence[str]], count: str | None = None) -> RawTable:
     """Return the rows that belong to the dataset, and say how many don't.
 
     Args:
         table: The table.
         only: Path of a column to the values wanted, compared trimmed and without case; none means any value at all.
+        count: Path of a column that says how often the row's activity happened; never is no row.
 
     Raises:
         SourceBroken: A column isn't there.
@@ -104,9 +159,13 @@ def only_rows(table: RawTable, only: Mapping[str, Sequence[str]]) -> RawTable:
         keep = pc.is_in(cells, value_set=folded) if wanted else pc.greater(pc.binary_length(cells), 0)
         table = replace(table, table=table.table.filter(keep.fill_null(False)))
     left_out = before - table.table.num_rows
-    return replace(table, rows_in=table.rows_in - left_out, notes=(*table.notes, *left_out_note(left_out)))
+    table = replace(table, rows_in=table.rows_in - left_out)
+    if count is not None and before:
+        table = counted_rows(table, count)
+        left_out = before - table.table.num_rows
+    return replace(table, notes=(*table.notes, *left_out_note(left_out)))
 
 
 def left_out_note(rows: int) -> tuple[str, ...]:
     """Say how many rows were left out."""
-    return (f"{rows} rows are not of this dataset (`only` in sources.yaml)",) if rows else ()
+    return (f"{rows} rows are not of this dataset (`only` or `count` in sources.yaml)",) if rows else ()

@@ -392,6 +392,7 @@ EVENTS = {
     "deal_closed": "deals_closed",
     "deal_opened": "deals_opened",
     "deal_lost": "deals_lost",
+    "site_minute": "site_minutes",
 }
 COUNTS = (*list(EVENTS.values())[:5], "registrations", "attendances", "minutes", *list(EVENTS.values())[5:])
 
@@ -419,7 +420,7 @@ def engagements(tables: dict[str, pa.Table]) -> dict[str, list[Row]]:
         order = (event["date"], event["event_at"], event["event_id"])
         what = {"order": order, "channel": event["channel"]}
         if event["event_type"].lower() in EVENTS:
-            what[EVENTS[event["event_type"].lower()]] = 1
+            what[EVENTS[event["event_type"].lower()]] = event["times"]
         found[person(event, "event_id", seen)[0]].append(what)
     return {who: sorted(did, key=lambda what: what["order"]) for who, did in found.items()}
 

@@ -243,6 +243,21 @@ def test_rules_that_cannot_work_are_named(change: dict[str, Any], file: str, lin
     assert error.value.fix
 
 
+def test_a_band_gives_its_points_once_while_the_total_is_in_it() -> None:
+    bands: list[dict[str, Any]] = [
+        {"activity": "site_minute", "points": 5, "at_least": 10, "below": 30},
+        {"activity": "site_minute", "points": 12, "at_least": 30, "below": None},
+        {"activity": "view", "points": 10},
+    ]
+    rules = replace(RULES, scoring=bands)
+    days = [active(later(n), site_minutes=minutes, views=1) for n, minutes in enumerate((9, 10, 29, 30, 90))]
+    assert told(states(days, rules=rules, last=later(5)), "intent_score") == [
+        (later(0), 10),
+        (later(1), 15),
+        (later(3), 22),
+    ]
+
+
 def test_the_index_grows_with_the_score_between_0_and_100() -> None:
     scores = [0, 10, 40, 400, 10**9]
     assert [intent_index(score) for score in scores] == [0, 20, 50, 90, 99]

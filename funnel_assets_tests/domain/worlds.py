@@ -194,6 +194,7 @@ class World:
             "follow_up",
             "deal_closed",
             "form_submit",
+            "site_minute",
         )
         rows = []
         for number in range(count):
@@ -205,6 +206,7 @@ class World:
                     "source_name": "events",
                     "event_at": self._instant(day),
                     "event_type": self.random.choice((*kinds, "something_new")),
+                    "times": self.random.choice((1, 1, 3)),
                     "channel": self.random.choice(("LinkedIn", "Email", None)),
                     **self._known(phones=0.3, emails=0.9),
                 }

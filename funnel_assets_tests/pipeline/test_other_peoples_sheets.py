@@ -307,3 +307,55 @@ def test_a_day_that_was_too_early_is_loaded_once_it_may_be(
     taken(12)
     assert on_days(home.rows("raw_leads"))[DAYS[8]] == 1
     assert home.set_aside("raw_leads") == []
+
+
+# --- values, extract, count ----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("reading")
+def test_a_word_may_mean_none_and_a_value_may_stand_inside_a_text(home: Home) -> None:
+    places = ["Select", "Pune", " select ", "Delhi"]
+    rows = [
+        f"P {n},{places[n % 4]},2026-03-0{n % 4 + 1},/go?utm_source=fb&utm_campaign=c{n % 2}"
+        for n in range(60)
+    ]
+    home.dump("Name,City,created date,Landing Page", [*rows, "P,Pune,2026-03-05,/go"])
+    home.source(
+        "raw_leads",
+        r"""
+        values: {City: {Select: ""}}
+        extract:
+          utmSource: {from: landing page, pattern: 'utm_source=([^&]+)'}
+          utm_campaign: {from: Landing Page, pattern: 'utm_(campaign|camp)=(?P<value>\w+)'}
+        """,
+    )
+    found = home.rows("raw_leads")
+    assert Counter(row["city"] for row in found) == {None: 30, "Pune": 16, "Delhi": 15}
+    assert Counter((row["utm_source"], row["utm_campaign"]) for row in found) == {
+        ("fb", "c0"): 30,
+        ("fb", "c1"): 30,
+        (None, None): 1,
+    }
+
+
+@pytest.mark.usefixtures("reading")
+def test_a_row_may_tell_how_often_something_happened(home: Home) -> None:
+    counts = ["5", "1", "0", "", "2"]
+    rows = [f"p{n}@x.example,2026-03-0{n % 9 + 1},{counts[n % 5]}" for n in range(100)]
+    home.dump("email,event_time,TotalVisits", [*rows, "x@x.example,2026-03-01,often"])
+    home.source("engagement_events", "count: TotalVisits\nconstants: {event_type: view}")
+    assert Counter(row["times"] for row in home.rows("engagement_events")) == {5: 20, 1: 20, 2: 20}
+    assert home.set_aside("engagement_events") == [("number_unreadable", 102)]
+    opened = home.open()
+    for name in ("raw_leads", "zoom_attendance", "engagement_summary"):
+        outcome = opened.make(name, DAYS)
+        assert not outcome.failed, outcome.error()
+        assert opened.reconcile(outcome) == []
+    summed = opened.lake.read("engagement_summary", DAYS).to_pylist()
+    assert sum(row["views"] for row in summed) == 5 * 20 + 20 + 2 * 20
+
+
+def test_a_count_of_words_or_of_leads_is_a_mistake(home: Home) -> None:
+    home.dump(LEADS, leads())
+    home.source("raw_leads", "count: TotalVisits")
+    assert "count means nothing for raw_leads; it is for engagement_events" in home.refused("raw_leads")

@@ -1,9 +1,10 @@
 import json
 
+import pyarrow as pa
 import pytest
 
 from funnel_assets.errors import SourceBroken
-from funnel_assets.sources.fields import field, only_rows, with_fields
+from funnel_assets.sources.fields import extracted, field, only_rows, pattern_problem, with_fields
 from funnel_assets.sources.tabular import LINE, read_table
 
 ROWS = [
@@ -49,6 +50,29 @@ def test_only_the_rows_of_the_dataset_are_left_and_the_others_are_told() -> None
 
     assert (paid.table[LINE].to_pylist(), paid.rows_in) == ([1, 3], 2)
     assert chosen.table["id"].to_pylist() == ["2"]
-    assert chosen.notes == ("2 rows are not of this dataset (`only` in sources.yaml)",)
+    assert chosen.notes == ("2 rows are not of this dataset (`only` or `count` in sources.yaml)",)
     with pytest.raises(SourceBroken, match="`only` names 'gone'"):
         only_rows(TABLE, {"gone": ()})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (r"utm_source=([^&]+)", ["fb", "g ads", None, None]),
+        (r"(utm)_(source)=(?P<word>[^&]+)", ["fb", "g ads", None, None]),
+        (r"[?(](utm_source)=", ["utm_source", None, "utm_source", None]),
+        (r"\(x\)|utm_medium=(\w*)", [None, "cpc", None, None]),
+    ],
+)
+def test_a_value_is_taken_out_of_a_text(pattern: str, expected: list[str | None]) -> None:
+    cells = pa.array(["/a?utm_source=fb", "/b?x&utm_source=g ads&utm_medium=cpc", "/c?utm_source=", None])
+    found = extracted(pa.chunked_array([cells.cast(pa.large_string())]), pattern)
+    assert found.to_pylist() == expected
+    assert pattern_problem(pattern) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"), [("utm=(", "isn't a regular"), ("utm", "no group"), (r"(a)\1", "RE2")]
+)
+def test_a_pattern_that_cannot_take_a_value_is_told(pattern: str, says: str) -> None:
+    assert says in str(pattern_problem(pattern))

@@ -39,6 +39,9 @@ CURRENCY = "the row's currency"
 FIRST_DAY = dt.date(2000, 1, 1)
 """Days before it are slips of the keyboard, unless the source says otherwise (``days`` of sources.yaml)."""
 
+COUNT = "how often it happened"
+"""Column of a table under which stands what ``count`` of sources.yaml names; absent where it names nothing."""
+
 LOAD, DUPLICATE, QUARANTINE = "load", "duplicate", "quarantine"
 
 
@@ -182,6 +185,7 @@ class Cells:
         }
         self._external = table.get(EXTERNAL_ID)
         self.currency = tidy(table[CURRENCY]) if CURRENCY in table.columns else None
+        self.count = tidy(table[COUNT]) if COUNT in table.columns else None
 
     def __getitem__(self, name: str) -> pa.Array:
         return self._cells[name]
@@ -211,9 +215,9 @@ class Cells:
         return found
 
     def hashes(self, salt: str = "") -> pa.Array:
-        """Return the hash of each row's content; ids and currencies are part of it where a source has them."""
+        """Return the hash of each row's content; ids, currencies and counts are part of it where a source has them."""
         more = [] if self._external is None else [tidy(self._external)]
-        more += [] if self.currency is None else [self.currency]
+        more += [found for found in (self.currency, self.count) if found is not None]
         return row_hashes([*self._cells.values(), *more], salt)
 
     def external_keys(self, context: "SourceContext") -> pd.Series:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from funnel_assets.domain.dates import local_day, parse_local
 from funnel_assets.domain.keys import email_keys, phone_keys
+from funnel_assets.domain.money import parse_integers
 from funnel_assets.domain.parsing.base import (
     Cells,
     Cleaned,
@@ -63,7 +64,9 @@ def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext)
         "event_type_missing",
         f'The column "{COLUMNS["event_type"]}" is empty, so nothing can be counted. Fill it in at the source.',
     )
+    times = _times(cells, findings)
     fields, notes = _read(cells, index, context)
+    fields["times"] = times
     return finish(DATASET, table, index, fields, findings, notes)
 
 
@@ -99,6 +102,23 @@ def _read(
 def _happened(cells: Cells, context: SourceContext) -> pd.Series:
     formats = context.formats_of(cells.sheet["event_at"])
     return parse_local(cells.series("event_at"), formats=formats, timezone=context.timezone)
+
+
+def _times(cells: Cells, findings: Findings) -> pd.Series:
+    """Return how often each row's activity happened: once, unless its source says."""
+    if cells.count is None:
+        return pd.Series(np.ones(cells.size, np.int64), cells.labels, dtype="Int64")
+    counts = parse_integers(as_text(cells.count, cells.labels))
+    times = counts["number"]
+    findings.add_cells(
+        (times.isna() | (times < 1).fillna(False)).to_numpy(dtype=bool),
+        "number_unreadable",
+        cells.count,
+        lambda text: (
+            f'"{text}" in the column that `count` names is not a whole number of times. Correct the cell at the source.'
+        ),
+    )
+    return times
 
 
 def _ids(cells: Cells, hashes: pa.Array) -> pa.Array:

@@ -31,6 +31,7 @@ def test_one_event_in_full() -> None:
         "company": "Acme",
         "industry": "Finance",
         "event_type": "demo_booked",
+        "times": 1,
         "channel": "email",
         "metadata": '{"page": "/pricing"}',
         "line": 2,
