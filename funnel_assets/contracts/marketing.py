@@ -84,8 +84,11 @@ class ZoomAttendance(Model):
     registration_source: Series[Text] = column("Source name in the registration report", nullable=True)
     join_time: Series[Timestamp] = column("First join (UTC)", nullable=True)
     leave_time: Series[Timestamp] = column("Last leave (UTC)", nullable=True)
+    time_in_session_seconds: Series[Integer] = column(
+        "Union of the join-leave intervals, whole seconds", ge=0
+    )
     time_in_session_minutes: Series[Integer] = column(
-        "Union of the join-leave intervals, whole minutes", ge=0
+        "The seconds as whole minutes; sums are of the seconds", ge=0
     )
     rejoin_count: Series[Integer] = column("Sessions after the first", ge=0)
     country: Series[Text] = column("Country as Zoom named it", nullable=True)
@@ -250,7 +253,8 @@ class EngagementSummary(Model):
     follow_ups: Series[Integer] = column("Follow-up calls attended on the day", ge=0)
     registrations: Series[Integer] = column("Event registrations counted on the event's day", ge=0)
     attendances: Series[Integer] = column("Events attended on the day", ge=0)
-    minutes: Series[Integer] = column("Minutes in events on the day", ge=0)
+    seconds: Series[Integer] = column("Seconds in events on the day", ge=0)
+    minutes: Series[Integer] = column("The day's seconds as whole minutes; sums are of the seconds", ge=0)
     form_submissions: Series[Integer] = column("Forms submitted on the day", ge=0)
     deals_closed: Series[Integer] = column("Deals closed on the day", ge=0)
     deals_opened: Series[Integer] = column("Deals opened on the day", ge=0)
@@ -263,7 +267,8 @@ class EngagementSummary(Model):
     total_follow_ups: Series[Integer] = column("Follow-up calls attended so far", ge=0)
     total_registrations: Series[Integer] = column("Event registrations so far", ge=0)
     total_attendances: Series[Integer] = column("Events attended so far", ge=0)
-    total_minutes: Series[Integer] = column("Minutes in events so far", ge=0)
+    total_seconds: Series[Integer] = column("Seconds in events so far", ge=0)
+    total_minutes: Series[Integer] = column("The seconds so far as whole minutes", ge=0)
     total_form_submissions: Series[Integer] = column("Forms submitted so far", ge=0)
     total_deals_closed: Series[Integer] = column("Deals closed so far", ge=0)
     total_deals_opened: Series[Integer] = column("Deals opened so far", ge=0)

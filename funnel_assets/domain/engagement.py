@@ -7,6 +7,7 @@ import datetime as dt
 
 import narwhals as nw
 
+from funnel_assets.domain.attendance.minutes import whole_minutes
 from funnel_assets.domain.frames import (
     Frame,
     Materialize,
@@ -27,7 +28,7 @@ COUNTS = (
     "follow_ups",
     "registrations",
     "attendances",
-    "minutes",
+    "seconds",
     "form_submissions",
     "deals_closed",
     "deals_opened",
@@ -68,7 +69,7 @@ def engagement_summary(
     running counts start there; rows after ``last`` don't count.
 
     A form is a form submission; a Zoom record is a registration (unless a walk-in), an attendance (if attended) and
-    its minutes, on the event day. An attended event engages at the time of joining, any other Zoom record at its
+    its seconds, on the event day. An attended event engages at the time of joining, any other Zoom record at its
     ``touched_at``. An event counts as often as it happened. The channel of a form is its source, of a Zoom record
     ``zoom``.
     """
@@ -102,6 +103,9 @@ def engagement_summary(
         _so_far(nw.col("began_at").cum_min()).alias("first_engaged_at"),
         _so_far(nw.col("ended_at").cum_max()).alias("last_engaged_at"),
     )
+    running = running.with_columns(
+        _minutes("seconds").alias("minutes"), _minutes("total_seconds").alias("total_minutes")
+    )
     ended = nw.col("total_deals_closed") + nw.col("total_deals_lost")
     running = running.with_columns(
         nw.when(nw.col("total_deals_opened") > ended)
@@ -112,6 +116,10 @@ def engagement_summary(
     channels = first_by(theirs, ["person_id"], _ENGAGEMENT_ORDER).select("person_id", "channel")
     told = between(running, first, last).join(channels, on="person_id", how="left")
     return shaped(told, "engagement_summary")
+
+
+def _minutes(seconds: str) -> nw.Expr:
+    return whole_minutes(nw.col(seconds)).cast(nw.Int64)
 
 
 def _so_far(running: nw.Expr) -> nw.Expr:
@@ -153,7 +161,7 @@ def _zoom(zoom_attendance: Frame) -> Frame:
     counts = {
         "registrations": nw.col("attendance_type").is_in(["attended", "no_show"]),
         "attendances": attended,
-        "minutes": nw.col("time_in_session_minutes"),
+        "seconds": nw.col("time_in_session_seconds"),
     }
     without = zoom_attendance.with_columns(no_id().alias("external_key"))
     return _records(without, "attendance_id", at, channel, counts)

@@ -242,7 +242,7 @@ _CREDITED = {
 _WEBINARS = {
     "registrations": "count(*) FILTER (attendance_type <> 'walk_in')",
     "attendances": "count(*) FILTER (attended = 'Y')",
-    "minutes": "sum(time_in_session_minutes)",
+    "seconds": "sum(time_in_session_seconds)",
 }
 _EVENTS = {
     name: f"sum(times) FILTER (lower(trim(event_type)) = '{kind}')" for kind, name in EVENT_COUNTS.items()

@@ -32,6 +32,7 @@ _MONEY = re.compile(r"_inr(_per_day)?$")
 _UNITS = (
     (re.compile(r"_pct$"), "percent"),
     (re.compile(r"minutes$"), "minutes"),
+    (re.compile(r"seconds$"), "seconds"),
     (re.compile(r"(^|_)days(_|$)"), "days"),
     (re.compile(r"_months$"), "months"),
     (re.compile(r"^share$"), "part of 1"),

@@ -429,7 +429,8 @@ def _attendance(world: EdtechFolder, checks: Checklist) -> None:
     walk_ins = guests[~registered]
     checks.none("walk-ins who didn't attend", int((~walk_ins["attended"]).sum()))
     checks.none("no-shows with minutes", int((~guests["attended"] & (guests["minutes"] > 0)).sum()))
-    checks.none("attendees without a minute", int((guests["attended"] & (guests["minutes"] < 1)).sum()))
+    seconds = guests["union_seconds"]
+    checks.none("attendees without a second", int((guests["attended"] & (seconds < 1)).sum()))
     checks.rate(
         "attendees who rejoin", 16, int((guests["rejoin_count"] > 0).sum()), int(guests["attended"].sum()), 3
     )
@@ -437,7 +438,7 @@ def _attendance(world: EdtechFolder, checks: Checklist) -> None:
     checks.none(
         "attendance longer than the event", int((frame["union_seconds"].to_numpy() > seconds[number]).sum())
     )
-    minutes = -(-frame["union_seconds"].to_numpy() // 60)
+    minutes = (frame["union_seconds"].to_numpy() + 30) // 60
     checks.none(
         "minutes that aren't the union of the intervals", int((minutes != frame["minutes"].to_numpy()).sum())
     )

@@ -225,7 +225,7 @@ class AnswerKey:
                     ("no_show", "attended", "walk_in"), np.where(attended, np.where(registered, 1, 2), 0)
                 ),
                 "union_seconds": pa.array(seconds),
-                "minutes": pa.array(-(-seconds // 60)),
+                "minutes": pa.array((seconds + 30) // 60),
                 "rejoin_count": pa.array(np.maximum(sessions - 1, 0)),
                 "dialled_in": pa.array(dialled, pa.bool_()),
                 "has_phone": pa.array(registered & (self._shelf.phone_styles() < LOST_FROM)),

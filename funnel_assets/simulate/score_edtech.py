@@ -100,8 +100,10 @@ def _attendance(sides: Sides, people: pd.DataFrame) -> pd.DataFrame:
     whole = key["reported"] & key["registration_reported"]
     events = set(zip(key.loc[whole, "webinar_id"], key.loc[whole, "date"], strict=True))
     of_whole = pd.Series(list(zip(rows["webinar_id"], rows["date"], strict=True)), rows.index).isin(events)
-    names = ["webinar_id", "date", "person", "attendance_type", "minutes", "rejoin_count"]
-    found = rows.rename(columns={"time_in_session_minutes": "minutes"})
+    names = ["webinar_id", "date", "person", "attendance_type", "union_seconds", "minutes", "rejoin_count"]
+    found = rows.rename(
+        columns={"time_in_session_seconds": "union_seconds", "time_in_session_minutes": "minutes"}
+    )
     listed = whole & ~key["dialled_in"]
     sides.equal(
         "attendance: who, how, minutes, rejoins", key.loc[listed, names], _whole(found[of_whole], names)
@@ -112,9 +114,9 @@ def _attendance(sides: Sides, people: pd.DataFrame) -> pd.DataFrame:
     sides.equal(
         "attendance: people known by a name only", key.loc[dialled, names], found.loc[nameless, names]
     )
-    minutes = int(key.loc[whole, "minutes"].sum())
+    seconds = int(key.loc[whole, "union_seconds"].sum())
     sides.checks.exact(
-        "attendance: minutes in all", minutes, int(rows.loc[of_whole, "time_in_session_minutes"].sum())
+        "attendance: seconds in all", seconds, int(rows.loc[of_whole, "time_in_session_seconds"].sum())
     )
     partly = ~key["reported"] & key["registration_reported"] & key["registered"]
     names = ["webinar_id", "date", "person"]

@@ -2,6 +2,7 @@
 with the set logic they judge."""
 
 import datetime as dt
+import math
 import re
 from collections import defaultdict
 from typing import Any
@@ -394,7 +395,7 @@ EVENTS = {
     "deal_lost": "deals_lost",
     "site_minute": "site_minutes",
 }
-COUNTS = (*list(EVENTS.values())[:5], "registrations", "attendances", "minutes", *list(EVENTS.values())[5:])
+COUNTS = (*list(EVENTS.values())[:5], "registrations", "attendances", "seconds", *list(EVENTS.values())[5:])
 
 
 def engagements(tables: dict[str, pa.Table]) -> dict[str, list[Row]]:
@@ -413,7 +414,7 @@ def engagements(tables: dict[str, pa.Table]) -> dict[str, list[Row]]:
             "channel": "zoom",
             "registrations": int(zoom["attendance_type"] != "walk_in"),
             "attendances": int(there),
-            "minutes": zoom["time_in_session_minutes"],
+            "seconds": zoom["time_in_session_seconds"],
         }
         found[person(zoom, "attendance_id", seen)[0]].append(what)
     for event in tables["engagement_events"].to_pylist():
@@ -423,6 +424,11 @@ def engagements(tables: dict[str, pa.Table]) -> dict[str, list[Row]]:
             what[EVENTS[event["event_type"].lower()]] = event["times"]
         found[person(event, "event_id", seen)[0]].append(what)
     return {who: sorted(did, key=lambda what: what["order"]) for who, did in found.items()}
+
+
+def half_up(seconds: int) -> int:
+    """Return the nearest whole minutes; half a minute counts as one."""
+    return math.floor(seconds / 60 + 0.5)
 
 
 def engagement_summary(tables: dict[str, pa.Table], first: dt.date, last: dt.date) -> list[Row]:
@@ -440,6 +446,8 @@ def engagement_summary(tables: dict[str, pa.Table], first: dt.date, last: dt.dat
                     "person_id": who,
                     **{name: sum(what.get(name, 0) for what in today) for name in COUNTS},
                     **{f"total_{name}": sum(what.get(name, 0) for what in so_far) for name in COUNTS},
+                    "minutes": half_up(sum(what.get("seconds", 0) for what in today)),
+                    "total_minutes": half_up(sum(what.get("seconds", 0) for what in so_far)),
                     "open_deals": max(
                         sum(
                             what.get("deals_opened", 0)

@@ -497,3 +497,24 @@ def test_attendance_joins_one_mailbox() -> None:
     ]
     result = resolve([read(attendee_report(rows))])
     assert result.rows["time_in_session_minutes"].tolist() == [40]
+
+
+def test_seconds_are_kept_and_rounded_once() -> None:
+    rows = [
+        visit("Asha Rao", "asha@example.com", "19:05:00", "19:20:20", 16),
+        visit("Asha Rao", "asha@example.com", "19:30:00", "19:31:10", 2),
+        visit("Carl Jung", "carl@example.com", "19:05:00", "19:05:20", 1),
+        visit("Bina Das", "bina@example.com", "19:05:00", "19:25:30", 21),
+    ]
+    columns = ("email", "time_in_session_seconds", "time_in_session_minutes")
+    result = resolve([read(attendee_report(rows))])
+    assert brief(result, *columns) == [
+        ["asha@example.com", 990, 17],
+        ["bina@example.com", 1230, 21],
+        ["carl@example.com", 20, 0],
+    ]
+    capped = [visit("Asha Rao", "asha@example.com", "18:00:00", "21:00:00", 180)]
+    facts = '"Bonds",871 2345 6789,"Mar 22, 2025 7:00 PM",90,1,0,1,2'
+    assert brief(resolve([read(attendee_report(capped, facts=facts))]), *columns) == [
+        ["asha@example.com", 5400, 90]
+    ]

@@ -25,6 +25,7 @@ def zoom(number: int, day: dt.date, touched_at: dt.datetime, **more: Any) -> dic
         "attended": "Y",
         "attendance_type": "attended",
         "phone_status": "ok",
+        "time_in_session_seconds": 1790,
         "time_in_session_minutes": 30,
         "rejoin_count": 0,
         "source_file": "r.csv",

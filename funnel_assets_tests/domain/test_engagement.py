@@ -65,6 +65,7 @@ def test_each_kind_of_record_counts_as_its_activity() -> None:
             **phone(1),
             attended="N",
             attendance_type="no_show",
+            time_in_session_seconds=0,
             time_in_session_minutes=0,
         ),
         zoom(3, DAY, at(DAY, 300), **phone(1), attendance_type="walk_in"),
@@ -75,8 +76,9 @@ def test_each_kind_of_record_counts_as_its_activity() -> None:
         "form_submissions": 2,
         "registrations": 2,
         "attendances": 2,
-        "minutes": 60,
+        "seconds": 3580,
     }
+    assert (row["minutes"], row["total_minutes"]) == (60, 60)
     assert counted(row) == counted(row, "total_")
     assert (row["first_engaged_at"], row["last_engaged_at"]) == (at(DAY, 300), at(DAY, 1150))
 
@@ -118,3 +120,12 @@ def test_random_worlds_equal_the_slow_model(seed: int) -> None:
     assert rows(found) == plain(
         oracle.engagement_summary(world.tables, since, world.last), found.schema.names
     )
+
+
+def test_minutes_are_rounded_once_however_many_events_they_come_from() -> None:
+    meetings = [
+        zoom(number, DAY, at(DAY, 300), **phone(1), time_in_session_seconds=70, time_in_session_minutes=1)
+        for number in range(6)
+    ]
+    [row] = summary([], [], meetings)
+    assert (row["seconds"], row["minutes"], row["total_minutes"]) == (420, 7, 7)

@@ -27,7 +27,7 @@ def later(days: int) -> dt.date:
 
 def active(day: dt.date, **totals: int) -> dict[str, Any]:
     """Return a summary row of person p1."""
-    counts = dict.fromkeys(oracle.COUNTS, 0)
+    counts = dict.fromkeys((*oracle.COUNTS, "minutes"), 0)
     return {
         "date": day,
         "person_id": "p1",

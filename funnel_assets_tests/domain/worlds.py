@@ -175,7 +175,10 @@ class World:
                     "registration_time": registered,
                     "registration_source": self.random.choice((*SOURCES, "#4")),
                     "join_time": joined,
-                    "time_in_session_minutes": 0 if kind == "no_show" else self.random.randrange(90),
+                    "time_in_session_seconds": (
+                        seconds := 0 if kind == "no_show" else self.random.randrange(5400)
+                    ),
+                    "time_in_session_minutes": (seconds + 30) // 60,
                     "rejoin_count": 0,
                     "source_file": "report.csv",
                     "touched_at": registered,

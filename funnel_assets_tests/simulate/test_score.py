@@ -131,7 +131,7 @@ def test_faults_that_the_answer_key_does_not_know_are_noticed(made_saas: Pipelin
 def test_wrong_answers_are_noticed_each_where_it_belongs(made: Pipeline, tmp_path: Path) -> None:
     shutil.copytree(made.settings.home / "answer_key", tmp_path / "answer_key")
     for table, column, wrong in (
-        ("attendance", "minutes", lambda old: old + 1),
+        ("attendance", "union_seconds", lambda old: old + 1),
         ("sales", "net_paise", lambda old: old + 1),
         ("spend", "cost_paise", lambda old: old + 1),
         ("assignments", "employee", lambda old: "Nobody"),
@@ -148,7 +148,7 @@ def test_wrong_answers_are_noticed_each_where_it_belongs(made: Pipeline, tmp_pat
     assert failed >= {
         "submissions, cell by cell",
         "attendance: who, how, minutes, rejoins",
-        "attendance: minutes in all",
+        "attendance: seconds in all",
         "events: each once",
         "stages: day of MQL",
         "revenue: each sale, to the paisa",

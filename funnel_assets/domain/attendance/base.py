@@ -35,6 +35,7 @@ ATTENDANCE_COLUMNS = (
     "registration_source",
     "join_time",
     "leave_time",
+    "time_in_session_seconds",
     "time_in_session_minutes",
     "rejoin_count",
     "country",

@@ -1,34 +1,34 @@
 """How long somebody was there: the union of their visits (SPEC 5)."""
 
-import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 
-def time_in_session(visits: pd.DataFrame) -> pd.DataFrame:
-    """Whole minutes as the union of a person's visits, and how often they came back.
+def whole_minutes(seconds: Any) -> Any:
+    """Seconds as whole minutes, half a minute up; of a number, an array or an expression.
 
-    A single visit keeps the minutes its report states (Zoom rounds up); a report that gives only totals is taken at
-    its word.
+    Sums are of seconds: whoever adds rounded minutes up is half a minute off for each person.
+    """
+    return (seconds + 30) // 60
+
+
+def time_in_session(visits: pd.DataFrame) -> pd.DataFrame:
+    """Whole seconds as the union of a person's visits, and how often they came back.
+
+    A report that gives only totals is taken at its word; where a visit has times they count, not the minutes beside
+    them, which Zoom rounds up.
     """
     timed = visits[visits["join_time"].notna() & visits["leave_time"].notna()]
     timed = timed.drop_duplicates(["who", "join_time", "leave_time"])
     spans = timed[~timed["is_span"].astype(bool)].sort_values(["who", "join_time", "leave_time"])
-    minutes = (
-        (union_seconds(spans["who"], spans["join_time"], spans["leave_time"]) / 60)
-        .apply(math.ceil)
-        .astype(float)
-    )
-    count = spans.groupby("who").size()
-    stated = spans[spans["minutes"].notna()].groupby("who")["minutes"].first()
-    single = count.index[count == 1].intersection(stated.index)
-    minutes.loc[single] = stated.loc[single].round()
+    seconds = union_seconds(spans["who"], spans["join_time"], spans["leave_time"]).astype(float)
     totals = visits[visits["is_span"].astype(bool) | (visits["join_time"].isna() & visits["minutes"].notna())]
     totals = totals.drop_duplicates(["who", "join_time", "leave_time", "minutes", "line"])
-    minutes = minutes.add(np.ceil(totals.groupby("who")["minutes"].sum()), fill_value=0).fillna(0)
-    rejoins = (timed.groupby("who").size() - 1).reindex(minutes.index, fill_value=0)
-    return pd.DataFrame({"minutes": minutes.clip(lower=0), "rejoins": rejoins})
+    seconds = seconds.add(totals.groupby("who")["minutes"].sum() * 60, fill_value=0).fillna(0)
+    rejoins = (timed.groupby("who").size() - 1).reindex(seconds.index, fill_value=0)
+    return pd.DataFrame({"seconds": seconds.clip(lower=0).round(), "rejoins": rejoins})
 
 
 def union_seconds(key: pd.Series, start: pd.Series, end: pd.Series) -> pd.Series:

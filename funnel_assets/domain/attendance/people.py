@@ -21,7 +21,7 @@ from funnel_assets.domain.attendance.base import (
     PhoneNormaliser,
 )
 from funnel_assets.domain.attendance.events import Events, Source
-from funnel_assets.domain.attendance.minutes import time_in_session
+from funnel_assets.domain.attendance.minutes import time_in_session, whole_minutes
 from funnel_assets.domain.countries import country_code
 from funnel_assets.domain.email import mailbox, mailboxes
 from funnel_assets.domain.webinars import name_key, name_spellings
@@ -326,8 +326,9 @@ def _people_rows(long: pd.DataFrame, facts: list[dict[str, object]], days: list[
     rows["leave_time"] = seen["leave_time"].max().reindex(rows.index)
     limits = np.array([float(str(fact["lasted"])) for fact in facts])
     times = time_in_session(visits).reindex(rows.index, fill_value=0)
-    longest = np.ceil(limits[rows["event"].to_numpy(dtype=int)])
-    rows["time_in_session_minutes"] = np.minimum(times["minutes"].to_numpy(dtype=float), longest)
+    longest = np.ceil(limits[rows["event"].to_numpy(dtype=int)] * 60)
+    rows["time_in_session_seconds"] = np.minimum(times["seconds"].to_numpy(dtype=float), longest)
+    rows["time_in_session_minutes"] = whole_minutes(rows["time_in_session_seconds"])
     rows["rejoin_count"] = times["rejoins"]
     attendance_file = long[~long["is_registration"]].groupby("who")["file"].min()
     rows["source_file"] = attendance_file.reindex(rows.index).fillna(by["file"].min())
@@ -387,7 +388,9 @@ def _typed(rows: pd.DataFrame) -> pd.DataFrame:
     times = ("registration_time", "join_time", "leave_time", "touched_at")
     dtypes = {name: "str" for name in ATTENDANCE_COLUMNS if name not in ("date", "webinar_date", *times)}
     dtypes |= dict.fromkeys(times, "datetime64[us, UTC]")
-    dtypes |= dict.fromkeys(("bootcamp_day", "time_in_session_minutes", "rejoin_count"), "Int64")
+    dtypes |= dict.fromkeys(
+        ("bootcamp_day", "time_in_session_seconds", "time_in_session_minutes", "rejoin_count"), "Int64"
+    )
     return rows[list(ATTENDANCE_COLUMNS)].astype(dtypes)
 
 
