@@ -122,7 +122,7 @@ def _published(row: Row, zone: ZoneInfo) -> Row:
         "registered": local("registration_time"),
         "join": local("join_time"),
         "leave": local("leave_time"),
-        "minutes": int(row["time_in_session_minutes"]),
+        "seconds": int(row["time_in_session_seconds"]),
         "rejoins": int(row["rejoin_count"]),
         "country": text("country"),
     }

@@ -72,6 +72,8 @@ _FEW_LATE = 0.2
 # A visit longer than this belongs to no event; where the event says how long it was, longer by `_OVERTIME_MINUTES`.
 _LONGEST_MINUTES = 18 * 60
 _OVERTIME_MINUTES = 6 * 60
+# Of so many joins, as few as this share on another day than the event's don't make a day of it.
+_ENOUGH_JOINS, _FEW_APART = 10, 0.05
 # Who joins so shortly before the start isn't early, even where midnight lies between.
 _EARLY_US = 120 * 60_000_000
 _NAT = np.iinfo(np.int64).min
@@ -675,6 +677,26 @@ def _check_near_event(read: list[Rows], sessions: tuple[ZoomSession, ...], timez
         if starts:
             far = (join < _earliest(min(starts), timezone)) | (join > max(starts) + 45 * _DAY_US)
             rows.people.refuse(far & (join != _NAT), "outside_event", "")
+    _check_lonely_days(read, starts, longest, timezone)
+
+
+def _check_lonely_days(read: list[Rows], starts: list[int], longest: float, timezone: str) -> None:
+    """Set apart the few joins far from all others: a date that was damaged would publish a day without an event."""
+    fitting = [rows.times["join_time"][rows.people.why == None] for rows in read]  # noqa: E711 - elementwise
+    joins = np.concatenate([*fitting, np.zeros(0, dtype=np.int64)])
+    joins = joins[joins != _NAT]
+    if len(joins) < _ENOUGH_JOINS:
+        return
+    first = [_earliest(start, timezone) for start in starts or [int(np.median(joins))]]
+    until = [start + int(longest) * _MINUTE_US for start in starts or [int(np.median(joins))]]
+
+    def is_apart(moments: np.ndarray) -> np.ndarray:
+        near = [(moments >= low) & (moments <= high) for low, high in zip(first, until, strict=True)]
+        return ~np.any(near, axis=0) & (moments != _NAT)
+
+    if np.count_nonzero(is_apart(joins)) <= max(1, _FEW_APART * len(joins)):
+        for rows in read:
+            rows.people.refuse(is_apart(rows.times["join_time"]), "outside_event", "")
 
 
 def _earliest(start: int, timezone: str) -> int:

@@ -840,3 +840,15 @@ def test_minutes_that_total_all_visits_are_no_evidence_against_one_and_others_ar
     assert "total over several visits" in report.notes[0]
     wrong = [CARL.replace("carl", f"carl{i}").replace(",30,", ",75,") for i in range(9)]
     assert len(read(attendee_report(wrong)).quarantined) == 9
+
+
+@pytest.mark.parametrize(
+    "facts", [FACTS, FACTS.replace("Mar 22, 2025 7:00 PM", "")], ids=["started", "unknown_start"]
+)
+def test_one_visit_on_another_day_makes_no_day_of_the_event(facts: str) -> None:
+    rows = [CARL.replace("carl", f"carl{i}").replace("19:40:00", f"19:40:{i:02d}") for i in range(12)]
+    moved = rows[3].replace("Mar 22", "Mar 26")
+    report = read(attendee_report([*rows[:3], moved, *rows[4:]], facts=facts))
+    assert set_apart(report) == [[13, "outside_event"]]
+    both_days = [*rows[:8], *(row.replace("Mar 22", "Mar 23") for row in rows[8:])]
+    assert read(attendee_report(both_days, facts=facts)).quarantined.empty
