@@ -568,7 +568,8 @@ class _Page:
 
     def _assignments(self) -> None:
         rows = sorted(
-            self.story.made["crm_assignments"], key=lambda row: (row["assigned_at"], row["assignment_id"])
+            self.story.made["crm_assignments"],
+            key=lambda row: (row["assigned_at"], row["dump_rank"] or 0, row["assignment_id"]),
         )
         firsts = {row["assigned_at"]: row for row in self.story.made["assigned_leads"]}
         if not rows and not firsts:

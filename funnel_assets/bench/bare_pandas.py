@@ -283,7 +283,7 @@ def _attendance(read: Read, links: pd.DataFrame, heads: pd.DataFrame, day: dt.da
 
 def _handovers(read: Read, day: dt.date) -> pd.DataFrame:
     month = read.assignments[read.assignments["date"] >= day.replace(day=1)]
-    heads = month.sort_values(["assigned_at", "assignment_id"]).drop_duplicates("phone_key")
+    heads = month.sort_values(["assigned_at", "dump_rank", "assignment_id"]).drop_duplicates("phone_key")
     heads = heads[heads["date"] == day]
     seen = read.zoom[(read.zoom["attended"] == "Y") & (read.zoom["date"] >= day - LOOK_BACK)]
     return pd.DataFrame(

@@ -21,6 +21,10 @@ class CrmAssignments(Model):
     phone: Series[Text] = column("Phone in digits with country code", personal=True, sheet="leadMobile")
     phone_key: Series[Text] = column("Pseudonym of the phone")
     employee: Series[Text] = column("Sales employee the lead went to", nullable=True, sheet="employee")
+    dump_rank: Series[Integer] = column(
+        "Place in the dump's order among assignments of this phone at this very moment; 0 for the first or only one",
+        ge=0,
+    )
 
 
 @contract("crm_sales", group="sales", grain="one row per sale (_id)", key=("sale_id",))

@@ -43,7 +43,7 @@ UNPAID_STATUS_PARTS = (
 refunded", "cancelled by user" … Anything else counts as paid, an empty status included: the CRM writes a sale when
 money has moved, and a status nobody has met before must not make revenue disappear."""
 
-_ASSIGNMENT_ORDER = ("assigned_at", "assignment_id")
+_ASSIGNMENT_ORDER = ("assigned_at", "dump_rank", "assignment_id")
 
 
 def assigned_leads(
@@ -70,8 +70,9 @@ def assigned_leads(
         links: What tells whose a phone is, where link rows name people; without it each phone is its own person.
         materialize: Keeps an intermediate result that is used more than once.
 
-    The sheet sorts a phone's rows by time and takes the first funnel, and takes the employee of the first row it
-    meets; here both are of the earliest assignment (ties by assignment_id), so that row order doesn't decide.
+    The sheet sorts a phone's rows by time and takes the first funnel; among rows of one moment its SORT keeps the
+    dump's order, and so does dump_rank (between two sources the assignment_id decides). The employee its XLOOKUP takes
+    from the first row of the dump, here from the earliest assignment: the same in a dump that is in order of time.
     """
     of_months = between(nw.from_native(crm_assignments), month_start(first), last).with_columns(
         month_number("date").alias("month")

@@ -87,7 +87,7 @@ NODES: dict[str, Node] = {
         Node("zoom_attendance", config=("placeholders", "categories", "conductors")),
         Node("engagement_events", config=("placeholders",), rules_version=3),
         Node("spend", rules_version=2),
-        Node("crm_assignments", config=("placeholders",), rules_version=2),
+        Node("crm_assignments", config=("placeholders",), rules_version=3),
         Node("crm_sales", config=("placeholders",), rules_version=3),
         Node(
             "dedup_leads",
@@ -126,7 +126,7 @@ NODES: dict[str, Node] = {
                 Input("engagement_events", history),
             ),
             ("funnel_mapping", "identity_links"),
-            rules_version=2,
+            rules_version=3,
         ),
         Node(
             "sales_enriched",

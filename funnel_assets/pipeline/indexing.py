@@ -29,6 +29,7 @@ from funnel_assets.domain.parsing.base import (
     RowFacts,
     build_index,
     repeated_words,
+    tie_ranks,
 )
 from funnel_assets.domain.text import as_arrow, as_text, nulls
 from funnel_assets.errors import FunnelError, SourceBroken
@@ -61,7 +62,7 @@ EMPTY = "empty"
 BAD_COLUMNS = ["line", "reason", "detail", "raw"]
 
 _ROWS_AT_ONCE = 200_000
-_FORMAT = 4
+_FORMAT = 5
 """Raised when what is kept of a piece changes."""
 _PIECE_SHIFT = 40
 _REL_LINE = (1 << _PIECE_SHIFT) - 1
@@ -265,7 +266,7 @@ def _index(
         rows_in=rows_in,
         duplicates=int(settled.repeated.sum()),
         quarantined=quarantined,
-        days=_day_digests(settled.days[settled.loaded], settled.words[settled.loaded]),
+        days=_day_digests(settled.days[settled.loaded], settled.digested[settled.loaded]),
         drift=list(drift),
         dates={column: list(formats) for column, formats in task.context.column_formats.items()},
         ahead_of=str(task.context.last_day) if settled.has_ahead else None,
@@ -277,13 +278,21 @@ def _index(
 
 @dataclass(frozen=True)
 class _Settled:
-    """Every row's day (since 1970; 0 where none) and hash, and what becomes of it."""
+    """Every row's day (since 1970; 0 where none) and hash, what becomes of it, and its rank among tied rows."""
 
     days: np.ndarray
     words: np.ndarray
     loaded: np.ndarray
     repeated: np.ndarray
     has_ahead: bool
+    ranks: np.ndarray | None = None
+
+    @property
+    def digested(self) -> np.ndarray:
+        """Hashes by which a day is compared: those of rows whose place among tied rows counts depend on it."""
+        return (
+            self.words if self.ranks is None else self.words * (2 * self.ranks + 1).astype(np.uint64)[:, None]
+        )
 
 
 @dataclass(frozen=True)
@@ -323,12 +332,22 @@ def _whole(task: Task) -> Indexed:
         (index["fate"] == LOAD).to_numpy(),
         (index["fate"] == DUPLICATE).to_numpy(),
         has_ahead=_has_ahead(days, task.context),
+        ranks=None if facts.ties is None else _ranks(key_words(facts.ties), index),
     )
     found = _index(task, raw.header, raw.rows_in, len(bad), matched.drift, settled)
     words = key_words(facts.keys) if task.keys and facts.keys is not None else None
     keys = None if words is None else Keys.of(settled.days, words, settled.loaded)
     dates = kept_formats(task.parser, table.columns, task.context)
     return Indexed(found, bad, matched.profile, dates, _WholeRows(table, index), keys)
+
+
+def _ranks(ties: np.ndarray, index: pd.DataFrame) -> np.ndarray:
+    """Return the ranks of rows to load among those they are tied with."""
+    return _ranked(ties, index["line"].to_numpy(np.int64), (index["fate"] == LOAD).to_numpy())
+
+
+def _ranked(ties: np.ndarray, lines: np.ndarray, loaded: np.ndarray) -> np.ndarray:
+    return tie_ranks(np.where(loaded[:, None], ties, np.uint64(0)), lines)
 
 
 def _has_ahead(days: np.ndarray, context: SourceContext) -> bool:
@@ -571,8 +590,17 @@ def _as_batch(frame: pd.DataFrame, facts: RowFacts) -> pa.RecordBatch:
     if facts.keys is not None:
         keys = key_words(facts.keys)
         columns |= {"key_high": pa.array(keys[:, 0].copy()), "key_low": pa.array(keys[:, 1].copy())}
+    if facts.ties is not None:
+        ties = key_words(facts.ties)
+        columns |= {"tie_high": pa.array(ties[:, 0].copy()), "tie_low": pa.array(ties[:, 1].copy())}
     columns |= {f"rank_{number}": pa.array(rank) for number, rank in enumerate(facts.ranks)}
     return pa.RecordBatch.from_pydict(columns)
+
+
+def _words_of(facts: pa.Table, high: str, low: str) -> np.ndarray | None:
+    if high not in facts.column_names:
+        return None
+    return np.column_stack([facts[high].to_numpy(), facts[low].to_numpy()])
 
 
 class _PieceRows:
@@ -591,19 +619,18 @@ class _PieceRows:
         self._piece_of = np.repeat(np.arange(len(sizes)), sizes)
         facts = pa.Table.from_batches([batch for _, batch in found])
         self._lines = facts["line"].to_numpy() + self._first_lines[self._piece_of]
-        self._keys = (
-            np.column_stack([facts["key_high"].to_numpy(), facts["key_low"].to_numpy()])
-            if "key_high" in facts.column_names
-            else None
-        )
+        self._keys = _words_of(facts, "key_high", "key_low")
         ranks = [facts[name].to_numpy() for name in facts.column_names if name.startswith("rank_")]
         repeated = repeated_words(self._keys, [*ranks, self._lines]) >= 0
         bad = np.zeros(len(facts), bool)
         for start, (piece, _) in zip(self._starts, found, strict=False):
             bad[[start + row["row"] for row in piece.bad if row["row"] is not None]] = True
-        words = np.column_stack([facts["high"].to_numpy(), facts["low"].to_numpy()])
+        words, ties = _words_of(facts, "high", "low"), _words_of(facts, "tie_high", "tie_low")
+        assert words is not None
+        loaded = ~repeated & ~bad
+        placed = None if ties is None else _ranked(ties, self._lines, loaded)
         has_ahead = any(piece.ahead_of for piece, _ in found)
-        self.settled = _Settled(facts["day"].to_numpy(), words, ~repeated & ~bad, repeated, has_ahead)
+        self.settled = _Settled(facts["day"].to_numpy(), words, loaded, repeated, has_ahead, placed)
 
     def keys(self) -> Keys | None:
         """Return the keys of the rows to load; None where they have none."""

@@ -4,7 +4,8 @@ Belongs here: keeping and finding it. Does not belong here: how it is found out 
 
 One Arrow file per source, named by the dump's sha256: a record batch per piece with a row per row of the dump, in its
 order (``line`` counted from the piece's first, ``day``, ``high`` and ``low`` of its content's hash, the same of its
-key, and by what one of several rows of a key is chosen), and the pieces in the metadata. It is a cache: lost or of
+key, by what one of several rows of a key is chosen, what rows are tied by whose order counts), and the pieces in the
+metadata. It is a cache: lost or of
 other rules, the dump is read once more.
 """
 

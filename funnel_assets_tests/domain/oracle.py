@@ -305,7 +305,7 @@ def assigned_leads(tables: dict[str, pa.Table], first: dt.date, last: dt.date) -
         m0_leads = [row for row in all_leads if day.replace(day=1) <= row["date"] <= day]
         for phone in {row["phone_key"] for row in m0_leads}:
             own = [row for row in m0_leads if row["phone_key"] == phone]
-            top = sorted(own, key=lambda row: (row["assigned_at"], row["assignment_id"]))[0]
+            top = sorted(own, key=lambda row: (row["assigned_at"], row["dump_rank"], row["assignment_id"]))[0]
             if top["date"] != day:
                 continue
             attended, attended_on = zoom_lookup(phone, day, zoom)

@@ -47,6 +47,7 @@ def assignment(number: int, day: dt.date, minutes: int = 600, **more: Any) -> di
         "assigned_at": at(day, minutes),
         "lead_source": "fb",
         "employee": "Meera",
+        "dump_rank": 0,
         **phone(1),
         **more,
     }

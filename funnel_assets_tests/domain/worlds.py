@@ -228,6 +228,7 @@ class World:
                     "assigned_at": self._instant(day),
                     "lead_source": self.random.choice(SOURCES),
                     "employee": self.random.choice(("Meera", "Dev", None)),
+                    "dump_rank": self.random.randrange(3),
                     **phone(self.random.randrange(self.people + 2)),
                 }
             )

@@ -17,6 +17,8 @@ from funnel_assets.config.settings import load_settings
 from funnel_assets.config.sources import load_sources
 from funnel_assets.config.tables import load_tables
 from funnel_assets.pipeline.ingest import Ingest
+from funnel_assets.pipeline.outcome import Outcome
+from funnel_assets.sources import pieces
 from funnel_assets.storage.lake import Lake
 from funnel_assets.storage.landing import Landing
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
@@ -37,12 +39,15 @@ class Here:
     dumps: list[list[Row]] = field(default_factory=list)
 
     def drop(self, dump: list[Row]) -> None:
-        with (self.home / "dump.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([HEADER, *(_cells(row) for row in dump)])
+        self.write([_cells(row) for row in dump])
         self.dumps.append(dump)
 
-    def make(self, days: list[dt.date], *, fetch: bool) -> None:
-        """Make days as a run does, and hold what comes out to what the dumps say."""
+    def write(self, rows: list[list[str]]) -> None:
+        with (self.home / "dump.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([HEADER, *rows])
+
+    def run(self, days: list[dt.date], *, fetch: bool) -> tuple[Outcome, Lake, Quarantine]:
+        """Make days as a run does."""
         found = load_settings({"FUNNEL_HOME": str(self.home)}, dotenv=False)
         lake, quarantine = Lake(found.lake), Quarantine(found.quarantine)
         ingest = Ingest(
@@ -55,6 +60,11 @@ class Here:
         )
         outcome = ingest.make_days(DATASET, days, fetch=fetch)
         assert not outcome.failed, outcome.failed
+        return outcome, lake, quarantine
+
+    def make(self, days: list[dt.date], *, fetch: bool) -> None:
+        """Make days, and hold what comes out to what the dumps say."""
+        outcome, lake, quarantine = self.run(days, fetch=fetch)
         newest = self.dumps[-1]
         rows_in, here, elsewhere, duplicates, quarantined = self._told(str(outcome.notes["sources"]))
         assert rows_in == here + elsewhere + duplicates + quarantined == len(newest)
@@ -144,3 +154,30 @@ def test_undated_rows_stay_when_an_older_dump_is_read_again() -> None:
         place.drop([(3, 1), (4, 1), (-1, 2)])
         place.make(DAYS[3:], fetch=True)
         place.make(DAYS[:2], fetch=False)
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_a_reordered_dump_restates_the_days_whose_tied_rows_changed_places_and_no_other(
+    in_pieces: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if in_pieces:
+        for name, size in (("FROM_BYTES", 1), ("LEAST_BYTES", 100), ("_ROWS_PER_BORDER", 2)):
+            monkeypatch.setattr(pieces, name, size)
+    first, second = ["Reels", "Bootcamp"], ["Ravi", "Meera"]
+    at_one_moment = [
+        [source, f"{day} 10:00:00", "9812345670", name]
+        for day in DAYS[:2]
+        for source, name in zip(first, second, strict=True)
+    ]
+    other_phones = [["Reels", f"{DAYS[0]} 10:00:00", f"981234568{n}", "Dev"] for n in range(5)]
+    with here(rolling=False) as place:
+        place.write(at_one_moment + other_phones)
+        place.run(DAYS, fetch=True)
+        place.write(other_phones[::-1] + at_one_moment)
+        assert place.run(DAYS, fetch=True)[0].changed == set()
+        a, b, c, d = at_one_moment
+        place.write([a, b, d, c, *other_phones])
+        outcome, lake, _ = place.run(DAYS, fetch=True)
+        assert outcome.changed == {DAYS[1]}
+        ranks = lake.read(DATASET, DAYS[1:2]).select(["lead_source", "dump_rank"]).to_pylist()
+        assert {row["lead_source"]: row["dump_rank"] for row in ranks} == {"Bootcamp": 0, "Reels": 1}

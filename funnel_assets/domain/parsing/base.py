@@ -389,6 +389,8 @@ class RowFacts:
         keys: Of rows of one key only one is kept; null where a row doesn't compete. None: every row is kept.
         ranks: Columns to choose it by, the most important first; the smallest wins, on a tie the first line. To be free
             of the order of rows they must tell all rows of a key apart that differ.
+        ties: Of rows of one tie the order in the dump counts (:func:`tie_ranks`), and a dump that changes it changes
+            their day; null where a row's place doesn't matter. None: no row's does.
     """
 
     days: pd.Series
@@ -396,6 +398,7 @@ class RowFacts:
     findings: Findings
     keys: pa.Array | None = None
     ranks: Sequence[np.ndarray] = ()
+    ties: pa.Array | None = None
 
 
 def build_index(table: pd.DataFrame, facts: RowFacts) -> pd.DataFrame:
@@ -465,6 +468,26 @@ def repeated_words(keys: np.ndarray | None, ranks: Sequence[np.ndarray]) -> Ints
     _, codes, counts = np.unique(keys[often], axis=0, return_inverse=True, return_counts=True)
     again = counts[codes] > 1 if len(codes) else np.zeros(0, bool)
     return _chosen(rows[again], codes[again], ranks)
+
+
+def tie_ranks(ties: np.ndarray, lines: Ints) -> Ints:
+    """Number the rows of each tie 0, 1, 2 … in the order of their lines; 0 for a row that is tied with none.
+
+    Args:
+        ties: What each row is tied by, as :func:`~funnel_assets.domain.keys.key_words` gives it.
+        lines: Where each row stands.
+    """
+    ranks = np.zeros(len(ties), np.int64)
+    halves = ties[:, 0]
+    rows = np.flatnonzero(pd.Series(halves).duplicated(keep=False).to_numpy() & (halves != 0))
+    if len(rows):
+        _, codes = np.unique(ties[rows], axis=0, return_inverse=True)
+        ordered = np.lexsort([lines[rows], codes])
+        codes = codes[ordered]
+        begins = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+        sizes = np.diff(np.r_[begins, len(codes)])
+        ranks[rows[ordered]] = np.arange(len(codes)) - np.repeat(begins, sizes)
+    return ranks
 
 
 def _unchosen(size: int) -> Ints:

@@ -58,9 +58,9 @@ def fates(parsed: Parsed) -> list[str]:
     return parsed.index["fate"].tolist()
 
 
-def contents(parsed: Parsed) -> list[tuple]:
-    """Rows without their lines, comparable."""
-    rows = parsed.rows.drop(columns="line").astype(object)
+def contents(parsed: Parsed, *without: str) -> list[tuple]:
+    """Rows without their lines (and some columns), comparable."""
+    rows = parsed.rows.drop(columns="line").drop(columns=list(without), errors="ignore").astype(object)
     return list(rows.where(rows.notna(), None).itertuples(index=False, name=None))
 
 

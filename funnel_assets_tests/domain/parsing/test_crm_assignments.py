@@ -25,6 +25,7 @@ def test_one_assignment_in_full() -> None:
             "phone": pd.Series(["919812345670"], dtype="str"),
             "phone_key": pd.Series([phone_key("919812345670")], dtype="str"),
             "employee": pd.Series(["Ravi"], dtype="str"),
+            "dump_rank": pd.Series([0], dtype="Int64"),
             "line": [2],
         }
     )
