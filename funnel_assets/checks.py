@@ -2,17 +2,65 @@
 
 import dagster as dg
 
+from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline.graph import NODES
+from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.resources import PipelineResource
 from funnel_assets.storage.lake import name_days
 
 FRESHNESS = "freshness"
+HELD = "held"
 RECENT_DAYS = 14
+# Held things named in a check's one line; all of them are in its metadata.
+MOST_TOLD = 3
 
 
 def build_checks() -> list[dg.AssetChecksDefinition]:
     """Return one freshness check per dataset."""
     return [_freshness(dataset) for dataset in NODES]
+
+
+def held_spec(dataset: str) -> dg.AssetCheckSpec:
+    """Return the check that is red while something of a source dataset waits for a person."""
+    return dg.AssetCheckSpec(
+        HELD,
+        asset=dataset,
+        description="No report or dump is held until a person accepts or rejects it (`funnel inbox`).",
+    )
+
+
+def held_result(pipeline: Pipeline, dataset: str) -> dg.AssetCheckResult:
+    """Look whether something is held, and tell the webhook of it."""
+    try:
+        held = pipeline.held(dataset)
+    except FunnelError as error:
+        return dg.AssetCheckResult(check_name=HELD, asset_key=dataset, passed=False, description=str(error))
+    for one in held:
+        pipeline.alerts.tell(f"held {one.sha256} {one.why}", f"Funnel, held: {one.told()}")
+    lines = [f"- {one.told()}" for one in held]
+    return dg.AssetCheckResult(
+        check_name=HELD,
+        asset_key=dataset,
+        passed=not held,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=" ".join(one.told() for one in held[:MOST_TOLD]) or "Nothing waits for a decision.",
+        metadata={"held": len(held), "which": dg.MetadataValue.md("\n".join(lines) or "none")},
+    )
+
+
+def report_held(instance: dg.DagsterInstance, pipeline: Pipeline, dataset: str) -> None:
+    """Show in Dagster what is held now, without a run: what is held makes no day."""
+    result = held_result(pipeline, dataset)
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(dataset),
+            check_name=HELD,
+            passed=result.passed,
+            severity=result.severity,
+            description=result.description,
+            metadata=result.metadata,
+        )
+    )
 
 
 def _freshness(dataset: str) -> dg.AssetChecksDefinition:

@@ -5,6 +5,7 @@ Belongs here: options, words and tables on the screen, exit codes. Does not belo
 
 import datetime as dt
 import gc
+import getpass
 import logging
 import signal
 import sys
@@ -34,6 +35,10 @@ quarantine_app = typer.Typer(
     no_args_is_help=True, help="Rows and files that couldn't be used, and reading them again."
 )
 app.add_typer(quarantine_app, name="quarantine")
+inbox_app = typer.Typer(
+    help="Reports and dumps that are held until you accept or reject them; without a command, shows what is held."
+)
+app.add_typer(inbox_app, name="inbox")
 
 screen = Console()
 errors = Console(stderr=True)
@@ -445,6 +450,85 @@ def quarantine_replay(
     screen.print("Nothing changed." if not plan else f"Made again: {', '.join(sorted(plan))}.")
     if refused:
         raise typer.Exit(EXIT_FAILED)
+
+
+@inbox_app.callback(invoke_without_command=True)
+def inbox(context: typer.Context) -> None:
+    """Show what is held: why, and how to accept or reject it.
+
+    Example: `funnel inbox`
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from funnel_assets import tables
+    from funnel_assets.pipeline.pipeline import Pipeline
+
+    opened = Pipeline(_settings())
+    opened.zoom.take_in()
+    held = opened.held()
+    if not held:
+        screen.print("Nothing is held.")
+        return
+    screen.print(tables.held(held))
+
+
+HeldName = Annotated[
+    str,
+    typer.Argument(help="Report or source as `funnel inbox` names it, or the first 8 letters of its hash."),
+]
+Reason = Annotated[str, typer.Option(help="Why, in your words; kept with your name and the time.")]
+
+
+@inbox_app.command("accept")
+def inbox_accept(
+    name: HeldName,
+    reason: Reason,
+    by: Annotated[str | None, typer.Option(help="Who decides; this login unless given.")] = None,
+) -> None:
+    """Take a held report or dump as it is, and make its days.
+
+    Example: `funnel inbox accept "attendees excerpt.csv" --reason "Zoom lost the rest, Asha asked them"`
+    """
+    _decide(name, "accept", reason, by)
+
+
+@inbox_app.command("reject")
+def inbox_reject(
+    name: HeldName,
+    reason: Reason,
+    by: Annotated[str | None, typer.Option(help="Who decides; this login unless given.")] = None,
+) -> None:
+    """Set a held report or dump aside for good: nothing is made from it.
+
+    Example: `funnel inbox reject "attendees excerpt.csv" --reason "shortened by hand"`
+    """
+    _decide(name, "reject", reason, by)
+
+
+def _decide(name: str, decision: str, reason: str, by: str | None) -> None:
+    from funnel_assets import launch
+    from funnel_assets.pipeline.pipeline import Pipeline
+
+    settings = _settings()
+    opened = Pipeline(settings)
+    opened.zoom.take_in(wait=True)
+    found = opened.decide(name, decision, reason, by or _login())
+    word = {"accept": "Accepted", "reject": "Rejected"}[decision]
+    screen.print(escape(f"{word}: {found.name} ({found.why})"), soft_wrap=True, highlight=False)
+    launch.prepare(settings)
+    plan = launch.make_decided(settings, found)
+    screen.print("No day changes." if not plan else f"Made again: {', '.join(sorted(plan))}.")
+    if not found.is_file and decision == "accept":
+        screen.print(
+            "Days that failed meanwhile are made by themselves while `make ui` is up, or with `funnel backfill`."
+        )
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 @app.command()

@@ -90,6 +90,10 @@ class LandedDamaged(SourceBroken):
     """Bytes that landed are gone, or no longer what they were; they are never read."""
 
 
+class DumpHeld(SourceBroken):
+    """A fetched dump waits for the next fetch or a person's decision; nothing is made from it."""
+
+
 class ConfigError(FunnelError):
     """A settings file or config CSV holds a mistake."""
 

@@ -24,6 +24,7 @@ from funnel_assets.config.settings import START_DATE_FILE, Settings
 from funnel_assets.config.tables import write_defaults
 from funnel_assets.errors import FunnelError
 from funnel_assets.jobs import DAILY_JOB
+from funnel_assets.pipeline.held import Held
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.storage.files import write_whole
 from funnel_assets.storage.postgres import PostgresServer, ensure_server
@@ -209,6 +210,24 @@ def make_zoom_days(settings: Settings, days: Sequence[dt.date]) -> dict[str, lis
                 f"{day} could not be made.", fix="see the messages above, mend the cause, then replay again."
             )
     return restate(settings) | ({"zoom_attendance": wanted} if wanted else {})
+
+
+def make_decided(settings: Settings, held: Held) -> dict[str, list[dt.date]]:
+    """Make what a decision changes, and show in Dagster what is still held.
+
+    Returns:
+        Datasets and days that were made.
+
+    Raises:
+        FunnelError: If a run failed.
+    """
+    from funnel_assets.checks import report_held
+
+    days = [dt.date.fromisoformat(day) for day in held.days]
+    plan = make_zoom_days(settings, days) if held.is_file else restate(settings)
+    with dg.DagsterInstance.get() as instance:
+        report_held(instance, Pipeline(settings), held.dataset)
+    return plan
 
 
 def keep_start_date(settings: Settings) -> None:

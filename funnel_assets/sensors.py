@@ -11,6 +11,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from funnel_assets.assets.base import LANDED_TAG, RESTATE_TAG
+from funnel_assets.checks import report_held
 from funnel_assets.jobs import DAILY_JOB
 from funnel_assets.pipeline.graph import NODES, readers
 from funnel_assets.pipeline.pipeline import Pipeline
@@ -65,6 +66,7 @@ def _zoom_inbox(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
         arrivals = opened.zoom.take_in(within_seconds=TAKE_SECONDS)
         for sentence in arrivals.told:
             context.log.info(sentence)
+        _tell_held(context, opened)
         told = " ".join([arrivals.summary(), *arrivals.told[:MOST_TOLD]])
         if arrivals.left:
             # Their days may be the same as those of files just taken: each day is made once, from all of them.
@@ -86,6 +88,14 @@ def _zoom_inbox(job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
             yield dg.SkipReason(told)
 
     return zoom_inbox
+
+
+def _tell_held(context: dg.SensorEvaluationContext, opened: Pipeline) -> None:
+    """Turn the dataset's check red as soon as a report is held, and green once none is any more."""
+    held = ",".join(sorted(one.sha256[:12] for one in opened.held("zoom_attendance")))
+    if held != (context.cursor or ""):
+        report_held(context.instance, opened, "zoom_attendance")
+        context.update_cursor(held)
 
 
 def zoom_selection(missing: Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ from funnel_assets import figures
 from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.masking import mask_text, redact_url
 from funnel_assets.pipeline.changes import Changes
+from funnel_assets.pipeline.held import SHA_LETTERS, Held
 
 MOST_FUNNELS = 15
 """Funnels shown one by one; the rest is one line, so that the table stays on one page."""
@@ -58,6 +59,7 @@ REASONS = {
     "date_unreadable": "Date can't be read",
     "dates_ambiguous": "Day or month first?",
     "dates_mixed": "Two ways of writing dates",
+    "held": "Waits for a decision",
     "host_or_panelist": "Host or panelist",
     "no_event_date": "No date of the event",
     "no_time": "Date without a time",
@@ -237,6 +239,23 @@ def quarantine(rows: pd.DataFrame) -> Table:
             Text(_where(row)),
             Text.assemble((title, "bold"), "\n", why),
             Text(fix),
+        )
+    return table
+
+
+def held(found: Sequence[Held]) -> Table:
+    """Return what is held as a table that fits 100 columns: where, why, and what to do."""
+    table = Table(box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("Dataset, source, days", max_width=20, overflow="fold")
+    table.add_column("File, hash", max_width=24, overflow="fold")
+    table.add_column("Why", overflow="fold", ratio=3)
+    table.add_column("What to do", overflow="fold", ratio=2)
+    for one in found:
+        table.add_row(
+            Text("\n".join((one.dataset, one.source, *one.days))),
+            Text(f"{short_file(one.file)}\n{one.sha256[:SHA_LETTERS]}"),
+            Text(one.why),
+            Text(one.fix[:1].upper() + one.fix[1:]),
         )
     return table
 

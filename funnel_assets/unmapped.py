@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from funnel_assets import outside
 from funnel_assets.config.mistakes import Mistakes, quoted
 from funnel_assets.config.spreadsheet import normalised_name, read_sheet
 from funnel_assets.config.table_cells import Row, parse_table
@@ -174,7 +175,7 @@ def _read(path: Path, *, must_exist: bool = False) -> list[Row]:
             )
         return []
     mistakes = Mistakes()
-    rows = parse_table(path.read_bytes(), _LIST, mistakes, is_default=False).rows
+    rows = parse_table(_content(path), _LIST, mistakes, is_default=False).rows
     mistakes.found = [(path.name, line, text) for _, line, text in mistakes.found]
     seen: dict[tuple[str, ...], int] = {}
     for row in rows:
@@ -184,6 +185,17 @@ def _read(path: Path, *, must_exist: bool = False) -> list[Row]:
             )
     mistakes.raise_if_any(fix=_FIX)
     return rows
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return outside.content(path)
+    except OSError as error:
+        raise FunnelError(
+            f"The list can't be read ({error.strerror}).",
+            file=str(path),
+            fix="give the path of the filled list.",
+        ) from None
 
 
 def _append(config_dir: Path, tables: Tables, added: Sequence[Mapped]) -> None:

@@ -210,6 +210,38 @@ def test_replay_of_a_corrected_report_equals_the_run_that_never_broke(
     connection.close()
 
 
+def test_held_report_is_shown_accepted_with_a_reason_and_published(
+    here: Place, environ: dict[str, str]
+) -> None:
+    environ = {**environ, "COLUMNS": "300"}
+    day = here.settings.yesterday()
+    body = report(day, ("Wanda", "Viola"), "872 1111 0001")
+    here.drop("excerpt.csv", body.replace(b",90,2,0,2,2", b",90,1018,0,1018,1018"))
+    shown = funnel("inbox", environ=environ)
+    assert shown.returncode == 0, shown.stderr
+    for part in ("excerpt.csv", str(day), "unique viewers: 1,018 stated, 2 read", "funnel inbox accept"):
+        assert part in shown.stdout
+    assert "excerpt.csv" in funnel("quarantine", "list", environ=environ).stdout
+    no_reason = funnel("inbox", "accept", "excerpt.csv", "--reason", " ", environ=environ)
+    assert (no_reason.returncode, "needs a reason" in no_reason.stderr) == (2, True)
+    unknown = funnel("inbox", "accept", "nothing.csv", "--reason", "why", environ=environ)
+    assert unknown.returncode == 1
+    assert "held are: excerpt.csv" in unknown.stderr
+
+    done = funnel(
+        "inbox", "accept", "excerpt.csv", "--reason", "it is all there is", "--by", "Asha", environ=environ
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Accepted: excerpt.csv" in done.stdout
+    assert "zoom_attendance" in done.stdout.split("Made again: ")[1]
+    assert "Nothing is held." in funnel("inbox", environ=environ).stdout
+    url = funnel("db-url", environ=environ).stdout.strip()
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT first_name FROM zoom_attendance WHERE source_file = 'excerpt.csv'")
+        assert {row[0] for row in cursor.fetchall()} == {"Wanda", "Viola"}
+    connection.close()
+
+
 def test_what_analyst_url_says_connects_and_shows_nobody(here: Place, environ: dict[str, str]) -> None:
     done = funnel("analyst-url", environ=environ)
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
+from funnel_assets.checks import held_result, held_spec
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.errors import FunnelError
 from funnel_assets.jobs import EXECUTOR
@@ -74,6 +75,7 @@ def dataset_asset(
                 asset=dataset,
                 description="The day's rows are as many as is usual for its weekday. A warning only.",
             ),
+            *([held_spec(dataset)] if NODES[dataset].is_source else []),
         ],
     )
     def materialize(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Iterator[object]:
@@ -234,6 +236,8 @@ def _notes(outcome: Outcome) -> dict[str, dg.MetadataValue]:
 
 
 def _checks(pipeline: Pipeline, outcome: Outcome) -> Iterator[dg.AssetCheckResult]:
+    if NODES[outcome.dataset].is_source:
+        yield held_result(pipeline, outcome.dataset)
     broken = pipeline.reconcile(outcome)
     yield dg.AssetCheckResult(
         check_name=RECONCILIATION,

@@ -21,6 +21,7 @@ from types import MappingProxyType
 
 from dotenv.parser import parse_stream
 
+from funnel_assets import outside
 from funnel_assets.config.mistakes import quoted, suggestion
 from funnel_assets.domain.countries import HOME, country_advice, is_country
 from funnel_assets.errors import ConfigError
@@ -323,7 +324,7 @@ def timezone_advice(name: str) -> str:
 def _read_dotenv(path: Path) -> dict[str, tuple[str, int]]:
     """Return name -> (value, line). Values are taken as written: a ``$`` in a password stays."""
     try:
-        content = path.read_text(encoding="utf-8-sig")
+        content = outside.content(path).decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:

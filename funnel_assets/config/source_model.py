@@ -25,6 +25,9 @@ DATE_ORDERS = ("month_first", "day_first")
 AUTH_TYPES = ("bearer", "header", "query", "basic")
 NUMBER_FORMATS = ("excel", "unix", "unix_ms")
 
+INBOX = "zoom_attendance"
+"""Dataset whose source is there without being listed: the folder ``inbox/zoom`` that reports are dropped in."""
+
 WITH_EXTERNAL_ID = ("raw_leads", "engagement_events", "crm_sales")
 """Datasets whose rows may have neither phone nor e-mail, so that a source's own id of the person can name them."""
 
@@ -32,6 +35,9 @@ WITH_PHONES = tuple(name for name in DATASETS if name != "spend")
 
 COUNTED = ("engagement_events",)
 """Datasets of activities, of which a row may tell several."""
+
+DEFAULT_TOTALS_TOLERANCE_PCT = 5.0
+DEFAULT_LEAST_ROWS_PCT = 80.0
 
 HTTP_KINDS = frozenset({"http_csv", "http_json"})
 
@@ -101,6 +107,10 @@ class Source:
         date_order: ``month_first`` or ``day_first``: how a report's dates are read where they don't tell themselves.
         max_megabytes: Size over which a dropped report isn't opened; None keeps the default.
         country: Whose phone numbers the national ones are, two letters; a number with a country code states its own.
+        totals_tolerance_pct: By how much what was read of a dropped report may differ from the totals it states,
+            before it is held until a person accepts it.
+        least_rows_pct: Share of the last dump's rows that a fetched one has to have, where nothing proves it whole;
+            one with fewer is held until the next fetch agrees or a person accepts it. 0 holds none.
         currency: Of all amounts, three letters.
         currency_column: Name in the file of the column that says which currency a row is in; a row in another one
             is quarantined. None: all rows are in ``currency``.
@@ -138,6 +148,8 @@ class Source:
     date_order: str | None = None
     max_megabytes: float | None = None
     country: str = HOME
+    totals_tolerance_pct: float = DEFAULT_TOTALS_TOLERANCE_PCT
+    least_rows_pct: float = DEFAULT_LEAST_ROWS_PCT
     currency: str = DEFAULT_CURRENCY
     currency_column: str | None = None
     amounts: str = "major"

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 
+from funnel_assets import outside
 from funnel_assets.config.mistakes import Mistakes, quoted, suggestion
 from funnel_assets.config.settings import (
     DEFAULT_CURRENCY,
@@ -31,8 +32,11 @@ from funnel_assets.config.source_model import (
     COUNTED,
     DATASETS,
     DATE_ORDERS,
+    DEFAULT_LEAST_ROWS_PCT,
+    DEFAULT_TOTALS_TOLERANCE_PCT,
     DRIFT,
     HTTP_KINDS,
+    INBOX,
     KINDS,
     NUMBER_FORMATS,
     WITH_EXTERNAL_ID,
@@ -78,6 +82,8 @@ _KEYS: dict[str, frozenset[str]] = {
     "sheet": frozenset({"xlsx"}),
     "date_order": frozenset({"zoom_folder"}),
     "max_megabytes": frozenset({"zoom_folder"}),
+    "totals_tolerance_pct": frozenset({"zoom_folder"}),
+    "least_rows_pct": HTTP_KINDS,
     "drift": _TABULAR,
     "rolling": _TABULAR,
     "allow_empty": frozenset(KINDS),
@@ -172,7 +178,7 @@ def load_sources(
 
 def _compose(path: Path) -> yaml.Node:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = (content := outside.content(path)).decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
             f"There is no sources.yaml in {path.parent}: no source is known.",
@@ -180,13 +186,13 @@ def _compose(path: Path) -> yaml.Node:
             fix=_MISSING_FIX,
         ) from None
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        line = content[: error.start].count(b"\n") + 1
         raise ConfigError(
             "The file isn't UTF-8.", file=path.name, line=line, fix="save it as UTF-8."
         ) from None
     except OSError as error:
         raise ConfigError(
-            f"The file can't be read ({type(error).__name__}).", file=path.name, fix="let this user read it."
+            f"The file can't be read ({error.strerror}).", file=path.name, fix="let this user read it."
         ) from None
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -245,7 +251,8 @@ class _Reader:
         self._mistakes.add(self._file, line, text)
 
     def sources(self, root: yaml.Node) -> Iterator[Source]:
-        for dataset, node in self.pairs(root, (*DATASETS, TAKEN_AWAY), "dataset").items():
+        listed = self.pairs(root, (*DATASETS, TAKEN_AWAY), "dataset")
+        for dataset, node in listed.items():
             if dataset == TAKEN_AWAY:
                 items = node.value if isinstance(node, yaml.SequenceNode) else [node]
                 self.taken_away |= {text for item in items if (text := self.text(item, TAKEN_AWAY))}
@@ -253,6 +260,8 @@ class _Reader:
             noted = len(self._mistakes.found)
             yield from self.sources_of(dataset, node)
             self.mistakes_of[dataset] = self._mistakes.found[noted:]
+        if INBOX not in listed or _is_null(listed[INBOX]):
+            yield self.inbox()
 
     def sources_of(self, dataset: str, node: yaml.Node) -> Iterator[Source]:
         if _is_null(node):
@@ -266,6 +275,21 @@ class _Reader:
             source = self.source(dataset, order, item)
             if source is not None:
                 yield source
+
+    def inbox(self) -> Source:
+        """The documented drop folder, which is a source unless ``zoom_attendance: []`` says that there is none."""
+        home = Path(self._environ.get("FUNNEL_HOME") or "data").expanduser()
+        names = ("zoom_reports", *(f"zoom_reports_{number}" for number in range(2, 100)))
+        return Source(
+            dataset=INBOX,
+            name=next(name for name in names if name not in self._names),
+            order=0,
+            kind="zoom_folder",
+            location=str((home / "inbox" / "zoom").resolve()),
+            line=0,
+            timezone=self.timezone(None),
+            currency=self.currency(None)[0],
+        )
 
     def pairs(self, node: yaml.Node, allowed: Collection[str], what: str) -> dict[str, yaml.Node]:
         """Return a mapping's values by key; unknown and repeated keys are mistakes."""
@@ -355,6 +379,12 @@ class _Reader:
             first_day=first_day,
             last_day=last_day,
             country=self.country(dataset, pairs.get("country")),
+            totals_tolerance_pct=self.percent(
+                pairs.get("totals_tolerance_pct"), "totals_tolerance_pct", DEFAULT_TOTALS_TOLERANCE_PCT
+            ),
+            least_rows_pct=self.percent(
+                pairs.get("least_rows_pct"), "least_rows_pct", DEFAULT_LEAST_ROWS_PCT
+            ),
             currency=currency,
             currency_column=currency_column,
             encoding=self.encoding(pairs.get("encoding")),
@@ -754,6 +784,15 @@ class _Reader:
         if not is_count and number == 0:
             self.wrong(_line(node), f"{what} must be more than 0")
         return number
+
+    def percent(self, node: yaml.Node | None, what: str, default: float) -> float:
+        text = None if node is None else self.text(node, what)
+        if node is None or text is None:
+            return default
+        if not re.fullmatch(r"\d{1,3}(\.\d+)?\s*%?", text) or float(text.rstrip(" %")) > 100:
+            self.wrong(_line(node), f"{what} {quoted(text)} isn't a percentage from 0 to 100")
+            return default
+        return float(text.rstrip(" %"))
 
 
 def _is_variable_name(text: str) -> bool:

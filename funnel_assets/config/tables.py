@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from funnel_assets import outside
 from funnel_assets.config.mistakes import Mistakes, suggestion
 from funnel_assets.config.table_cells import ParsedTable, Row, Value, parse_table
 from funnel_assets.config.table_rules import check_tables
@@ -207,11 +208,9 @@ def _content(spec: TableSpec, path: Path | None, mistakes: Mistakes) -> bytes | 
     if path is None:
         return default_file(spec.file)
     try:
-        return path.read_bytes()
+        return outside.content(path)
     except OSError as error:
-        mistakes.add(
-            spec.file, 1, f"the file can't be read ({type(error).__name__}); is it open in a spreadsheet?"
-        )
+        mistakes.add(spec.file, 1, f"the file can't be read ({error.strerror}); is it open in a spreadsheet?")
         return None
 
 

@@ -24,15 +24,24 @@ from funnel_assets.config.sources import SourcesConfig
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema, conform
 from funnel_assets.domain.parsing import PARSERS, Cleaned, SourceContext, account, put_together
-from funnel_assets.errors import ConfigError, FunnelError, LandedDamaged, SourceBroken, SourceUnavailable
+from funnel_assets.errors import (
+    ConfigError,
+    DumpHeld,
+    FunnelError,
+    LandedDamaged,
+    SourceBroken,
+    SourceUnavailable,
+)
 from funnel_assets.pipeline.ahead import FetchAhead
 from funnel_assets.pipeline.dating import DATE_FORMATS
 from funnel_assets.pipeline.graph import NODES, SOURCES, cut
+from funnel_assets.pipeline.held import REASON, Held, quarantined
 from funnel_assets.pipeline.indexing import BAD_COLUMNS, EMPTY, DumpRows, SourceIndex, Task, index_dump
 from funnel_assets.pipeline.landed import land, source_context
 from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.pipeline.overlap import Keys, Taken, taken, taken_digest, together, without_taken
 from funnel_assets.pipeline.row_store import RowStore
+from funnel_assets.pipeline.short_dumps import Counted, counted
 from funnel_assets.pipeline.standing import (
     CLOCKS_DIFFER,
     SOURCE,
@@ -40,6 +49,7 @@ from funnel_assets.pipeline.standing import (
     lost_sources,
     lost_sources_error,
 )
+from funnel_assets.storage.decisions import Decisions
 from funnel_assets.storage.files import recall, write_whole
 from funnel_assets.storage.lake import Lake, PartitionFacts, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
@@ -126,6 +136,7 @@ class Ingest:
         self._tables = tables
         self._taken: dict[str, tuple[Hashable, list[Taken]]] = {}
         self._ahead = FetchAhead(landing)
+        self._decisions = Decisions(landing.root)
 
     def fetch_ahead(self, run: Hashable, datasets: Sequence[str]) -> None:
         """Begin to fetch all sources of some datasets side by side, for the `make_days` of this run."""
@@ -187,7 +198,7 @@ class Ingest:
             log.warning("%s", error)
             return []
         for source in sources:
-            snapshot = self._landing.newest(dataset, source.name)
+            snapshot = self._counted(source, tables).newest
             if snapshot is None:
                 return []
             if self._is_behind(source):
@@ -228,14 +239,14 @@ class Ingest:
         removed = 0
         for dataset in (name for name in SOURCES if name not in ("zoom_attendance", *self._sources().wrong)):
             for source in self._configured(dataset):
-                newest = self._landing.newest(dataset, source.name)
-                if newest is None:
-                    continue
                 try:
+                    newest = self._counted(source, tables).newest
+                    if newest is None:
+                        continue
                     dumps = self._with_older(self._indexed(source, newest, tables), tables)
                 except SourceBroken:
                     continue
-                needed = {dumps.of(day).snapshot.sha256 for day in days}
+                needed = {newest.sha256, *(dumps.of(day).snapshot.sha256 for day in days)}
                 kept_days = self._settings.keep_dumps_days
                 removed += self._landing.prune(dataset, source.name, kept_days, KEEP_DUMPS, needed).snapshots
         return removed
@@ -315,6 +326,7 @@ class Ingest:
             under_way = self._ahead.take(source)
             snapshot = under_way.result() if under_way else land(source, self._landing, snapshot)
         assert snapshot is not None
+        snapshot = self._that_counts(source, snapshot, tables, days, fetch)
         if snapshot.fetched_at < self._end_of(max(days)):
             raise SourceUnavailable(
                 f"the newest dump was taken {snapshot.fetched_at:%Y-%m-%d %H:%M} UTC, before the day had ended.",
@@ -327,7 +339,8 @@ class Ingest:
             newest = self._indexed(source, snapshot, tables)
         except LandedDamaged as error:
             log.warning("%s It is fetched again.", error)
-            newest = self._indexed(source, land(source, self._landing, None), tables)
+            again = land(source, self._landing, None)
+            newest = self._indexed(source, self._that_counts(source, again, tables, days, True), tables)
         self._quarantine_undated(newest)
         return self._with_older(newest, tables)
 
@@ -395,11 +408,91 @@ class Ingest:
                 raise error.located(day=None) from None
             read.rows = self._index(read.source, read.snapshot, tables).rows
 
+    def _that_counts(
+        self, source: Source, fetched: Snapshot, tables: Tables, days: Sequence[dt.date], fetch: bool
+    ) -> Snapshot:
+        """Return the newest dump that counts.
+
+        Raises:
+            DumpHeld: A newer one is held, and the days were to be made from it.
+        """
+        found = self._counted(source, tables)
+        newest = found.newest or fetched
+        if found.held is not None and (
+            fetch or found.newest is None or newest.fetched_at < self._end_of(max(days))
+        ):
+            held = self._held(source, found)
+            raise DumpHeld(
+                f"the dump is held. {held.why} What was made before stays.",
+                dataset=source.dataset,
+                source=source.name,
+                file=held.file,
+                fix=held.fix,
+            )
+        return newest
+
+    def _counted(self, source: Source, tables: Tables) -> Counted:
+        """Which dumps of a source count; what is held is put into quarantine."""
+        decisions = self._decisions.of(source.dataset, source.name)
+        newest = self._landing.newest(source.dataset, source.name)
+        if newest is None or (newest.is_proven and not decisions and not source.rolling):
+            self._quarantine.replace(source.dataset, source.name, REASON, quarantined(()))
+            return Counted(newest)
+
+        def rows_of(snapshot: Snapshot) -> int | None:
+            # A dump that can't be read fails whoever wants it, and no other.
+            with contextlib.suppress(SourceBroken):
+                return self._indexed(source, snapshot, tables).index.rows_in
+            return snapshot.rows
+
+        snapshots = self._landing.snapshots(source.dataset, source.name)
+        found = counted(snapshots, rows_of, source.least_rows_pct / 100, decisions)
+        held = () if found.held is None else (self._held(source, found),)
+        self._quarantine.replace(source.dataset, source.name, REASON, quarantined(held))
+        return found
+
+    @staticmethod
+    def _held(source: Source, found: Counted) -> Held:
+        """A held dump in words."""
+        assert found.held is not None
+        why = (
+            f"It has {found.rows:,} row(s), the last one {found.rows_before:,}, and nothing proves it whole: the "
+            "server states no length, and a CSV has no end mark."
+        )
+        otherwise = "run again: it counts once another fetch brings about as many rows."
+        return Held(
+            source.dataset,
+            source.name,
+            found.held.origin,
+            found.held.sha256,
+            (),
+            why,
+            otherwise,
+            is_file=False,
+        )
+
+    def held(self, dataset: str) -> list[Held]:
+        """Dumps of a dataset that wait for the next fetch or a person's decision."""
+        tables = self._tables()
+        found = [(source, self._counted(source, tables)) for source in self._sources().of(dataset)]
+        return [self._held(source, one) for source, one in found if one.held is not None]
+
+    def decided(self, decision: str) -> list[Held]:
+        """Dumps about which a person decided so: a decision may be changed."""
+        return [
+            Held(one.dataset, one.source, one.file, one.sha256, (), one.why_held, "", is_file=False)
+            for dataset in SOURCES
+            if dataset not in ("zoom_attendance", *self._sources().wrong)
+            for source in self._sources().of(dataset)
+            for one in self._decisions.of(dataset, source.name).values()
+            if one.decision == decision
+        ]
+
     def _with_older(self, newest: _Read, tables: Tables) -> _Dumps:
         """Add the dumps before, where the newest keeps recent days only; each content once, newest first."""
         if not newest.source.rolling:
             return _Dumps(newest)
-        seen = {newest.snapshot.sha256}
+        seen = {newest.snapshot.sha256, *self._counted(newest.source, tables).left_out}
         older = []
         for snapshot in reversed(self._landing.snapshots(newest.source.dataset, newest.source.name)):
             if snapshot.sha256 not in seen:

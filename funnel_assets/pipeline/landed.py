@@ -60,6 +60,8 @@ def land(source: Source, landing: Landing, before: Snapshot | None) -> Snapshot:
         result = fetch(_request(source, before), part, policy=_policy(source))
         if result.not_modified and before is not None:
             return landing.again(before, result.fetched_at)
+        # JSON's list ends in its bracket, and is refused without; only of a CSV each line could be the last.
+        is_proven = result.length_checked or source.format != "csv"
         return landing.put(
             source.dataset,
             source.name,
@@ -67,8 +69,10 @@ def land(source: Source, landing: Landing, before: Snapshot | None) -> Snapshot:
             result.url,
             result.fetched_at,
             source.format,
-            etag=result.etag,
-            last_modified=result.last_modified,
+            # A server asked whether its file has changed would confirm the one of which we may hold a part.
+            etag=result.etag if is_proven else None,
+            last_modified=result.last_modified if is_proven else None,
+            is_proven=is_proven,
             move=True,
             sha256=result.sha256,
         )

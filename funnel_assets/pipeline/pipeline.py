@@ -21,6 +21,7 @@ from funnel_assets.pipeline import reconciliation
 from funnel_assets.pipeline.builders import BUILDERS
 from funnel_assets.pipeline.compute import make_days
 from funnel_assets.pipeline.graph import NODES, days_between, in_order
+from funnel_assets.pipeline.held import Held, chosen, decide
 from funnel_assets.pipeline.ingest import Ingest
 from funnel_assets.pipeline.journal import KEEP_DAYS, Journal
 from funnel_assets.pipeline.naming import names_nobody
@@ -30,6 +31,7 @@ from funnel_assets.pipeline.publish import Published, publish
 from funnel_assets.pipeline.staleness import Contents, stale_days
 from funnel_assets.pipeline.who import KnownPeople
 from funnel_assets.pipeline.zoom import ZoomIngest
+from funnel_assets.storage.decisions import ACCEPT, REJECT, Decisions
 from funnel_assets.storage.engine import open_engine
 from funnel_assets.storage.files import sweep, write_whole
 from funnel_assets.storage.lake import Lake
@@ -84,6 +86,35 @@ class Pipeline:
     def zoom(self) -> ZoomIngest:
         """Maker of ``zoom_attendance``."""
         return ZoomIngest(self.settings, self.lake, self.landing, self.quarantine, self.sources, self.tables)
+
+    def held(self, dataset: str | None = None) -> list[Held]:
+        """Reports and dumps that wait for a person's decision, of one dataset or all."""
+        wrong = (
+            () if dataset else self.sources().wrong
+        )  # mistakes in the lines of one dataset concern no other
+        names = [
+            name
+            for name in in_order()
+            if NODES[name].is_source and name not in wrong and dataset in (None, name)
+        ]
+        return [
+            one
+            for name in names
+            for one in (self.zoom.held() if name == "zoom_attendance" else self.ingest.held(name))
+        ]
+
+    def decide(self, name: str, decision: str, reason: str, who: str) -> Held:
+        """Accept or reject what is held under a name; what was decided otherwise before may be decided anew.
+
+        Raises:
+            FunnelError: Nothing, or more than one thing, is held under the name; nothing was changed.
+        """
+        other = {ACCEPT: REJECT, REJECT: ACCEPT}[decision]
+        found = chosen(self.held(), self.zoom.decided(other) + self.ingest.decided(other), name)
+        decide(Decisions(self.landing.root), found, decision, reason, who, self.settings.clock)
+        self.zoom.refresh_quarantine()
+        self.held(found.dataset)  # looking puts into quarantine what is held now, and nothing else
+        return found
 
     @cached_property
     def warehouse(self) -> Warehouse:

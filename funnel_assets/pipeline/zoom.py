@@ -2,7 +2,8 @@
 
 What a day is made from is the set of kept files that concern it, so a file dropped twice changes nothing, a
 corrected re-export makes its days stale, and a file deleted from the inbox after it was taken loses nothing.
-A file that is no report goes to quarantine with the reason; the others go on.
+A file that is no report goes to quarantine with the reason; the others go on. A doubtful report is held (`held.py`): no
+day is made from it until a person accepts it, or a later export of the same event takes its place.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import hashlib
 import json
 import logging
 import math
+import os
 import re
 import time
 from collections import Counter
@@ -22,22 +24,26 @@ from typing import Any
 
 import pandas as pd
 
+from funnel_assets import outside
 from funnel_assets.config.settings import Settings
 from funnel_assets.config.source_model import Source
 from funnel_assets.config.sources import SourcesConfig
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, conform
-from funnel_assets.domain.attendance import SET_ASIDE, AttendanceResult, attendance_days, report_days
+from funnel_assets.domain.attendance import SET_ASIDE, AttendanceResult, Export, attendance_days, export_of
 from funnel_assets.domain.email import normalize_emails
 from funnel_assets.domain.keys import email_keys, phone_keys
 from funnel_assets.domain.phone import normalize_phones
 from funnel_assets.errors import FunnelError, LandedDamaged
 from funnel_assets.pipeline.graph import cut
+from funnel_assets.pipeline.held import Held, accepted, quarantined
 from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.pipeline.standing import CLOCKS_DIFFER, given_up, lost_files, lost_files_error
+from funnel_assets.sources.zoom.doubts import doubts
 from funnel_assets.sources.zoom.errors import ReportRefused
 from funnel_assets.sources.zoom.reader import read_report
 from funnel_assets.sources.zoom.report import ZoomReport
+from funnel_assets.storage.decisions import Decision, Decisions
 from funnel_assets.storage.files import recall, write_whole
 from funnel_assets.storage.lake import Lake, PartitionFacts, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
@@ -58,6 +64,10 @@ MOST_MEGABYTES = 50.0
 LOST = "lost"
 """Why a report can't be used whose bytes are gone, and with them of which days it is."""
 
+LONGEST_ENDING = 9
+_NOT_TAKEN = "not_taken"
+_READER_FAILED = "The file could not be read: that is a fault of the software"
+_READER_FIX = "tell whoever looks after it, and export the report again meanwhile."
 # Quarantined files and kinds of rows listed in a note; all of them are in `funnel quarantine list`.
 _MOST_LISTED = 20
 _UNFINISHED_NAMES = (
@@ -85,6 +95,8 @@ class KeptFile:
         reason: Why it can't be used; None when it can.
         detail: The same in words, with what to do.
         rules: Version of the rules that said so.
+        doubts: Why it has to be held, in words; none for a good one.
+        kind, identity, start, generated_at: What tells whether it is another export of the same event (`Export`).
     """
 
     sha256: str
@@ -94,6 +106,11 @@ class KeptFile:
     reason: str | None
     detail: str | None
     rules: str
+    doubts: list[str] = field(default_factory=list)
+    kind: str = ""
+    identity: str = ""
+    start: float | None = None
+    generated_at: float | None = None
 
     @classmethod
     def read(cls, content: dict[str, Any]) -> "KeptFile":
@@ -103,8 +120,11 @@ class KeptFile:
             TypeError, ValueError: It is of another shape.
         """
         kept = cls(**content)
-        texts = (kept.sha256, kept.file, kept.landed_at, kept.rules, *kept.days)
-        if not all(isinstance(text, str) for text in texts) or not isinstance(kept.days, list):
+        texts = (kept.sha256, kept.file, kept.landed_at, kept.rules, kept.kind, *kept.days, *kept.doubts)
+        lists = (kept.days, kept.doubts)
+        if not all(isinstance(text, str) for text in texts) or not all(
+            isinstance(one, list) for one in lists
+        ):
             raise TypeError("not what was kept of a file")
         for day in kept.days:
             dt.date.fromisoformat(day)
@@ -114,6 +134,63 @@ class KeptFile:
         """Whether the file speaks of a day."""
         return day.isoformat() in self.days
 
+    @property
+    def export(self) -> Export:
+        """Of which event it is an export."""
+        generated = -math.inf if self.generated_at is None else self.generated_at
+        landed = dt.datetime.fromisoformat(self.landed_at).timestamp()
+        order = (generated, landed, self.sha256)
+        return Export(self.kind, self.identity, self.start, tuple(self.days), order)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What may be done with the kept files of an inbox.
+
+    Attributes:
+        files: All of them, in the order in which they came.
+        used: Those that days are made from.
+        held: Those that wait for a person.
+        decisions: What people decided, by content.
+    """
+
+    files: Sequence[KeptFile]
+    used: Sequence[KeptFile]
+    held: Sequence[KeptFile]
+    decisions: Mapping[str, Decision]
+
+    @classmethod
+    def of(cls, files: Sequence[KeptFile], decisions: Mapping[str, Decision]) -> "Standing":
+        """Sort files: a doubtful one counts once it is accepted, and is held no more once a later export counts."""
+        readable = [one for one in files if one.reason is None]
+        used = [
+            one
+            for one in readable
+            if accepted(decisions.get(one.sha256)) or not (one.doubts or one.sha256 in decisions)
+        ]
+        held = [
+            one
+            for one in readable
+            if one.doubts
+            and one.sha256 not in decisions
+            and not any(other.export.replaces(one.export) for other in used)
+        ]
+        return cls(files, used, held, decisions)
+
+    def inputs(self, day: dt.date, rules: str) -> dict[str, str]:
+        """What a day is made from: files, and the decisions without which some wouldn't count."""
+        found: dict[str, str] = {}
+        for file in self.used:
+            if file.concerns(day):
+                found[f"file.{file.sha256[:12]}"] = rules
+                if file.sha256 in self.decisions:
+                    found[f"accepted.{file.sha256[:12]}"] = self.decisions[file.sha256].fingerprint
+        return found
+
+    def keeps(self, made: PartitionFacts | None) -> bool:
+        """Whether a day stays as it is: it was made from a file that has become doubtful since."""
+        return made is not None and any(f"file.{one.sha256[:12]}" in made.inputs for one in self.held)
+
 
 @dataclass
 class Arrivals:
@@ -122,19 +199,23 @@ class Arrivals:
     Attributes:
         taken: Files new since the last look; ``becomes`` says in words of which days they are.
         refused: Files that are no report, with the reason in words.
+        held: Doubtful reports, which wait for a person's decision, with the reason in words.
         waiting: Files that are still being written.
         unreadable: Files that can't be opened or are too large, with the reason in words.
         known: Files taken before; ``known_bad`` of them are in quarantine.
+        still_held: Reports taken before that wait for a decision, whether or not they still lie there.
         left: Files that there was no time to look at.
     """
 
     taken: list[str] = field(default_factory=list)
     becomes: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
     known: int = 0
     known_bad: int = 0
+    still_held: int = 0
     left: int = 0
 
     @property
@@ -142,6 +223,7 @@ class Arrivals:
         """What happened, one sentence a file."""
         return [
             *(f"Taken: {name}. {self.becomes[name]}" for name in self.taken),
+            *(f"Held: {name}. {why}" for name, why in self.held.items()),
             *(f"Quarantined: {name}. {why}" for name, why in self.refused.items()),
             *(f"Not taken: {name}. {why}" for name, why in self.unreadable.items()),
         ]
@@ -152,8 +234,10 @@ class Arrivals:
         parts = [f"{self.known} file(s) known{bad}"]
         counts = (
             (len(self.taken), "taken"),
+            (len(self.held), "held"),
             (len(self.refused), "quarantined"),
             (len(self.unreadable), "can't be read"),
+            (self.still_held, "held since earlier (`funnel inbox` shows them)"),
             (self.left, "left for the next look"),
         )
         for count, word in counts:
@@ -183,6 +267,7 @@ class ZoomIngest:
         self._sources = sources
         self._tables = tables
         self._just_read: _JustRead | None = None
+        self._decisions = Decisions(landing.root)
 
     # --- taking files in -----------------------------------------------------------------------------------
 
@@ -197,14 +282,24 @@ class ZoomIngest:
         deadline = time.monotonic() + within_seconds
         for source in self._sources().of(DATASET):
             before = set(arrivals.unreadable)
-            kept = self._take_source(source, arrivals, wait, deadline)
+            kept, fresh = self._take_source(source, arrivals, wait, deadline)
             not_taken = {name: why for name, why in arrivals.unreadable.items() if name not in before}
-            self._write_refusals(source, kept, not_taken)
+            standing = Standing.of(kept, self._decisions.of(DATASET, source.name))
+            for one in standing.held:
+                if one.sha256 in fresh:
+                    arrivals.taken.remove(one.file)
+                    arrivals.held[one.file] = _held(source, one).detail
+                else:
+                    arrivals.still_held += 1
+            self._write_refusals(source, standing, not_taken)
         return arrivals
 
-    def _take_source(self, source: Source, arrivals: Arrivals, wait: bool, deadline: float) -> list[KeptFile]:
-        """Keep what is new in an inbox; returns all that is kept then."""
+    def _take_source(
+        self, source: Source, arrivals: Arrivals, wait: bool, deadline: float
+    ) -> tuple[list[KeptFile], set[str]]:
+        """Keep what is new in an inbox; returns all that is kept then, and the contents that are new."""
         known = {kept.sha256: kept for kept in self._kept(source)}
+        before = set(known)
         hashes = _Hashes(self._folder(source) / "hashes.json")
         growing, files = [], _files(Path(source.location))
         for path in files:
@@ -212,9 +307,8 @@ class ZoomIngest:
                 arrivals.left += 1
                 continue
             with _going_on(path, arrivals):
-                if time.time() - path.stat().st_mtime < SETTLE_SECONDS and not self._seen_before(
-                    source, path
-                ):
+                changed = outside.facts(path, follow_links=False).st_mtime
+                if time.time() - changed < SETTLE_SECONDS and not self._seen_before(source, path):
                     growing.append(path)
                 else:
                     self._take(source, path, hashes, known, arrivals)
@@ -225,9 +319,9 @@ class ZoomIngest:
                 if wait and self._seen_before(source, path):
                     self._take(source, path, hashes, known, arrivals)
                 else:
-                    arrivals.waiting.append(path.name)
+                    arrivals.waiting.append(outside.shown_name(path))
         hashes.keep(files)
-        return sorted(known.values(), key=_arrival)
+        return sorted(known.values(), key=_arrival), set(known) - before
 
     def replay(self, names: Sequence[str]) -> list[KeptFile]:
         """Read files again under the config as it is now, or take corrected ones in.
@@ -245,7 +339,7 @@ class ZoomIngest:
         sources = list(self._sources().of(DATASET))
         kept = {(source.name, one.sha256): one for source in sources for one in self._kept(source)}
         for name in names:
-            if not Path(name).is_file() and not any(one.file == name for one in kept.values()):
+            if not _is_there(name) and not any(one.file == name for one in kept.values()):
                 raise FunnelError(
                     f"no file called {name} was taken in, and there is none at that path.",
                     dataset=DATASET,
@@ -255,7 +349,7 @@ class ZoomIngest:
         for source in sources:
             snapshots = {one.sha256: one for one in self._landing.snapshots(DATASET, source.name)}
             for name in names:
-                if Path(name).is_file() and source is sources[0]:
+                if _is_there(name) and source is sources[0]:
                     found.append(self._take_corrected(source, Path(name), kept))
                 for one in kept.values():
                     if one.file == name and one.sha256 in snapshots:
@@ -264,7 +358,7 @@ class ZoomIngest:
                         again = self._judge(source, data, one.file, one.sha256, snapshot.fetched_at)
                         self._save(source, again)
                         found.append(again)
-            self._write_refusals(source, self._kept(source))
+            self._write_refusals(source, self._standing(source))
         return list({one.sha256: one for one in found}.values())
 
     def _take_corrected(
@@ -273,26 +367,28 @@ class ZoomIngest:
         too_large = _too_large(source, path)
         if too_large:
             message, _, fix = too_large.partition(" Next: ")
-            raise FunnelError(message, dataset=DATASET, file=path.name, fix=fix)
-        data = path.read_bytes()
+            raise FunnelError(message, dataset=DATASET, file=outside.shown_name(path), fix=fix)
+        data = outside.content(path)
         sha256 = hashlib.sha256(data).hexdigest()
         if (source.name, sha256) in kept:
             return kept[source.name, sha256]
         now = _arrival_time(one for (name, _), one in kept.items() if name == source.name)
-        judged = self._judge(source, data, path.name, sha256, now)
+        judged = self._judge(source, data, outside.shown_name(path), sha256, now)
         self._keep(source, judged, data, path, now)
         return judged
 
     def _keep(self, source: Source, kept: KeptFile, data: bytes, path: Path, now: dt.datetime) -> None:
-        ending = path.suffix.lstrip(".").lower() or "csv"
-        self._landing.put(DATASET, source.name, data, path.name, now, ending)
+        name = Path(outside.shown_name(path))
+        # A name's last part may be anything; only a short one is an ending.
+        ending = name.suffix.lstrip(".").lower() if 1 < len(name.suffix) <= LONGEST_ENDING else "csv"
+        self._landing.put(DATASET, source.name, data, name.name, now, ending)
         self._save(source, kept)
 
     def _seen_before(self, source: Source, path: Path) -> bool:
         """Whether the last look found the file at this very size; remembers what it finds now."""
         memory = self._folder(source) / "seen.json"
         seen = recall(memory, dict) or {}
-        stat = path.stat()
+        stat = outside.facts(path, follow_links=False)
         now = [stat.st_size, stat.st_mtime]
         before = seen.get(str(path))
         if before != now:
@@ -303,30 +399,31 @@ class ZoomIngest:
     def _take(
         self, source: Source, path: Path, hashes: "_Hashes", known: dict[str, KeptFile], arrivals: Arrivals
     ) -> None:
+        name = outside.shown_name(path)
         too_large = _too_large(source, path)
         if too_large:
-            arrivals.unreadable[path.name] = too_large
+            arrivals.unreadable[name] = too_large
             return
         before = known.get(hashes.of(path))
         if before is not None:
             arrivals.known += 1
             arrivals.known_bad += before.reason is not None
             return
-        data = path.read_bytes()
-        written_at = path.stat().st_mtime
+        data = outside.content(path, follow_links=False)
+        written_at = outside.facts(path, follow_links=False).st_mtime
         sha256 = hashlib.sha256(data).hexdigest()
         now = _arrival_time(known.values())
-        kept = self._judge(source, data, path.name, sha256, now)
+        kept = self._judge(source, data, name, sha256, now)
         if kept.reason == "truncated" and time.time() - written_at < COMPLETE_SECONDS:
-            arrivals.waiting.append(path.name)
+            arrivals.waiting.append(name)
             return
         self._keep(source, kept, data, path, now)
         known[sha256] = kept
         if kept.reason is None:
-            arrivals.taken.append(path.name)
-            arrivals.becomes[path.name] = self._what_becomes_of(kept)
+            arrivals.taken.append(name)
+            arrivals.becomes[name] = self._what_becomes_of(kept)
         else:
-            arrivals.refused[path.name] = kept.detail or kept.reason
+            arrivals.refused[name] = kept.detail or kept.reason
 
     def _what_becomes_of(self, kept: KeptFile) -> str:
         """Say of a good file of which days it is, and which of them aren't made at once, and why."""
@@ -340,17 +437,40 @@ class ZoomIngest:
 
     def _judge(self, source: Source, data: bytes, name: str, sha256: str, landed_at: dt.datetime) -> KeptFile:
         """Find which days a file speaks of, or why it can't be used."""
-        days: list[str] = []
-        reason = detail = report = None
+        rules, landed = self._judging_rules(source), landed_at.isoformat()
+
+        def refused(reason: str, detail: str) -> KeptFile:
+            return KeptFile(sha256, name, landed, [], reason, detail, rules)
+
         try:
             report = self._report(source, data, name, landed_at)
-            days = [day.isoformat() for day in report_days(report, self._settings.timezone)]
+            export = export_of(report, self._settings.timezone)
+            why = [doubt.detail for doubt in doubts(report, source.totals_tolerance_pct / 100)]
         except ReportRefused as refusal:
-            reason, detail = refusal.reason, f"{refusal.message} Next: {refusal.fix}"
+            return refused(refusal.reason, f"{refusal.message} Next: {refusal.fix}")
         except FunnelError as error:
-            reason, detail = "not_a_report", str(error)
-        kept = KeptFile(sha256, name, landed_at.isoformat(), days, reason, detail, self._file_rules(source))
-        if report is not None and reason is None and self._just_read is not None:
+            return refused("not_a_report", str(error))
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:
+            # Whatever one file does to the reader, the others go on. Its text may be personal, its type never is.
+            log.error("%s: the reader failed (%s).", name, type(error).__name__, exc_info=True)
+            return refused("reader_failed", f"{_READER_FAILED} ({type(error).__name__}). Next: {_READER_FIX}")
+        kept = KeptFile(
+            sha256,
+            name,
+            landed,
+            list(export.days),
+            None,
+            None,
+            rules,
+            why,
+            export.kind,
+            export.identity,
+            export.start,
+            None if math.isinf(export.order[0]) else export.order[0],
+        )
+        if self._just_read is not None:
             self._just_read.keep(kept, report)
         return kept
 
@@ -375,6 +495,10 @@ class ZoomIngest:
     def _file_rules(self, source: Source) -> str:
         return fingerprint([RULES_VERSION, source.fingerprint(), self._settings.timezone])[:12]
 
+    def _judging_rules(self, source: Source) -> str:
+        """What a verdict on a file depends on: what its rows depend on, and when it is doubtful."""
+        return fingerprint([self._file_rules(source), source.totals_tolerance_pct])[:12]
+
     def _save(self, source: Source, kept: KeptFile) -> None:
         write_whole(self._note_of(source, kept.sha256), json.dumps(asdict(kept)).encode())
 
@@ -390,12 +514,12 @@ class ZoomIngest:
                 known = recall(path, KeptFile.read)
                 if known is not None and known.reason is None:
                     self._record_again(source, known)
-                    found[path.stem] = replace(known, rules=self._file_rules(source))
+                    found[path.stem] = replace(known, rules=self._judging_rules(source))
         return sorted(found.values(), key=_arrival)
 
     def _kept_file(self, source: Source, snapshot: Snapshot, known: KeptFile | None) -> KeptFile:
         """Return what is known of a landed report, judged anew where the rules changed."""
-        rules = self._file_rules(source)
+        rules = self._judging_rules(source)
         if known is not None and known.rules == rules:
             return known
         try:
@@ -434,8 +558,10 @@ class ZoomIngest:
         except LandedDamaged as error:
             hashes = _Hashes(self._folder(source) / "hashes.json")
             for path in _files(Path(source.location)):
-                if hashes.of(path) == snapshot.sha256:
-                    data = path.read_bytes()
+                with contextlib.suppress(OSError):
+                    if hashes.of(path) != snapshot.sha256:
+                        continue
+                    data = outside.content(path, follow_links=False)
                     ending = Path(snapshot.path).suffix
                     self._landing.put(
                         DATASET, source.name, data, snapshot.origin, snapshot.fetched_at, ending
@@ -449,16 +575,53 @@ class ZoomIngest:
                 fix="drop the report into the inbox again, or restore the landing folder from a backup.",
             ) from None
 
+    def _standing(self, source: Source) -> Standing:
+        """What may be done with each kept file of a source."""
+        return Standing.of(self._kept(source), self._decisions.of(DATASET, source.name))
+
+    def _standings(self) -> dict[Source, Standing]:
+        return {source: self._standing(source) for source in self._sources().of(DATASET)}
+
+    def held(self) -> list[Held]:
+        """Reports that wait for a person's decision."""
+        return [_held(source, one) for source, standing in self._standings().items() for one in standing.held]
+
+    def decided(self, decision: str) -> list[Held]:
+        """Reports about which a person decided so: a decision may be changed."""
+        return [
+            _held(source, one)
+            for source, standing in self._standings().items()
+            for one in standing.files
+            if one.sha256 in standing.decisions and standing.decisions[one.sha256].decision == decision
+        ]
+
+    def refresh_quarantine(self) -> None:
+        """Bring the files in quarantine up to what people have decided."""
+        for source, standing in self._standings().items():
+            self._write_refusals(source, standing)
+
     def _write_refusals(
-        self, source: Source, kept: Sequence[KeptFile], not_taken: Mapping[str, str] | None = None
+        self, source: Source, standing: Standing, not_taken: Mapping[str, str] | None = None
     ) -> None:
-        """Put refused files into quarantine, and those that couldn't be taken for as long as they lie there."""
-        refused = [(one.file, None, one.reason, one.detail, None) for one in kept if one.reason]
-        rows = pd.DataFrame(
-            refused + [(name, None, "not_taken", why, None) for name, why in (not_taken or {}).items()],
-            columns=["file", "line", "reason", "detail", "raw"],
+        """Put refused and held files into quarantine, and those not taken for as long as they lie there.
+
+        A file that couldn't be taken is known by a look at the inbox only; without one, those of the last look stay.
+        """
+        refused = [(one.file, None, one.reason, one.detail, None) for one in standing.files if one.reason]
+        rows = pd.DataFrame(refused, columns=["file", "line", "reason", "detail", "raw"])
+        if not_taken is None:
+            before = self._quarantine.rows([DATASET])
+            of_source = (before["source"] == source.name) & (before["reason"] == _NOT_TAKEN)
+            outside_now = before.loc[of_source, rows.columns]
+        else:
+            outside_now = pd.DataFrame(
+                [(name, None, _NOT_TAKEN, why, None) for name, why in not_taken.items()], columns=rows.columns
+            )
+        held = quarantined(_held(source, one) for one in standing.held)
+        parts = [part.astype(object) for part in (rows, held, outside_now) if len(part)]
+        self._quarantine.replace(
+            DATASET, source.name, UNDATED, pd.concat(parts, ignore_index=True) if parts else rows
         )
-        self._quarantine.replace(DATASET, source.name, UNDATED, rows)
 
     # --- making days ---------------------------------------------------------------------------------------
 
@@ -469,17 +632,18 @@ class ZoomIngest:
         try:
             arrivals = self.take_in(wait=True)
             tables = self._tables()
-            kept = {source: self._kept(source) for source in self._sources().of(DATASET)}
-            wanted = {day: self._inputs(kept, day, tables) for day in days}
+            standings = self._standings()
             known = self._lake.all_facts(DATASET)
+            wanted = self._wanted(standings, days, known)
             outcome.done = {
                 day: known[day] for day in days if day in known and known[day].inputs == wanted[day]
             }
             todo = [day for day in days if day not in outcome.done]
-            outcome.failed |= self._refused(kept, todo, known)
+            outcome.failed |= self._refused(standings, todo, known)
             todo = [day for day in todo if day not in outcome.failed]
             if todo:
-                self._write(outcome, kept, todo, wanted, tables)
+                used = {source: standing.used for source, standing in standings.items()}
+                self._write(outcome, used, todo, wanted, tables)
         except FunnelError as error:
             outcome.done.clear()
             outcome.failed = dict.fromkeys(days, error.located(dataset=DATASET))
@@ -488,11 +652,12 @@ class ZoomIngest:
             self._just_read = None
         outcome.notes["inbox"] = "\n".join([arrivals.summary(), *(f"- {told}" for told in arrivals.told)])
         outcome.notes |= self._quarantine_note(days)
+        outcome.notes |= _accepted_note(standings, days)
         return outcome
 
     def _refused(
         self,
-        kept: Mapping[Source, Sequence[KeptFile]],
+        standings: Mapping[Source, Standing],
         days: Sequence[dt.date],
         known: Mapping[dt.date, PartitionFacts],
     ) -> dict[dt.date, FunnelError]:
@@ -502,16 +667,16 @@ class ZoomIngest:
         taken_away, found = self._sources().taken_away, {}
         snapshots = {
             (name, one.sha256): one
-            for name in {*self._landing.sources_of(DATASET), *(source.name for source in kept)}
+            for name in {*self._landing.sources_of(DATASET), *(source.name for source in standings)}
             for one in self._landing.snapshots(DATASET, name)
         }
-        lost = {one.sha256 for files in kept.values() for one in files if one.reason == LOST}
+        lost = {one.sha256 for found in standings.values() for one in found.files if one.reason == LOST}
         landed = {sha256 for _, sha256 in snapshots} - lost
         for day in days:
             names = lost_files(known[day].inputs if day in known else {}, landed, taken_away)
-            for source, files in kept.items():
-                for one in files:
-                    if one.reason is not None or not one.concerns(day):
+            for source, standing in standings.items():
+                for one in standing.used:
+                    if not one.concerns(day):
                         continue
                     snapshot = snapshots.get((source.name, one.sha256))
                     try:
@@ -543,7 +708,8 @@ class ZoomIngest:
     def stale_days(self, days: Sequence[dt.date]) -> list[dt.date]:
         """Days in the lake that were made from other files than are kept now."""
         facts = self._lake.all_facts(DATASET, days)
-        return [day for day, wanted in self._wanted(list(facts)).items() if facts[day].inputs != wanted]
+        wanted = self._wanted(self._standings(), list(facts), facts)
+        return [day for day, inputs in wanted.items() if facts[day].inputs != inputs]
 
     def days_to_make(self) -> dict[dt.date, str]:
         """Event days up to yesterday whose kept files aren't in the lake yet, with a digest of those files.
@@ -551,41 +717,49 @@ class ZoomIngest:
         A day that only its config makes stale isn't one of them: such days are restated together (``stale_days``).
         """
         last = self._settings.yesterday()
-        days = {
+        standings = self._standings()
+        named = {
             dt.date.fromisoformat(day)
-            for source in self._sources().of(DATASET)
-            for kept in self._kept(source)
-            for day in kept.days
+            for standing in standings.values()
+            for file in standing.files
+            for day in file.days
         }
-        wanted = self._wanted([day for day in sorted(days) if self._settings.start_date <= day <= last])
-        made = self._lake.all_facts(DATASET, list(wanted))
+        days = [day for day in sorted(named) if self._settings.start_date <= day <= last]
+        made = self._lake.all_facts(DATASET, days)
+        wanted = self._wanted(standings, days, made)
         return {
             day: fingerprint(sorted(files))[:16]
             for day, inputs in wanted.items()
             if (files := _files_of(inputs)) != _files_of(made[day].inputs if day in made else {})
         }
 
-    def _wanted(self, days: Sequence[dt.date]) -> dict[dt.date, dict[str, str]]:
+    def _wanted(
+        self,
+        standings: Mapping[Source, Standing],
+        days: Sequence[dt.date],
+        made: Mapping[dt.date, PartitionFacts],
+    ) -> dict[dt.date, dict[str, str]]:
+        """What each day should be made from; what it was made from where it has to stay as it is."""
         tables = self._tables()
-        kept = {source: self._kept(source) for source in self._sources().of(DATASET)}
-        return {day: self._inputs(kept, day, tables) for day in days}
-
-    def _inputs(self, kept: dict[Source, list[KeptFile]], day: dt.date, tables: Tables) -> dict[str, str]:
-        # An empty day stays made from nothing: editing categories.csv doesn't make a year of them again.
-        files = {
-            f"file.{file.sha256[:12]}": file.rules
-            for found in kept.values()
-            for file in found
-            if file.reason is None and file.concerns(day)
-        }
-        if not files:
-            return {}
-        return files | {f"config.{name}": tables.fingerprint(name) for name in CONFIG}
+        config = {f"config.{name}": tables.fingerprint(name) for name in CONFIG}
+        rules = {source: self._file_rules(source) for source in standings}
+        wanted: dict[dt.date, dict[str, str]] = {}
+        for day in days:
+            before = made.get(day)
+            if before is not None and any(standing.keeps(before) for standing in standings.values()):
+                wanted[day] = dict(before.inputs)
+                continue
+            files: dict[str, str] = {}
+            for source, standing in standings.items():
+                files |= standing.inputs(day, rules[source])
+            # An empty day stays made from nothing: editing categories.csv doesn't make a year of them again.
+            wanted[day] = files | config if files else {}
+        return wanted
 
     def _write(
         self,
         outcome: Outcome,
-        kept: dict[Source, list[KeptFile]],
+        kept: Mapping[Source, Sequence[KeptFile]],
         todo: Sequence[dt.date],
         wanted: dict[dt.date, dict[str, str]],
         tables: Tables,
@@ -651,7 +825,7 @@ class ZoomIngest:
             yield day, bad[days == day]
 
     def _join(
-        self, kept: dict[Source, list[KeptFile]], days: set[dt.date], tables: Tables
+        self, kept: Mapping[Source, Sequence[KeptFile]], days: set[dt.date], tables: Tables
     ) -> AttendanceResult:
         names = {day.isoformat() for day in days}
         reports = []
@@ -659,7 +833,7 @@ class ZoomIngest:
         for source, found in kept.items():
             snapshots = {one.sha256: one for one in self._landing.snapshots(DATASET, source.name)}
             for file in found:
-                if file.reason is None and names & set(file.days):
+                if names & set(file.days):
                     reports.append(self._report_again(source, file, snapshots[file.sha256]))
         placeholders = _placeholders(tables)
         return attendance_days(
@@ -739,12 +913,12 @@ class _Hashes:
 
     def of(self, path: Path) -> str:
         """SHA-256 of a file."""
-        stat = path.stat()
+        stat = outside.facts(path, follow_links=False)
         # A copy may bring along the time of another file; that of its inode is its own.
         version = [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
         known = self._known.get(str(path))
         if known is None or known[:-1] != version:
-            known = self._known[str(path)] = [*version, hashlib.sha256(path.read_bytes()).hexdigest()]
+            known = self._known[str(path)] = [*version, _sha256(path)]
         return str(known[-1])
 
     def keep(self, files: Sequence[Path]) -> None:
@@ -763,7 +937,7 @@ def _lists(content: dict[str, list[object]]) -> dict[str, list[object]]:
 
 def _too_large(source: Source, path: Path) -> str | None:
     """Why a file is too large to be a report, in words; it isn't even opened."""
-    megabytes, most = path.stat().st_size / 1e6, source.max_megabytes or MOST_MEGABYTES
+    megabytes, most = outside.facts(path).st_size / 1e6, source.max_megabytes or MOST_MEGABYTES
     if megabytes <= most:
         return None
     return (
@@ -778,27 +952,79 @@ def _going_on(path: Path, arrivals: Arrivals) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        log.info("%s was renamed or removed; the next look will see.", path.name)
-    except PermissionError:
-        arrivals.unreadable[path.name] = "It may not be read. Next: let everyone read it, or drop a copy."
+        log.info("%s was renamed or removed; the next look will see.", outside.shown_name(path))
+    except OSError as error:
+        arrivals.unreadable[outside.shown_name(path)] = _why_not_taken(path, error)
+
+
+def _why_not_taken(path: Path, error: OSError) -> str:
+    if path.is_dir() and not path.is_symlink():
+        return "This folder may not be looked into. Next: let everyone read it, or drop copies of its files."
+    if isinstance(error, PermissionError):
+        return "It may not be read. Next: let everyone read it, or drop a copy."
+    why = (error.strerror or type(error).__name__).removeprefix("it is ")
+    return f"It can't be taken: {why}. Next: drop the file itself."
+
+
+def _sha256(path: Path) -> str:
+    with outside.opened(path, follow_links=False) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_there(name: str) -> bool:
+    """Whether a name given to a command is the path of something that can be opened as a file."""
+    try:
+        outside.facts(Path(name))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _held(source: Source, one: KeptFile) -> Held:
+    """A held report in words."""
+    otherwise = "export the report again and drop it: a good one takes its place."
+    return Held(DATASET, source.name, one.file, one.sha256, tuple(one.days), " ".join(one.doubts), otherwise)
+
+
+def _accepted_note(standings: Mapping[Source, Standing], days: Sequence[dt.date]) -> dict[str, str]:
+    """Reports that count on these days because a person said so."""
+    names = set(map(str, days))
+    told = [
+        f"- {standing.decisions[one.sha256].told()}"
+        for standing in standings.values()
+        for one in standing.used
+        if one.sha256 in standing.decisions and names & set(one.days)
+    ]
+    return {"accepted as it is": "\n".join(told)} if told else {}
 
 
 def _files(folder: Path) -> list[Path]:
-    """Files a person may have dropped, oldest first; hidden and unfinished ones left out.
+    """What a person may have dropped, oldest first; hidden and unfinished files left out.
+
+    Whatever isn't a regular file (a link, a pipe, a folder that can't be looked into) is among them, to be told.
 
     A meeting's participant list doesn't say when it was made: of two dropped together, the later file is the corrected
     one, by its name a browser's second download: ``list (1).csv`` comes after ``list.csv``.
     """
-    if not folder.is_dir():
-        return []
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not any(part.startswith((".", "~$")) for part in path.relative_to(folder).parts)
-        and not path.name.lower().endswith(_UNFINISHED_NAMES)
-    ]
+    found: list[Path] = []
+
+    def not_looked_into(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            found.append(Path(error.filename))
+
+    for place, folders, files in os.walk(folder, onerror=not_looked_into):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        found += [
+            Path(place) / name
+            for name in (*files, *links)
+            if not _is_hidden(name) and not name.lower().endswith(_UNFINISHED_NAMES)
+        ]
     return sorted(found, key=_age)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "~$"))
 
 
 def _age(path: Path) -> tuple[float, str, int, str]:
@@ -806,7 +1032,7 @@ def _age(path: Path) -> tuple[float, str, int, str]:
     numbered = re.fullmatch(r"(.*) \((\d+)\)", path.stem)
     stem, number = (numbered[1], int(numbered[2])) if numbered else (path.stem, 0)
     try:
-        changed = path.stat().st_mtime
+        changed = path.lstat().st_mtime
     except OSError:
         changed = 0.0
     return changed, stem, number, str(path)

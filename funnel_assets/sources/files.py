@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from funnel_assets import outside
 from funnel_assets.errors import SourceBroken, SourceUnavailable
 
 _COPY_BYTES = 1 << 20
@@ -39,13 +40,13 @@ def take_file(
 
     Raises:
         SourceUnavailable: It changed while it was copied.
-        SourceBroken: It can't be read, or it is empty.
+        SourceBroken: It can't be read, is no regular file, or is empty.
     """
     taken_at = dt.datetime.now(dt.UTC)
     problem = None
     before = after = None
     try:
-        with path.open("rb") as stream:
+        with outside.opened(path) as stream:
             before = os.fstat(stream.fileno())
             left = before.st_size
             # Never past the size seen first: a file that grows faster than it is read would never end.

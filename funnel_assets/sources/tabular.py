@@ -18,6 +18,7 @@ from typing import Literal, get_args
 import pandas as pd
 import pyarrow as pa
 
+from funnel_assets import outside
 from funnel_assets.errors import ConfigError, SourceBroken
 
 Kind = Literal["csv", "xlsx", "json", "jsonl", "parquet"]
@@ -157,7 +158,7 @@ def _bytes_of(source: Path | str | bytes, file: str | None) -> bytes:
         return source
     problem = None
     try:
-        return Path(source).read_bytes()
+        return outside.content(Path(source))
     except OSError as failed:
         problem = failed.strerror or type(failed).__name__
     raise SourceBroken(

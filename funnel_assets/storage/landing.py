@@ -67,6 +67,7 @@ class Snapshot:
         last_modified: Likewise.
         extra: Whatever else the reader wants to remember, JSON values only (a column profile, for instance).
         arrival: Its number in the order of arrival at this source, from 1; 0 for those of earlier versions.
+        is_proven: Whether the transfer, or the format's own end, proved the bytes whole.
     """
 
     dataset: str
@@ -83,6 +84,7 @@ class Snapshot:
     last_modified: str | None = None
     extra: Mapping[str, Any] | None = None
     arrival: int = 0
+    is_proven: bool = True
 
     @classmethod
     def read(cls, content: dict[str, Any]) -> "Snapshot":
@@ -102,6 +104,8 @@ class Snapshot:
         texts = (found.dataset, found.source, found.origin, found.sha256, found.path)
         numbers = (found.bytes, found.arrival)
         if not all(isinstance(text, str) for text in texts) or not all(isinstance(n, int) for n in numbers):
+            raise TypeError("not the record of a fetch")
+        if not isinstance(found.is_proven, bool):
             raise TypeError("not the record of a fetch")
         if found.fetched_at.tzinfo is None or not isinstance(found.extra, dict | None):
             raise ValueError("not the record of a fetch")
@@ -126,10 +130,10 @@ class Landing:
     # --- places -------------------------------------------------------------------------------
 
     def _folder(self, dataset: str, source: str) -> Path:
-        return self.root / _safe(dataset) / _safe(source)
+        return self.root / safe_name(dataset) / safe_name(source)
 
     def _object(self, dataset: str, source: str, sha256: str, ext: str) -> Path:
-        suffix = "." + _safe(ext.lstrip(".").lower()) if ext.strip(".") else ""
+        suffix = "." + safe_name(ext.lstrip(".").lower()) if ext.strip(".") else ""
         return self._folder(dataset, source) / f"{sha256}{suffix}"
 
     def _records(self, dataset: str, source: str) -> Path:
@@ -166,6 +170,7 @@ class Landing:
         etag: str | None = None,
         last_modified: str | None = None,
         extra: Mapping[str, Any] | None = None,
+        is_proven: bool = True,
         move: bool = False,
         sha256: str | None = None,
     ) -> Snapshot:
@@ -185,6 +190,7 @@ class Landing:
             etag: ``ETag`` of the answer.
             last_modified: ``Last-Modified`` of the answer.
             extra: JSON values to keep in the record.
+            is_proven: Whether the transfer, or the format's own end, proved the bytes whole.
             move: Take the file over instead of copying it; for names that `temporary` gave.
             sha256: Of its bytes, where whoever wrote them has hashed them on the way.
 
@@ -214,6 +220,7 @@ class Landing:
                 etag=etag,
                 last_modified=last_modified,
                 extra=extra,
+                is_proven=is_proven,
             )
             return self._keep(part, fetched)
         except OSError as problem:
@@ -485,7 +492,7 @@ else:
         fcntl.flock(handle.fileno(), fcntl.LOCK_UN)
 
 
-def _safe(name: str) -> str:
+def safe_name(name: str) -> str:
     """Make any name one harmless part of a path, different names staying different."""
     quoted = quote(name, safe="").replace("~", "%7E")
     return quoted.replace(".", "%2E") if not quoted.strip(".") else quoted

@@ -52,6 +52,54 @@ def test_example_loads_and_names_every_dataset(tmp_path: Path) -> None:
     assert config.get("crm_assignments").http == HttpOverrides(timeout_seconds=60.0, retries=4)
 
 
+@pytest.mark.parametrize(
+    "more", ["", "zoom_attendance:\n", "zoom_attendance: ~\n", "zoom_attendance: null\n"]
+)
+def test_the_documented_inbox_is_a_source_without_being_listed(tmp_path: Path, more: str) -> None:
+    config = load(tmp_path, one("kind: csv\npath: spend.csv") + more)
+    (inbox,) = config.of("zoom_attendance")
+    assert (inbox.name, inbox.kind, inbox.location) == (
+        "zoom_reports",
+        "zoom_folder",
+        "/srv/funnel/inbox/zoom",
+    )
+    listed = load(tmp_path, one("kind: zoom_folder\npath: inbox/zoom", "zoom_attendance"))
+    assert inbox.timezone == listed.get("mine").timezone
+    assert inbox.currency == listed.get("mine").currency
+
+
+def test_the_inbox_is_switched_off_by_an_empty_list_and_listed_once(tmp_path: Path) -> None:
+    assert load(tmp_path, "zoom_attendance: []\n").of("zoom_attendance") == ()
+    config = load(tmp_path, one("kind: zoom_folder\npath: elsewhere", "zoom_attendance"))
+    assert [source.location for source in config.of("zoom_attendance")] == ["/srv/funnel/elsewhere"]
+
+
+def test_the_inbox_takes_no_name_that_another_source_has(tmp_path: Path) -> None:
+    config = load(tmp_path, "spend:\n  - {name: Zoom_Reports, kind: csv, path: spend.csv}\n")
+    assert [source.name for source in config.sources] == ["Zoom_Reports", "zoom_reports_2"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "keys", "name", "default"),
+    [
+        ("zoom_attendance", "kind: zoom_folder\npath: in", "totals_tolerance_pct", 5.0),
+        ("spend", "kind: http_csv\nurl: https://example.com/a.csv", "least_rows_pct", 80.0),
+    ],
+)
+def test_shares_are_percentages(tmp_path: Path, dataset: str, keys: str, name: str, default: float) -> None:
+    assert getattr(load(tmp_path, one(keys, dataset)).get("mine"), name) == default
+    for text, wanted in (("0", 0.0), ("12.5", 12.5), ("100%", 100.0), ("30 %", 30.0)):
+        found = load(tmp_path, one(f"{keys}\n{name}: {text}", dataset)).get("mine")
+        assert getattr(found, name) == wanted
+        assert found.fingerprint() == load(tmp_path, one(keys, dataset)).get("mine").fingerprint()
+    for text in ("101", "-5", "most", "0.8.1", "nan"):
+        told = str(failure(tmp_path, one(f"{keys}\n{name}: {text}", dataset)))
+        assert f"{name} '{text}' isn't a percentage from 0 to 100" in told
+    assert f"{name} means nothing for kind csv" in str(
+        failure(tmp_path, one(f"kind: csv\npath: a.csv\n{name}: 50"))
+    )
+
+
 def test_everything_a_source_may_say(tmp_path: Path) -> None:
     config = load(
         tmp_path,

@@ -43,12 +43,14 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def tick(opened: Pipeline, instance: dg.DagsterInstance, name: str) -> SensorExecutionData:
+def tick(
+    opened: Pipeline, instance: dg.DagsterInstance, name: str, *, cursor: str | None = None
+) -> SensorExecutionData:
     """Evaluate a sensor as the daemon does."""
     given = PipelineResource.of(opened)
     repository = build_defs(opened.settings, given).get_repository_def()
     with dg.build_sensor_context(
-        instance, repository_def=repository, sensor_name=name, resources={"pipeline": given}
+        instance, repository_def=repository, sensor_name=name, resources={"pipeline": given}, cursor=cursor
     ) as context:
         return repository.get_sensor_def(name).evaluate_tick(context)
 
@@ -219,6 +221,64 @@ def test_tick_says_in_words_what_became_of_each_file(inbox: Inbox, instance: dg.
     )
     assert tick(opened, instance, "zoom_inbox").skip_message == "3 file(s) known, 1 of them in quarantine."
     assert sensors.ZOOM_SECONDS + zoom.SETTLE_SECONDS < 60, "within a minute"
+
+
+def held_check(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation | None:
+    """The check on held reports as Dagster shows it."""
+    key = dg.AssetCheckKey(dg.AssetKey(DATASET), "held")
+    record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).get(key)
+    if record is None or record.event is None or record.event.dagster_event is None:
+        return None
+    return record.event.dagster_event.asset_check_evaluation_data
+
+
+def test_held_report_turns_the_check_red_and_tells_the_webhook_without_a_run(
+    inbox: Inbox, instance: dg.DagsterInstance
+) -> None:
+    opened = inbox.pipeline(FUNNEL_ALERT_WEBHOOK="https://hooks.example.com/x")
+    posted: list[str] = []
+    opened.alerts._post = lambda url, body: posted.append(body["text"])
+    tick(opened, instance, "zoom_inbox")
+    assert held_check(instance) is None, "nothing to say of a dataset of which nothing is held"
+    inbox.drop("excerpt.csv", report().replace(b",90,2,0,2,2", b",90,1018,0,1018,1018"))
+    first = tick(opened, instance, "zoom_inbox")
+    assert requests(first) == []
+    assert "Held: excerpt.csv. " in str(first.skip_message)
+    red = held_check(instance)
+    assert red is not None
+    assert (red.passed, red.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "unique viewers: 1,018 stated, 2 read" in str(red.description)
+    (message,) = posted
+    assert message.startswith("Funnel, held: zoom_attendance: excerpt.csv, event of 2025-03-22, is held.")
+    assert "1,018 stated, 2 read" in message
+    second = tick(opened, instance, "zoom_inbox", cursor=first.cursor)
+    assert "1 held since earlier (`funnel inbox` shows them)" in str(second.skip_message)
+    assert len(posted) == 1
+    opened.decide("excerpt.csv", "accept", "it is what there is", "asha")
+    third = tick(opened, instance, "zoom_inbox", cursor=second.cursor)
+    assert days_asked_for(third) == [str(DAY)]
+    green = held_check(instance)
+    assert green is not None
+    assert green.passed
+
+
+def test_run_of_a_day_says_on_the_asset_what_is_held(inbox: Inbox, instance: dg.DagsterInstance) -> None:
+    inbox.drop("excerpt.csv", report().replace(b",90,2,0,2,2", b",90,1018,0,1018,1018"))
+    inbox.drop("other.csv", report(people=("Chen",), webinar="872 0000 0001"))
+    opened = inbox.pipeline()
+    run = harness.run_well(instance, opened, DAY, DAY, datasets=[DATASET])
+    assert run.status == dg.DagsterRunStatus.SUCCESS, "the rest of the day is made"
+    red = held_check(instance)
+    assert red is not None
+    assert not red.passed
+    assert "1,018 stated, 2 read" in str(red.description)
+    assert opened.lake.read(DATASET, [DAY]).num_rows == 1
+    opened.decide("excerpt.csv", "accept", "it is what there is", "asha")
+    harness.run_well(instance, opened, DAY, DAY, datasets=[DATASET])
+    green = held_check(instance)
+    assert green is not None
+    assert green.passed
+    assert opened.lake.read(DATASET, [DAY]).num_rows == 3
 
 
 def test_renamed_file_does_nothing_and_any_name_will_do(inbox: Inbox, instance: dg.DagsterInstance) -> None:

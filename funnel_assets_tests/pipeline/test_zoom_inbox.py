@@ -1,11 +1,17 @@
 """What becomes of files in the Zoom inbox: each is taken once and whole, none is missed, none stops the others."""
 
+import contextlib
 import datetime as dt
 import os
+import socket
+from contextlib import AbstractContextManager
+from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from funnel_assets import outside
 from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.pipeline import Pipeline
@@ -55,8 +61,13 @@ def test_a_look_reads_what_is_new_or_changed_and_nothing_else(
     os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
     inbox.drop("third.csv", report(NEXT + dt.timedelta(days=1)))
     read: list[str] = []
-    real = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or real(path))
+    real = outside.opened
+
+    def opened(path: Path, **how: bool) -> AbstractContextManager[BufferedReader]:
+        read.append(path.name)
+        return real(path, **how)
+
+    monkeypatch.setattr(outside, "opened", opened)
     assert inbox.pipeline().zoom.take_in().taken == ["second.csv", "third.csv"]
     assert {"second.csv", "third.csv"} <= set(read)
     assert "attendees.csv" not in read
@@ -221,14 +232,14 @@ def test_file_that_vanishes_while_looking_is_no_error(inbox: Inbox, monkeypatch:
     inbox.drop("a gone.csv", report(NEXT))
     inbox.drop("b.csv", report())
     opened = inbox.pipeline()
-    real = Path.read_bytes
+    real = outside.opened
 
-    def read_bytes(path: Path) -> bytes:
+    def opened_late(path: Path, **how: bool) -> AbstractContextManager[BufferedReader]:
         if path.name == "a gone.csv":
             path.unlink()
-        return real(path)
+        return real(path, **how)
 
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(outside, "opened", opened_late)
     assert opened.zoom.take_in().taken == ["b.csv"]
 
 
@@ -248,21 +259,162 @@ def test_file_nobody_may_read_is_named_and_the_others_go_on(
 ) -> None:
     inbox.drop("a locked.csv", report(NEXT))
     inbox.drop("b.csv", report())
-    real = Path.read_bytes
+    real = outside.opened
 
-    def read_bytes(path: Path) -> bytes:
+    def refused(path: Path, **how: bool) -> AbstractContextManager[BufferedReader]:
         if path.name == "a locked.csv":
             raise PermissionError(13, "Permission denied")
-        return real(path)
+        return real(path, **how)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", read_bytes)
+        patch.setattr(outside, "opened", refused)
         opened = inbox.pipeline()
         arrivals = opened.zoom.take_in()
         assert arrivals.taken == ["b.csv"]
         assert "Not taken: a locked.csv. It may not be read. Next: " in " ".join(arrivals.told)
         assert "1 can't be read" in arrivals.summary()
     assert opened.zoom.take_in().taken == ["a locked.csv"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"caf\xe9 \xff\xfe.csv",
+        b"l" * 236 + b".csv",
+        b"l" * 255,
+        b"x." + b"e" * 240,
+        "\u0909".encode() * 84,
+        b"a\nb\x1b[31m.csv",
+    ],
+    ids=[
+        "not UTF-8",
+        "240 letters",
+        "255 letters",
+        "long ending",
+        "252 bytes of Hindi",
+        "control characters",
+    ],
+)
+def test_any_name_the_disk_takes_is_taken_and_can_be_shown(inbox: Inbox, name: bytes) -> None:
+    inbox.drop("z.csv", report(NEXT))
+    inbox.drop(os.fsdecode(name), report())
+    opened = inbox.pipeline()
+    assert len(opened.zoom.take_in().taken) == 2
+    assert opened.zoom.take_in().known == 2
+    make(opened)
+    assert people(opened) == ["Asha", "Bina"]
+    (shown,) = set(opened.lake.read(DATASET, [DAY])["source_file"].to_pylist())
+    assert shown.encode().decode() == shown
+    assert shown.isprintable()
+    (inbox.home / "inbox" / "zoom" / os.fsdecode(name)).write_bytes(b"no report")
+    arrivals = opened.zoom.take_in(wait=True)
+    assert "".join(arrivals.told).isprintable()
+    assert shown in set(opened.quarantine.rows([DATASET])["file"])
+
+
+def strange_entries(folder: Path) -> dict[str, str]:
+    """Put what is no regular file beside the reports; returns the words by which each should be told."""
+    (folder.parent / "secret.csv").write_bytes(report(NEXT))
+    (folder.parent / "elsewhere").mkdir()
+    (folder.parent / "elsewhere" / "inside.csv").write_bytes(report(NEXT))
+    (folder / "a link.csv").symlink_to(folder.parent / "secret.csv")
+    (folder / "a broken link.csv").symlink_to(folder / "nowhere.csv")
+    (folder / "a loop.csv").symlink_to(folder / "a loop.csv")
+    (folder / "a linked folder").symlink_to(folder.parent / "elsewhere")
+    os.mkfifo(folder / "a pipe.csv")
+    with contextlib.chdir(folder), contextlib.closing(socket.socket(socket.AF_UNIX)) as made:
+        made.bind("a socket.csv")
+    (folder / "a folder.csv").mkdir()
+    return {
+        "a link.csv": "a link to another file",
+        "a broken link.csv": "a link to another file",
+        "a loop.csv": "a link to another file",
+        "a linked folder": "a link to another file",
+        "a pipe.csv": "a pipe",
+        "a socket.csv": "a socket",
+    }
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no pipes and sockets in folders")
+@pytest.mark.timeout(60)
+def test_what_is_no_regular_file_is_told_and_never_opened_and_the_others_go_on(inbox: Inbox) -> None:
+    wanted = strange_entries(inbox.home / "inbox" / "zoom")
+    inbox.drop("b.csv", report())
+    opened = inbox.pipeline()
+    arrivals = opened.zoom.take_in(wait=True)
+    assert arrivals.taken == ["b.csv"]
+    assert arrivals.unreadable == {
+        name: f"It can't be taken: {what}, not a regular file. Next: drop the file itself."
+        for name, what in wanted.items()
+    }
+    rows = opened.quarantine.rows([DATASET])
+    assert set(zip(rows["file"], rows["reason"], strict=True)) == {(name, "not_taken") for name in wanted}
+    make(opened)
+    assert people(opened) == ["Asha", "Bina"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may look into every folder")
+def test_folder_nobody_may_look_into_is_told(inbox: Inbox) -> None:
+    inbox.drop("closed/a.csv", report(NEXT)).parent.chmod(0)
+    inbox.drop("b.csv", report())
+    arrivals = inbox.pipeline().zoom.take_in()
+    assert (arrivals.taken, list(arrivals.unreadable)) == (["b.csv"], ["closed"])
+
+
+def test_folder_that_cannot_be_listed_is_told(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = inbox.drop("closed/a.csv", report(NEXT)).parent
+    inbox.drop("b.csv", report())
+    real = os.scandir
+
+    def scandir(place: str | Path) -> Any:
+        if Path(place) == closed:
+            raise PermissionError(13, "Permission denied", str(place))
+        return real(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    arrivals = inbox.pipeline().zoom.take_in()
+    assert arrivals.taken == ["b.csv"]
+    assert arrivals.unreadable["closed"].startswith("This folder may not be looked into. Next: ")
+
+
+def test_file_that_fails_the_reader_is_set_aside_and_the_others_go_on(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from funnel_assets.pipeline import zoom
+
+    inbox.drop("a bad.csv", report(NEXT))
+    inbox.drop("b.csv", report())
+    real = zoom.read_report
+
+    def read_report(data: bytes, *, file: str, **how: Any) -> Any:
+        if file == "a bad.csv":
+            raise RecursionError("asha@example.com")
+        return real(data, file=file, **how)
+
+    monkeypatch.setattr(zoom, "read_report", read_report)
+    opened = inbox.pipeline()
+    arrivals = opened.zoom.take_in()
+    assert arrivals.taken == ["b.csv"]
+    assert "a fault of the software (RecursionError). Next: " in arrivals.refused["a bad.csv"]
+    assert "asha@" not in "".join(arrivals.told)
+    make(opened)
+    assert people(opened) == ["Asha", "Bina"]
+
+
+def test_pipe_that_takes_a_files_place_does_not_block(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = inbox.drop("a.csv", report(NEXT))
+    inbox.drop("b.csv", report())
+    real = outside.facts
+
+    def facts(asked: Path, **how: bool) -> os.stat_result:
+        found = real(asked, **how)
+        if asked == path:
+            path.unlink()
+            os.mkfifo(path)
+        return found
+
+    monkeypatch.setattr(outside, "facts", facts)
+    assert inbox.pipeline().zoom.take_in().taken == ["b.csv"]
 
 
 def test_one_file_may_cover_several_days(inbox: Inbox) -> None:

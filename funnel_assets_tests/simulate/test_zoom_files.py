@@ -5,6 +5,7 @@ import pytest
 
 from funnel_assets.simulate.edtech import World, build_edtech
 from funnel_assets.simulate.zoom_files import LAYOUTS, ZoomFile, clock, minutes
+from funnel_assets.sources.zoom import ReportRefused, read_report
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,18 @@ def test_cut_files_end_in_the_middle_of_a_line(world: World) -> None:
 
     assert len(cut) == 2
     assert not any(world.shelf.body(file).endswith(b"\n") for file in cut)
+
+
+def test_no_whole_report_is_doubtful_and_every_cut_one_is_refused_or_held(world: World) -> None:
+    doubtful = set()
+    for file in world.shelf.files:
+        try:
+            report = read_report(world.shelf.body(file), file=file.name, timezone="Asia/Kolkata")
+        except ReportRefused:
+            doubtful.add(file.name)
+        else:
+            doubtful |= {file.name} if report.doubts else set()
+    assert doubtful == {file.name for file in world.shelf.files if file.cut}
 
 
 def test_rejoin_rows_have_no_registration_fields(world: World) -> None:

@@ -52,6 +52,7 @@ def test_bytes_come_back_and_the_record_says_all(tmp_path: Path) -> None:
         "last_modified": None,
         "extra": None,
         "arrival": 1,
+        "is_proven": True,
     }
     assert landing.snapshots("crm_sales", "crm") == [snapshot]
     assert landing.sources() == [("crm_sales", "crm")]

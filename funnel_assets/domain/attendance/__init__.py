@@ -19,7 +19,7 @@ from funnel_assets.domain.attendance.base import (
     Report,
     Sitting,
 )
-from funnel_assets.domain.attendance.events import Events, choose, instant, report_days
+from funnel_assets.domain.attendance.events import Events, Export, choose, export_of, instant, report_days
 from funnel_assets.domain.attendance.minutes import union_seconds
 from funnel_assets.domain.attendance.outcomes import (
     compare_totals,
@@ -36,9 +36,11 @@ __all__ = [
     "ATTENDANCE_COLUMNS",
     "SET_ASIDE",
     "AttendanceResult",
+    "Export",
     "Report",
     "Sitting",
     "attendance_days",
+    "export_of",
     "report_days",
     "union_seconds",
 ]

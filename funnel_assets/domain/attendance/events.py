@@ -27,7 +27,7 @@ from funnel_assets.domain.webinars import (
 _EPOCH = dt.date(1970, 1, 1)
 _EPOCH_MOMENT = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NO_MOMENT = np.iinfo(np.int64).min
-_SAME_START = pd.Timedelta(minutes=10)
+_SAME_START_SECONDS = 600.0
 _SAME_EVENT = pd.Timedelta(hours=12)
 # Joins further apart than this, on different local days, belong to different sittings.
 _NEW_SITTING_US = 6 * 60 * MINUTE_US
@@ -46,6 +46,48 @@ class Source:
     start: pd.Timestamp | None
     is_registration: bool
     order: tuple[float, float, str] = field(default=(0.0, 0.0, ""))
+
+    @property
+    def export(self) -> "Export":
+        """Of which event it is an export."""
+        start = None if self.start is None else self.start.timestamp()
+        days = tuple(day.isoformat() for day in self.days)
+        return Export(self.report.kind, self.identity, start, days, self.order)
+
+
+@dataclass(frozen=True)
+class Export:
+    """What tells whether one report is another export of the same event, and which of the two is the later.
+
+    Attributes:
+        kind: Of the report; a registration list never replaces an attendee report.
+        identity: The event series.
+        start: When the event began (Unix time), where it is known.
+        days: Local event days.
+        order: Of exports: generated, landed, content.
+    """
+
+    kind: str
+    identity: str
+    start: float | None
+    days: tuple[str, ...]
+    order: tuple[float, float, str]
+
+    def replaces(self, other: "Export") -> bool:
+        """Whether this one is the later export of the same event."""
+        same = (self.kind, self.identity) == (other.kind, other.identity)
+        return same and self.starts_with(other) and self.order > other.order
+
+    def starts_with(self, other: "Export") -> bool:
+        """Whether both are of one sitting of the series."""
+        if self.start is None or other.start is None:
+            return self.start is other.start and self.days == other.days
+        return abs(other.start - self.start) <= _SAME_START_SECONDS
+
+
+def export_of(report: Report, timezone: str) -> Export:
+    """Return of which event a report is an export."""
+    return _source(report, timezone).export
 
 
 def report_days(report: Report, timezone: str) -> list[dt.date]:
@@ -159,7 +201,7 @@ def choose(reports: Sequence[Report], timezone: str) -> tuple[list[Source], list
         group.sort(key=lambda s: (s.start is None, s.start or pd.Timestamp(0, tz="UTC"), s.report.sha256))
         cluster: list[Source] = []
         for source in [*group, None]:
-            same = bool(cluster) and source is not None and _same_start(cluster[-1], source)
+            same = bool(cluster) and source is not None and cluster[-1].export.starts_with(source.export)
             if cluster and not same:
                 cluster.sort(key=lambda s: s.order)
                 used.append(cluster[-1])
@@ -185,12 +227,6 @@ def _source(report: Report, timezone: str) -> Source:
         is_registration=report.kind == "registration",
         order=(instant(report.generated_at), instant(report.landed_at), report.sha256),
     )
-
-
-def _same_start(one: Source, other: Source) -> bool:
-    if one.start is None or other.start is None:
-        return one.start is other.start and one.days == other.days
-    return abs(other.start - one.start) <= _SAME_START
 
 
 class Events:

@@ -58,7 +58,7 @@ class StatedTotal:
         what: ``registered``, ``cancelled``, ``approved``, ``denied``, ``unique_viewers``, ``total_users``,
             ``participants``.
         stated: As the report says.
-        read: As counted; of several ways to count, the one that agrees, else the likeliest.
+        read: As counted; of several ways to count, the one that comes nearest.
     """
 
     what: str
@@ -70,27 +70,31 @@ class StatedTotal:
         """How many more were read than stated."""
         return self.read - self.stated
 
-    @property
-    def is_tolerable(self) -> bool:
+    def is_within(self, tolerance: float) -> bool:
         """Whether the difference is one that good reports have."""
-        return abs(self.difference) <= max(FEW, math.ceil(TOLERANCE * self.stated))
+        return abs(self.difference) <= max(FEW, math.ceil(tolerance * self.stated))
 
 
 def stated_totals(report: "ZoomReport") -> tuple[StatedTotal, ...]:
     """Each number the report states of itself against what was read."""
     ways = _counted(report)
     return tuple(
-        StatedTotal(what, stated, stated if stated in ways[what] else ways[what][0])
+        StatedTotal(what, stated, min(ways[what], key=lambda read: abs(read - stated)))
         for what, stated in report.totals.items()
         if what in ways
     )
 
 
-def doubts(report: "ZoomReport") -> tuple[Doubt, ...]:
-    """Everything that makes a report doubtful; nothing for a good one."""
+def doubts(report: "ZoomReport", tolerance: float = TOLERANCE) -> tuple[Doubt, ...]:
+    """Everything that makes a report doubtful; nothing for a good one.
+
+    Args:
+        report: The report.
+        tolerance: Share by which its own totals may differ from what it lists.
+    """
     return tuple(
         doubt
-        for found in (_nobody(report), _set_aside(report), _shared(report), _totals(report))
+        for found in (_nobody(report), _set_aside(report), _shared(report), _totals(report, tolerance))
         for doubt in found
     )
 
@@ -150,8 +154,10 @@ def is_made_up(phone: str) -> bool:
     return len(digits) < 8 or len(set(digits)) <= 2 or any(digits[-10:] in run for run in _RUNS)
 
 
-def _totals(report: "ZoomReport") -> Iterator[Doubt]:
-    apart = [total for total in report.stated_totals if total.what in COMPARED and not total.is_tolerable]
+def _totals(report: "ZoomReport", tolerance: float) -> Iterator[Doubt]:
+    apart = [
+        total for total in report.stated_totals if total.what in COMPARED and not total.is_within(tolerance)
+    ]
     if not apart:
         return
     told = [f"{one.what.replace('_', ' ')}: {one.stated:,} stated, {one.read:,} read" for one in apart]

@@ -94,9 +94,13 @@ class ZoomReport:
         return self.table["section"].to_numpy(), joins.to_numpy(), self.table["sitting"].to_numpy()
 
     @cached_property
+    def _stated_totals(self) -> tuple[StatedTotal, ...]:
+        return stated_totals(self)
+
+    @property
     def stated_totals(self) -> tuple[StatedTotal, ...]:
         """Numbers the report states about itself against what was read."""
-        return stated_totals(self)
+        return self._stated_totals
 
     @cached_property
     def doubts(self) -> tuple[Doubt, ...]:
