@@ -12,6 +12,7 @@ REASONS = {
     "unknown_zone": "name the zone as an offset: (GMT+5:30) in the header, +05:30 behind a time; then drop it again.",
     "weekday_contradicts": "export the report again and drop it without opening it in a spreadsheet first.",
     "no_event_date": "export the report with its meeting details, or keep the file name that Zoom gave it.",
+    "no_row_fits": "compare the rows with their header; export the report again, or ask for its layout to be added.",
     "several_events": "export one report for each event.",
     "encoding": "export the report again and drop it unopened, or save it as UTF-8; this file's text can't be read.",
 }

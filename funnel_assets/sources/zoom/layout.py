@@ -19,6 +19,7 @@ _SESSION = frozenset(
 )
 # A table of people with one of these is about being there; registering alone is done for many things.
 _PRESENCE = _SESSION - {"attended"}
+_MARKUP = re.compile(r"\ufeff?\s*(?:[{<]|\[\s*\{)")
 _LOOK_AT_BYTES, _ENOUGH_WORDS = 200_000, 4
 _REGISTRATION = frozenset({"registration_time", "approval", "last_name", "role"})
 _VISIT = frozenset({"registration_time", "join_time", "leave_time"})
@@ -382,6 +383,8 @@ def is_report(layout: Layout) -> bool:
 
 def speaks_of_an_event(data: bytes, labels: Labels) -> bool:
     """Whether a file that can't be read holds words of a report all the same: a damaged one, not something else."""
+    if _MARKUP.match(data[:200].decode("utf-8", errors="replace")):
+        return False
     for encoding in ("utf-8", "utf-16"):
         cells = re.split(
             r'[,;\t|\n\r"]', data[:_LOOK_AT_BYTES].decode(encoding, errors="replace").replace("\x00", "")

@@ -565,6 +565,7 @@ def _check_times(rows: Rows) -> None:
     Zoom itself exports rows where leaving comes before joining and the minutes are negative: those people
     attended, their times are worth nothing. A registration after the end is somebody who watches the recording.
     """
+    _scale_seconds(rows)
     people, stated = rows.people, rows.minutes
     join, leave, registered = (rows.times[name] for name in ("join_time", "leave_time", "registration_time"))
     both = (join != _NAT) & (leave != _NAT)
@@ -604,6 +605,18 @@ def _check_times(rows: Rows) -> None:
         rows.times["leave_time"] = np.where(unusable, _NAT, leave)
         rows.minutes = np.where(unusable, np.nan, stated)
         rows.is_timing_unusable = unusable
+
+
+def _scale_seconds(rows: Rows) -> None:
+    """Where every length is sixty times that between joining and leaving, the column counts seconds."""
+    join, leave, stated = rows.times["join_time"], rows.times["leave_time"], rows.minutes
+    span = np.where((join != _NAT) & (leave != _NAT), (leave - join) / _MINUTE_US, np.nan)
+    known = ~np.isnan(span) & ~np.isnan(stated) & (span >= 1)
+    stated_known, span_known = stated[known], span[known]
+    agrees = np.abs(stated_known / 60 - span_known) <= _ROUNDED
+    if known.any() and (agrees & (np.abs(stated_known - span_known) > _MINUTES_APART)).all():
+        rows.minutes = stated / 60
+        rows.people.notes.append("The file gives the length of visits in seconds.")
 
 
 def _are_totals(people: People, span: np.ndarray, stated: np.ndarray) -> np.ndarray:
@@ -815,4 +828,11 @@ def _check_has_day(report: ZoomReport) -> None:
         return
     if report.table["join_time"].null_count < len(report.table):
         return
+    if not len(report.table) and len(report.quarantined):
+        often = report.quarantined["reason"].value_counts()
+        raise ReportRefused(
+            f"None of {report.rows_in} rows can be read; {often.iloc[0]} are {often.index[0]}, "
+            f"the first in line {report.quarantined['line'].iloc[0]}.",
+            reason="no_row_fits",
+        )
     raise ReportRefused("Nothing in the file says on which day the event was.", reason="no_event_date")

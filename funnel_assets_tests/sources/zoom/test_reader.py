@@ -604,6 +604,14 @@ def test_an_unknown_heading_over_people_without_registration_is_no_attendance() 
         (b"Name,Email,Roll no,Attendance\nAsha,asha@example.com,7,Yes\n", "not_a_report"),
         (b"Email\nasha@example.com\n", "not_a_report"),
         (
+            b'[{"name":"A","user_email":"a@b.example","join_time":"2025-03-22","leave_time":"x","duration":60}]',
+            "not_a_report",
+        ),
+        (
+            b"Name,Email,Join Time,Leave Time,Duration\nA,a@b.example,1742650200,1742653800,60\n",
+            "no_row_fits",
+        ),
+        (
             attendee_report().split("Attendee Details")[0].partition("Host Details")[0].encode(),
             "not_a_report",
         ),
@@ -627,6 +635,8 @@ def test_an_unknown_heading_over_people_without_registration_is_no_attendance() 
         "dated_leads",
         "school_list",
         "one_column",
+        "json_of_visits",
+        "epochs",
         "no_people",
         "mid_row",
         "mid_quote",
@@ -852,3 +862,15 @@ def test_one_visit_on_another_day_makes_no_day_of_the_event(facts: str) -> None:
     assert set_apart(report) == [[13, "outside_event"]]
     both_days = [*rows[:8], *(row.replace("Mar 22", "Mar 23") for row in rows[8:])]
     assert read(attendee_report(both_days, facts=facts)).quarantined.empty
+
+
+def test_visits_measured_in_seconds_are_told_by_their_times() -> None:
+    text = (
+        "name,user_email,join_time,leave_time,duration\n"
+        "Asha Rao,asha@example.com,2025-03-22T13:30:00Z,2025-03-22T14:30:00Z,3600\n"
+        "Carl Jung,carl@example.com,2025-03-22T13:30:00Z,2025-03-22T13:50:30Z,1230\n"
+    )
+    report = read(text)
+    assert report.attendees["minutes"].tolist() == [60.0, 20.5]
+    assert report.notes == ("The file gives the length of visits in seconds.",)
+    assert len(set_apart(read(text.replace("1230", "20")))) > 0, "one in another unit is damage"
