@@ -365,6 +365,48 @@ def test_get_suggests_a_name(tmp_path: Path) -> None:
             "type 'oauth' isn't allowed; allowed: bearer, header, query, basic",
             id="auth type",
         ),
+        pytest.param(
+            "kind: csv\npath: a.csv\nextract: {campaign: {from: URL, pattern: 'utm=('}}",
+            5,
+            "pattern 'utm=(' isn't a regular expression (RE2)",
+            id="pattern",
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\nextract: {campaign: {from: URL, pattern: utm}}",
+            5,
+            "has no group; put the part that is the value in brackets",
+            id="pattern without a value",
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\nextract: {campaign: {form: URL, pattern: (a)}}",
+            5,
+            "key of extract 'form' isn't known (did you mean from?)",
+            id="extract key",
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\ncolumns: {campaign: a}\nextract: {campaign: {from: b, pattern: (c)}}",
+            6,
+            "'campaign' is in columns and in extract; keep one",
+            id="column and extract",
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\ncount: visits", 5, "count means nothing for spend", id="count of spend"
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\ndays: {from: 1/4/2015}",
+            5,
+            "isn't a day; write it as in 2026-03-31",
+            id="day",
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\ndays: {from: 2026-01-01, to: 2025-01-01}", 5, "swap the two", id="days"
+        ),
+        pytest.param(
+            "kind: csv\npath: a.csv\ndays: {since: 2026-01-01}",
+            5,
+            "key of days 'since' isn't known",
+            id="days key",
+        ),
         pytest.param("kind: zoom_folder\npath: inbox", 3, "kind zoom_folder isn't for spend", id="zoom"),
         pytest.param(
             "kind: csv\npath: a.csv\nexternal_id: id",
