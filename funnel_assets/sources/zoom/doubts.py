@@ -94,7 +94,13 @@ def doubts(report: "ZoomReport", tolerance: float = TOLERANCE) -> tuple[Doubt, .
     """
     return tuple(
         doubt
-        for found in (_nobody(report), _set_aside(report), _shared(report), _totals(report, tolerance))
+        for found in (
+            report.found_doubts,
+            _nobody(report),
+            _set_aside(report),
+            _shared(report),
+            _totals(report, tolerance),
+        )
         for doubt in found
     )
 

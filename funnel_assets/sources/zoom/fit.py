@@ -489,8 +489,9 @@ def _add_phone(people: People, columns: list[pa.Array], labels: Labels) -> list[
             found.append((0, -share, index))
         elif name is None and named and not excluded:
             found.append((1, -share, index))
-        elif name is None and not excluded and share >= 0.8:
+        elif name is None and share >= 0.8 and not excluded and not labels.mentions("other_number", title):
             found.append((2, -share, index))
+            people.notes.append(f"The column {mask_text(title)!r} was read as the phone by its cells alone.")
     order = [index for _, _, index in sorted(found)]
     if not order:
         return order

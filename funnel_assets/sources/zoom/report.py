@@ -105,7 +105,7 @@ class ZoomReport:
     @cached_property
     def doubts(self) -> tuple[Doubt, ...]:
         """Why the report should be held until a person has looked at it; empty for a good one."""
-        return (*self.found_doubts, *doubts(self))
+        return doubts(self)
 
     @property
     def rows_in(self) -> int:

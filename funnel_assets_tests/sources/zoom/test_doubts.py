@@ -155,3 +155,18 @@ def test_unknown_headings_are_told() -> None:
         attendee_report([row.replace("Yes,India", "fun,Yes,India") for row in (ASHA,)], header=header)
     )
     assert report.notes == ("Nothing was read from columns of unknown headings: 'What brings you?'.",)
+
+
+def test_a_column_of_numbers_is_the_phone_by_its_cells_and_that_is_told_unless_its_heading_counts_something() -> (
+    None
+):
+    rows = [
+        f"Guest{chr(97 + i)} Rao,03/22/2025 07:{i:02d}:00 PM,03/22/2025 08:30:00 PM,981234567{i}\n"
+        for i in range(5)
+    ]
+    told = read("Name,Join Time,Leave Time,Reach you on\n" + "".join(rows))
+    assert told.people["phone_raw"].notna().all()
+    assert told.notes == ("The column 'Reach you on' was read as the phone by its cells alone.",)
+    for heading, is_phone in (("Employee number", False), ("Order no.", False), ("Student's WhatsApp", True)):
+        report = read(f"Name,Join Time,Leave Time,{heading}\n" + "".join(rows))
+        assert report.people["phone_raw"].notna().all() == is_phone
