@@ -83,7 +83,9 @@ def _paired(actions: Iterable[_Action], block: Block) -> list[tuple[_Action, _Ac
     for action in actions:
         same = (action.who, action.name, action.time)
         reason = None
-        if action.name is None or not action.who:
+        if not action.time or not action.who:
+            reason = "broken_action"
+        elif action.name is None:
             reason = "unknown_action"
         elif same in said:
             reason = "said_twice"

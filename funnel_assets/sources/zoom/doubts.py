@@ -23,6 +23,9 @@ CODES = {
     "most_rows_set_aside": "Most rows of the file are set apart.",
     "shared_key": "Many different people stand under one phone or e-mail.",
     "totals_differ": "The file's own totals differ from what it lists.",
+    "facts_contradict": "What the file says of the event is nothing of the kind, or contradicts itself.",
+    "unread_lines": "Lines outside any table couldn't be read.",
+    "unknown_column": "A column that attendance is made of has an unknown heading.",
 }
 # Totals may differ by this share, or by this many where that is more: one person under two addresses, a late walk-in.
 TOLERANCE, FEW = 0.05, 2

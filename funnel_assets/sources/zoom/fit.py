@@ -35,7 +35,7 @@ TEXT_COLUMNS = (
 _EMPTY = ("", "-", "--", "---", "—", "–", "N/A", "n/a")
 # Up to this many rows Python is quicker than starting Arrow's functions.
 _FEW = 256
-_EMAIL = r"^[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s.,;<>]{2,}$"
+_EMAIL = r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s.,;<>\"]{2,}$"
 _PHONE_LIKE = r"^[\s'’±+(]*[\d][\d\s().+\-/]{7,22}$"
 # The share of a column's words that are known countries from which any other word is out of place.
 _MOST_COUNTRIES = 0.8
@@ -56,6 +56,9 @@ _OF_A_PERSON = (
 # What people answer who won't give theirs.
 _NO_PHONE = r"^(?i:\W*(n\W?a|no|none|nil|null)\W*)$"
 _DATE_LIKE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T,]+\d{1,2}:\d{2}"
+# A date with a time, in any style.
+_MOMENT_LIKE = r"(\d{4}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2}).*\d{1,2}[:.]\d{2}"
+_MOST_MOMENTS = 0.8
 _STRICT = frozenset(
     {"registration_time", "join_time", "leave_time", "minutes", "total_minutes", "is_guest", "email"}
 )
@@ -171,9 +174,9 @@ def fit(block: Block, labels: Labels, timezone: str, day: str = "") -> People:
             people.times[_plain_name(name)] = take_apart(cells[name], labels, timezone, zone)
     people.is_total |= "total_minutes" in cells or ("first_join" in cells and "minutes" in cells)
     phone_columns = _add_phone(people, columns, labels)
-    _check_alignment(people, columns, phone_columns, lengths)
+    _check_alignment(people, columns, phone_columns, lengths, labels)
     _check_split_header(people, labels)
-    _tell_unknown_columns(people, phone_columns)
+    _tell_unknown_columns(people, columns, phone_columns, labels)
     return people
 
 
@@ -216,7 +219,9 @@ def _people_under_one(block: Block, columns: list[pa.Array], index: int) -> tupl
     if not len(counts):
         return None
     value, times = max(counts.to_pylist(), key=lambda one: one["counts"]).values()
-    if times < _MANY_PEOPLE or is_made_up(value):
+    # Where every row says which event it is of, it says who the host is too.
+    many = 2 if block.event_columns else _MANY_PEOPLE
+    if times < many or is_made_up(value):
         return None
     known = [i for name in ("email", "user_name", "first_name", "last_name") for i in _at(block, name, index)]
 
@@ -224,7 +229,7 @@ def _people_under_one(block: Block, columns: list[pa.Array], index: int) -> tupl
         return len({*zip(*(columns[i].filter(pa.array(rows)).to_pylist() for i in known), strict=True)})
 
     under = people(_bool(pc.equal(column, value)))
-    if under < _MANY_PEOPLE:
+    if under < many:
         return None
     everybody = people(np.ones(len(column), dtype=bool))
     return (under, everybody) if under > everybody / 2 else None
@@ -234,13 +239,33 @@ def _at(block: Block, name: str, but: int) -> list[int]:
     return [i for i, named in enumerate(block.names) if named == name and i != but]
 
 
-def _tell_unknown_columns(people: People, phone_columns: list[int]) -> None:
-    """Say which columns nothing was read from because no table knows their heading."""
-    titles = [
-        repr(mask_text(title))
-        for index, (title, name) in enumerate(zip(people.block.header, people.block.names, strict=True))
-        if title and name is None and index not in phone_columns
-    ]
+def _tell_unknown_columns(
+    people: People, columns: list[pa.Array], phone_columns: list[int], labels: Labels
+) -> None:
+    """Say which columns nothing was read from because no table knows their heading.
+
+    A moment or a role is what attendance is made of, no question's answer: such a column makes the report doubtful.
+    """
+    titles = []
+    for index, (title, name) in enumerate(zip(people.block.header, people.block.names, strict=True)):
+        if name is not None or index in phone_columns:
+            continue
+        filled = np.count_nonzero(_filled(columns[index]))
+        shown = repr(mask_text(title)) if title else f"number {index + 1}"
+        if title or filled:
+            titles.append(shown)
+        holds = {
+            "times": _like(columns[index], _MOMENT_LIKE),
+            "roles": _filled(_mapped(columns[index], "role", labels)[0]),
+        }
+        for what, found in holds.items():
+            if filled and np.count_nonzero(found) >= _MOST_MOMENTS * filled:
+                detail = f"The column {shown} holds {what}, and its heading is unknown."
+                people.doubts.append(Doubt("unknown_column", detail, {"filled": int(filled)}))
+    widths = [len(row) for row in people.block.rows]
+    if len(widths) > 1 and max(widths) < len(people.block.header):
+        detail = "Every row has fewer cells than its header: which heading is whose isn't sure."
+        people.doubts.append(Doubt("unknown_column", detail, {"rows": len(widths)}))
     if titles:
         people.notes.append(f"Nothing was read from columns of unknown headings: {', '.join(titles)}.")
 
@@ -268,12 +293,13 @@ def _plain_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class _Lengths:
-    """Rows of another length than they should be: shorter than the header, with values beyond it, or without the empty
-    cell at their end that the others have."""
+    """Rows of another length than they should be: shorter than the header, with values beyond it, without the empty
+    cell at their end that the others have, or with one that the others don't have."""
 
     short: np.ndarray
     extra: np.ndarray
     docked: np.ndarray
+    longer: np.ndarray
 
 
 def _align(block: Block) -> tuple[list[pa.Array], _Lengths]:
@@ -293,9 +319,12 @@ def _align(block: Block) -> tuple[list[pa.Array], _Lengths]:
     docked = lengths == width
     if docked.sum() > min(np.count_nonzero(lengths > width), max(1, 0.25 * count)):
         docked = np.zeros(count, dtype=bool)
+    longer = (lengths > width) & ~extra
+    if longer.sum() > min(np.count_nonzero(lengths == width), max(1, 0.25 * count)):
+        longer = np.zeros(count, dtype=bool)
     raw.reverse()
     # Each column goes as soon as it is clean: in a large file they weigh as much as the result.
-    return [_clean(raw.pop()) for _ in range(len(raw))], _Lengths(short, extra, docked)
+    return [_clean(raw.pop()) for _ in range(len(raw))], _Lengths(short, extra, docked, longer)
 
 
 def _clean(column: Sequence[str]) -> pa.Array:
@@ -382,6 +411,8 @@ def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> 
         email = pc.utf8_lower(cells["email"])
         people.refuse(_filled(email) & ~_like(email, _EMAIL), "misaligned", "email")
         people.text["email"] = email
+    if "upn" in cells:
+        people.text["upn"] = cells["upn"]
     for name in ("registration_email", "upn"):
         if name not in cells:
             continue
@@ -394,7 +425,7 @@ def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> 
     if "in_waiting_room" in people.text:
         people.refuse(among(people.text["in_waiting_room"], ("yes",)), "in_waiting_room", "")
     if "country" in cells:
-        strange = _like(cells["country"], r"[@\d]")
+        strange = _like(cells["country"], r"[@\d\"]")
         words, _ = _mapped(cells["country"], "yes_no", labels)
         people.refuse(strange | _filled(words), "misaligned", "country")
         _check_countries(people, cells["country"], labels)
@@ -513,23 +544,53 @@ def _phone_share(column: pa.Array) -> float:
     return phones / numbered if phones >= filled / 2 else 0.0
 
 
-def _check_alignment(people: People, columns: list[pa.Array], phones: list[int], lengths: _Lengths) -> None:
+def _check_alignment(
+    people: People, columns: list[pa.Array], phones: list[int], lengths: _Lengths, labels: Labels
+) -> None:
     """Set apart rows of another length than their header unless it is certain which cell is which."""
     short, extra, docked = lengths.short, lengths.extra, lengths.docked
     if extra.any():
         # Of so many, the header lost its end, or two of its names ran together: nothing is sure.
         sure = extra.mean() < 0.5
+        # Any number may be minutes, any "Yes" a guest: such a last cell proves nothing.
+        sure &= people.block.names[-1] not in ("minutes", "total_minutes", "is_guest")
         people.refuse(extra & ~(sure & _ends_well(people.block, columns, extra)), "too_many_fields", "")
+    if lengths.longer.any():
+        longer = lengths.longer
+        people.refuse(longer & ~_ends_well(people.block, columns, longer), "too_many_fields", "")
     if docked.any():
         people.refuse(docked & ~_ends_well(people.block, columns, docked), "cell_lost", "")
     if short.any():
         _check_short(people, columns, phones, short)
     _check_stray_email(people, columns)
+    _check_names(people, labels)
     if phones:
         _check_swapped_phone(people, columns, phones)
     if short.any():
         _check_broken_lines(people, short)
     _check_trust(people)
+
+
+def _check_names(people: People, labels: Labels) -> None:
+    """Words under a name that belong elsewhere: a country where the country is none, an answer, the address itself."""
+    country, guest, upn = (people.text.get(name) for name in ("country", "is_guest", "upn"))
+    for name in ("user_name", "first_name", "last_name"):
+        column = people.text.get(name)
+        if column is None:
+            continue
+        answers = _filled(_mapped(column, "yes_no", labels)[0])
+        if np.count_nonzero(answers) > 1 and np.count_nonzero(answers) >= 0.5 * np.count_nonzero(
+            _filled(column)
+        ):
+            people.refuse(answers, "misaligned", name)
+        if guest is not None:
+            people.refuse(answers & ~_filled(guest) & _filled(column), "misaligned", name)
+        if country is not None:
+            places = _filled(_mapped(column, "country", labels)[0])
+            odd = _filled(country) & ~_filled(_mapped(country, "country", labels)[0])
+            people.refuse(places & odd, "misaligned", name)
+        if upn is not None and name == "user_name":
+            people.refuse(_like(column, _EMAIL) & _filled(upn) & ~_like(upn, _EMAIL), "misaligned", name)
 
 
 def _ends_well(block: Block, columns: list[pa.Array], odd: np.ndarray) -> np.ndarray:
@@ -614,9 +675,13 @@ def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[i
     """A word where the phone belongs and a phone among the other typed cells: cells changed places."""
     phone = people.text["phone_raw"]
     _check_swapped_headers(people, columns, phones)
+    people.refuse(_like(phone, r"\""), "misaligned", "phone")
     wordy = _filled(phone) & ~_like(phone, r"\d")
     if not wordy.any():
         return
+    if "first_name" in people.text and "user_name" not in people.text:
+        nameless = ~_filled(people.text["first_name"])
+        people.refuse(wordy & nameless & ~_like(phone, _NO_PHONE), "misaligned", "phone")
     if "user_name" in people.text:
         # Everybody has a shown name.
         nameless = ~_filled(people.text["user_name"])

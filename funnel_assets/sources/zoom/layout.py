@@ -77,6 +77,7 @@ class Layout:
         blocks: People, in file order.
         loose: (line, cells) of lines that belong to nothing known.
         zones: Time zone that the header of an event fact names, as written.
+        broken_facts: Lines about the event with fewer cells than their header, or headers without such a line.
         aside: Lines of sections that are about something else than attendance, such as polls.
     """
 
@@ -87,6 +88,7 @@ class Layout:
     loose: list[tuple[int, list[str]]] = field(default_factory=list)
     zones: dict[str, str] = field(default_factory=dict)
     aside: list[int] = field(default_factory=list)
+    broken_facts: int = 0
 
 
 def lay_out(records: Records, labels: Labels | None = None) -> Layout:
@@ -105,6 +107,7 @@ class _Scanner:
         self.fact_names: list[str | None] | None = None
         self.has_facts = False
         self.goes_on = False
+        self.fact_width = 0
         self.records = Records([], [], [], ",", True)
         self.following = 0
 
@@ -153,11 +156,12 @@ class _Scanner:
                 self.layout.aside.append(line)
                 return True
             self.section = UNKNOWN_SECTION
-        if self._may_name_columns(cells) and (self._header(cells) or self._event_header(cells)):
+        if self._may_name_columns(cells) and (self._header(cells) or self._event_header(cells, len(row))):
             return True
         if self._single_fact(cells):
             return True
         if self.fact_names is not None and self._fact_row(cells):
+            self.layout.broken_facts += len(row) < self.fact_width
             return True
         if self.block is not None:
             self.block.rows.append(list(row))
@@ -181,6 +185,9 @@ class _Scanner:
             return True
         if self.labels.name("meta", text) == "generated_at":
             return True
+        parts = re.split(r"[,;|\t]", text)
+        if len(parts) > 1 and self.block is None and self.labels.name("meta", parts[0]):
+            self.layout.broken_facts += 1
         # A heading in words no table knows: ahead of any header, or right above one. Elsewhere it is data.
         if "@" not in text and not text.isdigit() and (self.block is None or self._header_follows()):
             self._close()
@@ -189,6 +196,7 @@ class _Scanner:
         return False
 
     def _close(self) -> None:
+        self.layout.broken_facts += self.fact_names is not None and not self.has_facts
         self.section = None
         self.block = None
         self.fact_names = None
@@ -214,6 +222,7 @@ class _Scanner:
     def _header(self, cells: Sequence[str]) -> bool:
         if not self._is_header(cells):
             return False
+        self.layout.broken_facts += self.fact_names is not None and not self.has_facts
         self.fact_names = None
         if self.block is not None and self.block.header != list(cells):
             # Another table without a heading of its own: it isn't the section that came before.
@@ -233,7 +242,7 @@ class _Scanner:
         self.layout.blocks.append(self.block)
         return True
 
-    def _event_header(self, cells: Sequence[str]) -> bool:
+    def _event_header(self, cells: Sequence[str], width: int) -> bool:
         names = [self.labels.name("meta", cell) or self._zoned(cell) for cell in cells]
         known = {name for name in names if name}
         self.goes_on = self._goes_on(known, names, cells)
@@ -246,7 +255,7 @@ class _Scanner:
             # The event's header ran into the one of its people: what follows would be taken for facts.
             return False
         self._close()
-        self.fact_names, self.has_facts = names, False
+        self.fact_names, self.has_facts, self.fact_width = names, False, width
         return True
 
     def _goes_on(self, known: set[str], names: Sequence[str | None], cells: Sequence[str]) -> bool:

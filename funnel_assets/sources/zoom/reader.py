@@ -33,6 +33,7 @@ from funnel_assets.sources.zoom.dates import (
     without_time,
 )
 from funnel_assets.sources.zoom.errors import ReportRefused
+from funnel_assets.sources.zoom.event import duration_doubts, event_doubts
 from funnel_assets.sources.zoom.fit import (
     TEXT_COLUMNS,
     TIME_COLUMNS,
@@ -100,6 +101,7 @@ _DETAILS = {
     "unknown_section": "The heading above this row is unknown. Add it to the labels table, then replay.",
     "no_header": "There is no header this row belongs to. Export the report again.",
     "row_cut_short": "The file ends in the middle of this row. Copy or download the file again.",
+    "broken_action": "The line lacks its name, action or time: visits of this person may be wrong. Export it again.",
     "in_waiting_room": "This is time spent in the waiting room and isn't counted. Nothing to do.",
     "left_only": "The row says that somebody left whose joining isn't in the log. Download the log again.",
     "said_twice": "The row says the same as another one. Nothing to do.",
@@ -180,6 +182,11 @@ def _read(
     if kind == "participants":
         _mark_meeting_staff(read, _first(facts, "host_email"), _first(facts, "host_name"), labels)
     sessions = _sessions(facts, fact_cells, order, timezone, labels)
+    found = [*(doubt for block in blocks for doubt in block.doubts)]
+    found += event_doubts(layout, facts, fact_cells, labels)
+    if len(facts) == 1:
+        moments = [_microseconds(sessions[0].actual_start), _microseconds(sessions[0].end)]
+        found += duration_doubts(read, moments[0], moments[1], minutes)
     _check_near_event(read, sessions, timezone)
     report = ZoomReport(
         file=file,
@@ -200,7 +207,7 @@ def _read(
         notes=tuple(
             dict.fromkeys([*_notes(layout, fact_cells), *(note for block in blocks for note in block.notes)])
         ),
-        found_doubts=tuple(doubt for block in blocks for doubt in block.doubts),
+        found_doubts=tuple(found),
     )
     _check_has_day(report)
     return report
@@ -591,6 +598,12 @@ def _check_times(rows: Rows) -> None:
     # Whoever has both times has minutes, unless the whole column is left empty.
     blank = both & np.isnan(stated) & bool({"minutes", "total_minutes"} & set(people.block.names))
     wrong |= blank & (blank.sum() < max(3, both.sum()))
+    # A list of who was there gives everybody a length, unless it has both times.
+    unsaid = np.isnan(stated) & (leave == _NAT) & (rows.section == "attendee")
+    if "attended" not in people.text and people.block.section != "teams_people":
+        wrong |= unsaid & (unsaid.sum() < np.count_nonzero(~np.isnan(stated)))
+        never = (join == _NAT) & (rows.section == "attendee") & ("join_time" in people.times)
+        wrong |= never & (never.sum() < np.count_nonzero(join != _NAT))
     people.refuse(wrong, "times_contradict", "")
     known = (registered != _NAT) & (join != _NAT)
     if np.count_nonzero(known & (registered > join)) > max(1, np.count_nonzero(known) / 2):
@@ -780,6 +793,10 @@ def _sessions(
             )
         )
     return tuple(sessions)
+
+
+def _microseconds(moment: dt.datetime | None) -> int:
+    return int(moment.timestamp() * 1_000_000) if moment else _NAT
 
 
 def _moment(

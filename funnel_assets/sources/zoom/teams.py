@@ -9,9 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from funnel_assets.sources.zoom.doubts import Doubt
 from funnel_assets.sources.zoom.fit import Rows
 from funnel_assets.sources.zoom.labels import key
 
+# Each length is cut to its second, or its minute.
+_APART_MINUTES = 1.0
 _NAT = np.iinfo(np.int64).min
 _Place = tuple[Rows, int]
 
@@ -30,9 +33,30 @@ def join_activities(read: Sequence[Rows]) -> None:
     visited: list[_Place] = []
     for rows in activities:
         visited += _owners(rows, by_email, by_name)
+    _compare(people, activities, visited)
     for rows, row in visited:
         rows.times["join_time"][row] = rows.times["leave_time"][row] = _NAT
         rows.minutes[row] = np.nan
+
+
+def _compare(people: Sequence[Rows], activities: Sequence[Rows], visited: Sequence[_Place]) -> None:
+    """Doubt a report whose two lists aren't of the same people, or whose visits don't add up to a person's time."""
+    listed = sum(int((rows.people.why == None).sum()) for rows in people)  # noqa: E711 - elementwise
+    with_visits = {(id(rows), row) for rows, row in visited}
+    visits = sum(int((rows.people.why == None).sum()) for rows in activities)  # noqa: E711 - elementwise
+    if listed > len(with_visits) or visits > len(visited):
+        detail = (
+            f"{listed - len(with_visits)} of {listed} people have no visit among the activities, and "
+            f"{visits - len(visited)} of {visits} visits are of nobody listed."
+        )
+        counts = {"people": listed, "visits": visits}
+        people[0].people.doubts.append(Doubt("totals_differ", detail, counts))
+        return
+    stated = sum(float(np.nansum(rows.minutes)) for rows in people)
+    lasted = sum(float(np.nansum(rows.minutes)) for rows in activities)
+    if stated - lasted > _APART_MINUTES * listed:
+        detail = f"The people's times add up to {stated:.0f} minutes, their visits to {lasted:.0f}."
+        people[0].people.doubts.append(Doubt("totals_differ", detail, {"people": listed, "visits": visits}))
 
 
 def _index(people: Sequence[Rows], name: str) -> dict[str, list[_Place]]:

@@ -18,6 +18,11 @@ _LOOK_AT_LINES = 60
 _LARGE = 40_000_000
 _SHORT, _MOST_KNOWN = 16, 100_000
 _BOM = "\ufeff"
+# What the first byte of a letter in UTF-8 and the one after it look like in cp1252.
+_MISREAD = re.compile(
+    "[\u00c2-\u00f4][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122\ufffd]"
+)
+_NOT_ASCII = re.compile("[^\x00-\x7f]+")
 _FORMULA = re.compile(r"^=\"([^\"]*)\"$")
 
 
@@ -53,11 +58,22 @@ def decode(data: bytes) -> str:
     text = _decode_utf16(data) if _is_utf16(data) else _decode_bytes(data)
     if "\x00" in text:
         text = text.replace("\x00", "")
+    if not text.isascii() and _is_encoded_twice(text):
+        raise ReportRefused("The file's text was encoded twice (Ã¼ for ü).", reason="encoding")
     text = text.replace(_BOM, "") if _BOM in text[:8] else text
     if "\r" in text:
         # "\r\r\n" is what a Windows program makes of a file that had its line ends already.
         text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
     return text
+
+
+def _is_encoded_twice(text: str) -> bool:
+    """Whether letters stand for the bytes of others: text of UTF-8 that a program took for cp1252 and saved again."""
+    if not _MISREAD.search(text):
+        return False
+    odd = [run for run in _NOT_ASCII.findall(text) if run != _BOM]
+    twice = sum(1 for run in odd if _MISREAD.match(run))
+    return twice * 2 > len(odd)
 
 
 def _is_utf16(data: bytes) -> bool:

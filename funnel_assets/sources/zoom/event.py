@@ -1,0 +1,130 @@
+"""What a report says of its event, held against itself: facts of the wrong kind, lines nobody could read, lost columns.
+
+Belongs here: doubts that only the file's layout shows. Does not belong here: the report's totals and keys (`doubts`).
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from funnel_assets.masking import mask_text
+from funnel_assets.sources.zoom.dates import Cells
+from funnel_assets.sources.zoom.doubts import Doubt
+from funnel_assets.sources.zoom.fit import Rows, minutes_of
+from funnel_assets.sources.zoom.labels import Labels
+from funnel_assets.sources.zoom.layout import Layout
+
+_NAT = np.iinfo(np.int64).min
+_MINUTE_US = 60_000_000
+_COUNTS = (
+    "registered",
+    "cancelled",
+    "approved",
+    "denied",
+    "unique_viewers",
+    "total_users",
+    "participants",
+)
+_DURATIONS = ("actual_duration", "duration")
+_NUMBER = re.compile(r"\d{1,3}([,.\s]?\d{3})*|\d+")
+_NOTHING = re.compile(r"\W*|n\W?a", re.IGNORECASE)
+# A topic may be "Session 2" or "2025"; it is no moment, no address and no bare number of a webinar's length.
+_NO_TOPIC = re.compile(
+    r"\S+@\S+|[\d\s-]{9,}|.*\d{1,2}:\d{2}.*\d{4}.*|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*\d{1,2}:\d{2}.*"
+)
+# Stated length and the time between stated start and end: each may be rounded.
+_APART_MINUTES = 3.0
+_LONGER_MINUTES = 5.0
+
+
+def event_doubts(
+    layout: Layout,
+    facts: Sequence[Mapping[str, str]],
+    times: Mapping[str, Cells],
+    labels: Labels,
+) -> Iterator[Doubt]:
+    """Doubts about the lines that speak of the event.
+
+    Args:
+        layout: The file's lines.
+        facts: Facts of each sitting.
+        times: The facts that are moments.
+        labels: Words for lengths of time.
+    """
+    unread = sum(1 for _, cells in layout.loose if sum(map(bool, cells)) > 2)
+    if unread:
+        yield Doubt(
+            "unread_lines", f"{unread} line(s) outside any table couldn't be read.", {"lines": unread}
+        )
+    actions = sum(reason == "broken_action" for block in layout.blocks for _, reason, _ in block.set_aside)
+    if actions:
+        detail = f"{actions} line(s) of the log lack a name, an action or a time: visits may be wrong."
+        yield Doubt("unread_lines", detail, {"lines": actions})
+    if layout.broken_facts:
+        detail = (
+            f"{layout.broken_facts} line(s) about the event have another number of cells than their header."
+        )
+        yield Doubt("facts_contradict", detail, {"lines": layout.broken_facts})
+    wrong = {name for name, cells in times.items() if (cells.family < 0).any()}
+    for row in facts:
+        wrong |= {name for name in _COUNTS if name in row and not _is(_NUMBER, row[name])}
+        wrong |= {name for name in _DURATIONS if name in row and not _is_length(row[name], labels)}
+        wrong |= {
+            "webinar_id"
+            for text in [row.get("webinar_id", "")]
+            if text and not re.search(r"\d{6}", re.sub(r"\W", "", text)) and len(text) < 9
+        }
+        wrong |= {"host_email" for text in [row.get("host_email", "")] if text and "@" not in text}
+        wrong |= {"topic" for text in [row.get("topic", "")] if _NO_TOPIC.fullmatch(text)}
+    if wrong:
+        told = ", ".join(sorted(name.replace("_", " ") for name in wrong))
+        yield Doubt("facts_contradict", f"What the report gives as {told} is nothing of the kind.", {})
+
+
+def _is(pattern: re.Pattern[str], text: str) -> bool:
+    return bool(pattern.fullmatch(text.strip()) or _NOTHING.fullmatch(text.strip()))
+
+
+def _is_length(text: str, labels: Labels) -> bool:
+    return minutes_of(text, labels) is not None or bool(_NOTHING.fullmatch(text.strip()))
+
+
+def duration_doubts(
+    read: Sequence[Rows], start: int, end: int, stated_minutes: float | None
+) -> Iterator[Doubt]:
+    """Doubt an event whose length its start and end, or most of its visits, contradict.
+
+    Args:
+        read: The people.
+        start: When the event began, microseconds since 1970; int64 minimum for unknown.
+        end: When it ended, likewise.
+        stated_minutes: How long it lasted, as the report says.
+    """
+    if start != _NAT and end != _NAT:
+        lasted = (end - start) / _MINUTE_US
+        if lasted < 0:
+            yield Doubt("facts_contradict", "The event ends before it starts.", {})
+            return
+        if stated_minutes is not None and abs(lasted - stated_minutes) > _APART_MINUTES:
+            yield Doubt("facts_contradict", "Start, end and length of the event contradict each other.", {})
+            return
+    if not stated_minutes:
+        return
+    visits = np.concatenate([_visits(rows) for rows in read] or [np.zeros(0)])
+    longer = int(np.count_nonzero(visits > stated_minutes + _LONGER_MINUTES))
+    if longer > 1 and longer * 2 > len(visits):
+        detail = f"{longer} of {len(visits)} visits are longer than the event is said to have lasted."
+        yield Doubt("facts_contradict", detail, {"visits": len(visits), "longer": longer})
+
+
+def _visits(rows: Rows) -> np.ndarray:
+    join, leave = rows.times["join_time"], rows.times["leave_time"]
+    known = (join != _NAT) & (leave != _NAT) & (rows.people.why == None)  # noqa: E711 - elementwise
+    return ((leave - join) / _MINUTE_US)[known]
+
+
+def unknown_column(title: str, number: int, kind: str) -> Doubt:
+    """Doubt a report with a column that holds what attendance is made of, under a heading nobody knows."""
+    shown = repr(mask_text(title)) if title else f"number {number}"
+    return Doubt("unknown_column", f"The column {shown} holds {kind}, and its heading is unknown.", {})

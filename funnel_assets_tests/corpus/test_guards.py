@@ -1,0 +1,84 @@
+"""One damaged file for each guard: what the guard does with it, and that the undamaged file is fine."""
+
+# ruff: noqa: E501 - lines as the reports have them
+
+import pytest
+
+from funnel_assets.sources.zoom import ReportRefused, ZoomReport
+from funnel_assets_tests.corpus.layouts import Layout, layouts, read
+
+
+def _damaged(key: str, *changes: tuple[str, str]) -> ZoomReport:
+    layout = layouts()[key]
+    text = layout.text
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return read(layout, layout.encode(text))
+
+
+def _doubts(report: ZoomReport) -> set[str]:
+    return {doubt.code for doubt in report.doubts}
+
+
+@pytest.mark.parametrize("key", [key for key, layout in layouts().items() if not layout.refused])
+def test_an_undamaged_report_is_in_no_doubt(key: str) -> None:
+    layout: Layout = layouts()[key]
+    report = read(layout, layout.encode(layout.text))
+    assert not report.doubts
+    assert not [total for total in report.stated_totals if total.difference]
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "code"),
+    [
+        ("zoom_attendee_2021_trailing_comma", ("964 1122 3344,", "125,"), "facts_contradict"),
+        ("zoom_meeting_2024", ("Tina Teacher,tina@school.example", "tina@school.example,Tina Teacher"), "facts_contradict"),
+        ("zoom_meeting_2020", ("teacher@school.example,65,5", "teacher@school.example,5,65"), "facts_contradict"),
+        ("zoom_attendee_tab_utf16", ("7:00 PM\"\t60\t3\t0\t2\t3\t2", "7:00 PM\"\t2\t3\t0\t2\t3\t60"), "facts_contradict"),
+        ("meet_attendance_with_meeting", ("Standup,2026-05-11,09:00,09:32", "Standup,2026-05-11,09:32"), "facts_contradict"),
+        ("zoom_attendee_with_polls", ('Polls and people,845 1100 2200,"Nov 20, 2024 6:30 PM",45,3,0,2,2\n', ""), "facts_contradict"),
+        ("gotomeeting_attendees", ("Meeting Subject,Meeting ID,Meeting Type,Organizer,Organizer Email,Start Time,End Time,Duration (minutes),# Attendees\n", ""), "unread_lines"),
+        ("teams_joined_left", ("Sam Roe\tLeft\t13/09/2022, 17:45:00", "Sam Roe\t13/09/2022, 17:45:00"), "unread_lines"),
+        ("zoom_meeting_2020", ("Join Time", "Qux Zonk"), "unknown_column"),
+        ("teams_engagement", ("\tRole\t", "\tQux Zonk\t"), "unknown_column"),
+        ("teams_german", ("Gerd (Gast)\t16.10.26, 18:05:00\t16.10.26, 18:20:00\t15 Min.\t\tTeilnehmer\n", ""), "totals_differ"),
+        ("teams_german", ("Ada Blum\t16.10.26, 18:31:30\t16.10.26, 19:00:00\t28 Min. 30 Sek.\tada@example.de\tTeilnehmer\n", ""), "totals_differ"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 40 else "",
+)  # fmt: skip
+def test_a_report_that_contradicts_itself_is_doubtful(key: str, change: tuple[str, str], code: str) -> None:
+    assert code in _doubts(_damaged(key, change))
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("gotowebinar_registrants", ("Approved,,\n", "Approved,1,,\n")),
+        ("meet_extension", ("6:01 PM,1 hr 3 min", "6:01 PM,1,1 hr 3 min")),
+        ("zoom_attendee_tab_utf16", ("Yes\tYash, M", "Yes\tIndia")),
+        ("zoom_attendee_no_show_country", ("nalini@", 'nal"ini@')),
+        ("zoom_attendee_french", ("+33 6 12", '+33 "6 12')),
+        ("meet_duration_only", ("pia@example.com,25 min", "pia@example.com,")),
+        ("meet_extension", ("Kian Xu,6:01 PM", "Kian Xu,")),
+    ],
+)
+def test_a_row_whose_cells_are_out_of_place_is_set_apart(key: str, change: tuple[str, str]) -> None:
+    changes = [change]
+    if key == "zoom_attendee_tab_utf16":
+        changes.append(("40\tYes\tIndia", "40\tYes\tYash, M"))
+    assert len(_damaged(key, *changes).quarantined) == 1
+
+
+@pytest.mark.parametrize(("heading", "told"), [("Qux Zonk", "'Qux Zonk'"), ("", "number 2")])
+def test_a_heading_that_no_table_knows_is_told(heading: str, told: str) -> None:
+    report = _damaged("meet_duration_only", ("Last name", heading))
+    assert any(told in note for note in report.notes)
+
+
+def test_text_that_was_encoded_twice_is_refused() -> None:
+    layout = layouts()["zoom_attendee_german"]
+    twice = layout.text.encode("utf-8").decode("cp1252", errors="replace")
+    with pytest.raises(ReportRefused) as refusal:
+        read(layout, twice.encode("utf-8"))
+    assert refusal.value.reason == "encoding"
