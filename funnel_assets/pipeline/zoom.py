@@ -764,9 +764,11 @@ class ZoomIngest:
         wanted: dict[dt.date, dict[str, str]],
         tables: Tables,
     ) -> None:
-        totals = []
+        totals: list[pd.DataFrame] = []
+        told: dict[str, None] = {}
         for days in self._pieces(kept, todo):
-            result = self._join(kept, set(days), tables)
+            result, reservations = self._join(kept, set(days), tables)
+            told |= reservations
             rows = result.rows.assign(
                 phone_key=phone_keys(result.rows["phone"]),
                 email_key=email_keys(
@@ -786,6 +788,8 @@ class ZoomIngest:
                 self._lake, outcome, conform(rows, CONTRACTS[DATASET]), days, inputs=wanted, counts=counts
             )
             totals.append(result.totals)
+        if told:
+            outcome.notes["read with reservations"] = "\n".join(list(told)[:_MOST_LISTED])
         stated = pd.concat(totals).drop_duplicates()
         if len(stated):
             outcome.notes["totals the reports state"] = _markdown(stated[stated["difference"] != 0])
@@ -826,7 +830,8 @@ class ZoomIngest:
 
     def _join(
         self, kept: Mapping[Source, Sequence[KeptFile]], days: set[dt.date], tables: Tables
-    ) -> AttendanceResult:
+    ) -> tuple[AttendanceResult, dict[str, None]]:
+        """The reports of some days joined, and what their reader has to say of them."""
         names = {day.isoformat() for day in days}
         reports = []
         countries = {file.sha256: source.country for source, found in kept.items() for file in found}
@@ -836,7 +841,8 @@ class ZoomIngest:
                 if names & set(file.days):
                     reports.append(self._report_again(source, file, snapshots[file.sha256]))
         placeholders = _placeholders(tables)
-        return attendance_days(
+        told = {f"- {report.file}: {note}": None for report in reports for note in report.notes}
+        result = attendance_days(
             reports,
             categories=tables["categories"],
             conductors=tables["conductors"],
@@ -844,6 +850,7 @@ class ZoomIngest:
             countries=countries,
             timezone=self._settings.timezone,
         )
+        return result, told
 
 
 CONFIG = ("categories", "conductors", "placeholders")

@@ -50,6 +50,19 @@ def test_file_is_taken_once(inbox: Inbox) -> None:
     assert make(opened).changed == set()
 
 
+def test_what_the_reader_leaves_open_is_told(inbox: Inbox) -> None:
+    lines = report().decode().splitlines()
+    header = next(number for number, line in enumerate(lines) if "First Name" in line)
+    wider = [
+        f"{line},{'Your goal' if number == header else 'rent'}"
+        for number, line in enumerate(lines)
+        if number >= header
+    ]
+    inbox.drop("attendees.csv", "\n".join([*lines[:header], *wider, ""]).encode())
+    note = make(inbox.pipeline()).notes["read with reservations"]
+    assert note == "- attendees.csv: Nothing was read from columns of unknown headings: 'Your goal'."
+
+
 def test_a_look_reads_what_is_new_or_changed_and_nothing_else(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
