@@ -28,6 +28,8 @@ COUNTS = (
     "follow_ups",
     "registrations",
     "attendances",
+    "bootcamp_day_1",
+    "bootcamp_day_2",
     "seconds",
     "form_submissions",
     "deals_closed",
@@ -68,10 +70,10 @@ def engagement_summary(
     Grain and columns: contract ``engagement_summary``. All inputs are needed from the first day there is, because
     running counts start there; rows after ``last`` don't count.
 
-    A form is a form submission; a Zoom record is a registration (unless a walk-in), an attendance (if attended) and
-    its seconds, on the event day. An attended event engages at the time of joining, any other Zoom record at its
-    ``touched_at``. An event counts as often as it happened. The channel of a form is its source, of a Zoom record
-    ``zoom``.
+    A form is a form submission; a Zoom record is a registration (unless a walk-in), an attendance (if attended; of a
+    bootcamp also of its first or second day) and its seconds, on the event day. An attended event engages at the time
+    of joining, any other Zoom record at its ``touched_at``. An event counts as often as it happened. The channel of a
+    form is its source, of a Zoom record ``zoom``.
     """
     records = nw.concat(
         [
@@ -161,6 +163,7 @@ def _zoom(zoom_attendance: Frame) -> Frame:
     counts = {
         "registrations": nw.col("attendance_type").is_in(["attended", "no_show"]),
         "attendances": attended,
+        **{f"bootcamp_day_{nth}": attended & (nw.col("bootcamp_day").fill_null(0) == nth) for nth in (1, 2)},
         "seconds": nw.col("time_in_session_seconds"),
     }
     without = zoom_attendance.with_columns(no_id().alias("external_key"))

@@ -108,7 +108,7 @@ NODES: dict[str, Node] = {
                 Input("engagement_events", history, required=True),
             ),
             ("identity_links",),
-            rules_version=4,
+            rules_version=5,
             of_the_day=True,
         ),
         Node(

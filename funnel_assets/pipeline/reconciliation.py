@@ -242,6 +242,8 @@ _CREDITED = {
 _WEBINARS = {
     "registrations": "count(*) FILTER (attendance_type <> 'walk_in')",
     "attendances": "count(*) FILTER (attended = 'Y')",
+    "bootcamp_day_1": "count(*) FILTER (attended = 'Y' AND bootcamp_day = 1)",
+    "bootcamp_day_2": "count(*) FILTER (attended = 'Y' AND bootcamp_day = 2)",
     "seconds": "sum(time_in_session_seconds)",
 }
 _EVENTS = {

@@ -395,7 +395,15 @@ EVENTS = {
     "deal_lost": "deals_lost",
     "site_minute": "site_minutes",
 }
-COUNTS = (*list(EVENTS.values())[:5], "registrations", "attendances", "seconds", *list(EVENTS.values())[5:])
+CAMPS = ("bootcamp_day_1", "bootcamp_day_2")
+COUNTS = (
+    *list(EVENTS.values())[:5],
+    "registrations",
+    "attendances",
+    *CAMPS,
+    "seconds",
+    *list(EVENTS.values())[5:],
+)
 
 
 def engagements(tables: dict[str, pa.Table]) -> dict[str, list[Row]]:
@@ -414,6 +422,7 @@ def engagements(tables: dict[str, pa.Table]) -> dict[str, list[Row]]:
             "channel": "zoom",
             "registrations": int(zoom["attendance_type"] != "walk_in"),
             "attendances": int(there),
+            **{name: int(there and zoom["bootcamp_day"] == nth) for nth, name in enumerate(CAMPS, start=1)},
             "seconds": zoom["time_in_session_seconds"],
         }
         found[person(zoom, "attendance_id", seen)[0]].append(what)

@@ -44,6 +44,20 @@ def counted(row: dict[str, Any], prefix: str = "") -> dict[str, int]:
     return {name: row[f"{prefix}{name}"] for name in COUNTS if row[f"{prefix}{name}"]}
 
 
+def test_days_of_a_bootcamp_attended() -> None:
+    following = DAY + dt.timedelta(days=1)
+    camp = {**phone(1), "event_type": "bootcamp"}
+    meetings = [
+        zoom(1, DAY, at(DAY), **camp, bootcamp_day=1),
+        zoom(2, following, at(DAY), **camp, bootcamp_day=2),
+        zoom(3, following, at(DAY), **phone(2), event_type="bootcamp", bootcamp_day=2, attended="N"),
+    ]
+    one, other = sorted(summary([], [], meetings, following), key=lambda row: row["person_id"])
+    assert (one["bootcamp_day_1"], one["bootcamp_day_2"]) == (0, 1)
+    assert (one["total_bootcamp_day_1"], one["total_bootcamp_day_2"]) == (1, 1)
+    assert (other["total_bootcamp_day_1"], other["total_bootcamp_day_2"]) == (0, 0)
+
+
 def test_each_kind_of_record_counts_as_its_activity() -> None:
     kinds = [
         "View",

@@ -442,6 +442,22 @@ def test_a_contact_is_its_latest_state_with_its_first_touch(db: Database) -> Non
     ]
 
 
+def test_who_attended_both_days_of_bootcamps_is_both(db: Database) -> None:
+    attended = {"p1": [(1, 0), (1, 1)], "p2": [(0, 1)], "p3": [(1, 0)], "p4": [(0, 0)]}
+    for person, days in attended.items():
+        db.add("scored_contacts", scored(person, "2026-01-01", "MQL"))
+        for number, (first, second) in enumerate(days, start=1):
+            totals = {"total_bootcamp_day_1": first, "total_bootcamp_day_2": second}
+            db.add("engagement_summary", {"person_id": person, "date": f"2026-01-0{number}", **totals})
+    db.build()
+    assert dict(db.view("crm_contacts", "person_id", "bootcamp_day")) == {
+        "p1": "Both",
+        "p2": "Day 2",
+        "p3": "Day 1",
+        "p4": None,
+    }
+
+
 def test_average_intent_counts_zeros_and_joins_spellings_of_a_source(db: Database) -> None:
     db.add(
         "scored_contacts",

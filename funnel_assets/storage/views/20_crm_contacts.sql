@@ -5,7 +5,7 @@ SELECT
     current_stage, previous_stage, stage_reason, stage_author, stage_since_date,
     nurture_track, track_frequency, track_channels, intent_score, intent_index, engagement_health,
     next_playbook, sales_priority, owner_department, override_applied, state_date, last_activity_at,
-    clicks, views, downloads, demos_booked, follow_ups, registrations, attendances, minutes, form_submissions,
+    clicks, views, downloads, demos_booked, follow_ups, registrations, attendances, bootcamp_day, minutes, form_submissions,
     deals_closed, first_attended_date, first_assigned_date, first_sale_date, sales, gross_revenue_inr, net_revenue_inr
 FROM funnel._contact_state
 WHERE current_stage IS NOT NULL;
@@ -52,6 +52,8 @@ COMMENT ON COLUMN funnel.crm_contacts.demos_booked IS 'Demos booked so far';
 COMMENT ON COLUMN funnel.crm_contacts.follow_ups IS 'Follow-up calls attended so far';
 COMMENT ON COLUMN funnel.crm_contacts.registrations IS 'Event registrations so far';
 COMMENT ON COLUMN funnel.crm_contacts.attendances IS 'Events attended so far';
+COMMENT ON COLUMN funnel.crm_contacts.bootcamp_day IS
+    'Days of bootcamps attended so far: Day 1, Day 2 or Both; empty when none';
 COMMENT ON COLUMN funnel.crm_contacts.minutes IS 'Minutes in events so far';
 COMMENT ON COLUMN funnel.crm_contacts.form_submissions IS 'Forms submitted so far';
 COMMENT ON COLUMN funnel.crm_contacts.deals_closed IS 'Deals closed so far';

@@ -29,6 +29,12 @@ engagement AS (
         max(total_clicks) AS clicks, max(total_views) AS views, max(total_downloads) AS downloads,
         max(total_demos_booked) AS demos_booked, max(total_follow_ups) AS follow_ups,
         max(total_registrations) AS registrations, max(total_attendances) AS attendances,
+        -- A day attended of whatever bootcamp; the people of the sheet are Day 1, Day 2 or Both.
+        CASE
+            WHEN max(total_bootcamp_day_1) > 0 AND max(total_bootcamp_day_2) > 0 THEN 'Both'
+            WHEN max(total_bootcamp_day_1) > 0 THEN 'Day 1'
+            WHEN max(total_bootcamp_day_2) > 0 THEN 'Day 2'
+        END AS bootcamp_day,
         max(total_minutes) AS minutes, max(total_form_submissions) AS form_submissions,
         max(total_deals_closed) AS deals_closed,
         max(last_engaged_at) AS last_engaged_at,
@@ -73,7 +79,7 @@ SELECT
     state.track_channels, state.next_playbook, state.sales_priority, state.owner_department, state.override_applied,
     greatest(state.last_engaged_at, engagement.last_engaged_at) AS last_activity_at,
     engagement.clicks, engagement.views, engagement.downloads, engagement.demos_booked, engagement.follow_ups,
-    engagement.registrations, engagement.attendances, engagement.minutes, engagement.form_submissions,
+    engagement.registrations, engagement.attendances, engagement.bootcamp_day, engagement.minutes, engagement.form_submissions,
     engagement.deals_closed, engagement.first_registered_date, engagement.first_attended_date, handover.first_assigned_date,
     bought.first_sale_date, coalesce(bought.sales, 0) AS sales, bought.gross_revenue_inr, bought.net_revenue_inr
 FROM state
