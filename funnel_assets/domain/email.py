@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from email_validator import EmailNotValidError, validate_email
 
-from funnel_assets.domain.text import as_arrow, as_text, distinct, pc, tidy
+from funnel_assets.domain.text import as_arrow, as_text, distinct, holds_byte, pc, tidy
 
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -88,14 +88,18 @@ def mailbox(email: str) -> str:
 
 def _folded(emails: pa.Array) -> pa.Array:
     emails = pc.replace_substring_regex(emails, f"@{re.escape(_GMAIL_TOO)}$", f"@{GMAIL}")
-    of_gmail = pc.and_(pc.ends_with(emails, f"@{GMAIL}"), pc.invert(pc.starts_with(emails, '"')))
-    tagged = pc.match_substring_regex(emails, rf"^[^\"+@][^\"+@]*\+[^@]*@(?:{_any_of(PLUS_TAG_DOMAINS)})$")
-    emails = pc.if_else(tagged, pc.replace_substring_regex(emails, r"\+[^@]*@", "@"), emails)
-    local = pc.replace_substring(pc.replace_substring_regex(emails, "@.*$", ""), ".", "")
-    whole = pc.binary_join_element_wise(
-        local, pa.scalar(f"@{GMAIL}", pa.large_string()), pa.scalar("", pa.large_string())
+    if holds_byte(emails, ord("+")):
+        tagged = pc.match_substring_regex(
+            emails, rf"^[^\"+@][^\"+@]*\+[^@]*@(?:{_any_of(PLUS_TAG_DOMAINS)})$"
+        )
+        emails = pc.if_else(tagged, pc.replace_substring_regex(emails, r"\+[^@]*@", "@"), emails)
+    of_gmail = pc.and_(pc.ends_with(emails, f"@{GMAIL}"), pc.invert(pc.starts_with(emails, '"'))).fill_null(
+        False
     )
-    return pc.if_else(of_gmail, whole, emails)
+    local = pc.utf8_slice_codeunits(emails.filter(of_gmail), 0, -len(f"@{GMAIL}"))
+    ends = (pa.scalar(end, pa.large_string()) for end in (f"@{GMAIL}", ""))
+    whole = pc.binary_join_element_wise(pc.replace_substring(local, ".", ""), *ends)
+    return pc.replace_with_mask(emails, of_gmail, whole)
 
 
 def _any_of(words: Iterable[str]) -> str:

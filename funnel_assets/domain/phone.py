@@ -97,7 +97,9 @@ class _Plan:
 
     def kinds(self, nationals: pa.Array) -> tuple[pa.Array, pa.Array]:
         """Do the work of `kind` on a column: where a number is ok, and where it is a landline."""
-        fixed = pc.and_(_match(self.fixed, nationals), pc.invert(_match(self.carried, nationals)))
+        fixed = _match(self.fixed, nationals)
+        # Few numbers look like a landline at all, so only these are compared with what a mobile looks like.
+        fixed = pc.replace_with_mask(fixed, fixed, pc.invert(_match(self.carried, nationals.filter(fixed))))
         long = pc.greater_equal(pc.binary_length(nationals), self.least)
         mobile = pc.and_(_match(self.mobile, nationals), pc.invert(fixed))
         return pc.and_(mobile, long), pc.and_(fixed, long)
