@@ -157,6 +157,35 @@ def restate() -> None:
         raise mistake  # of a dataset that was left as it is
 
 
+@app.command("rotate-secret")
+def rotate_secret(
+    lost: Annotated[
+        bool,
+        typer.Option("--lost", help="The secret is gone: ids shown so far won't be understood any more."),
+    ] = False,
+) -> None:
+    """Give everybody new keys, made with a new secret, and make every day again with them.
+
+    For after a leak of the secret. Ids shown before are still understood. Example: `funnel rotate-secret`
+    """
+    from funnel_assets import launch
+    from funnel_assets.storage.lake import Lake
+    from funnel_assets.storage.secret import rotate, secret_file
+
+    settings = _settings()
+    launch.prepare(settings)
+    rotate(settings, Lake(settings.lake), lost=lost)
+    screen.print(
+        f"The new secret is in {secret_file(settings)}. Keep a copy of this file apart from the lake's backups, and "
+        "bring it to every home that works on this lake. All days are made again now.",
+        soft_wrap=True,
+    )
+    launch.restate(settings)
+    screen.print(
+        "Done. Exports written before hold the old keys: `funnel export` and `funnel report` write new ones."
+    )
+
+
 @app.command()
 def changes(
     since: Annotated[

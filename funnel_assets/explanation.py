@@ -29,16 +29,8 @@ from funnel_assets.domain.attribution import touches
 from funnel_assets.domain.external_id import normalize_external_ids
 from funnel_assets.domain.frames import LOOK_BACK_DAYS, month_start
 from funnel_assets.domain.identity import KEYS, Links, identify, identity_links, opened, shared_people
-from funnel_assets.domain.keys import ALONE_MARK, external_keys
-from funnel_assets.domain.link_rows import (
-    LinkRow,
-    apart_table,
-    groups,
-    is_key,
-    link_rows,
-    people_table,
-    person_key,
-)
+from funnel_assets.domain.keys import ALONE_MARK
+from funnel_assets.domain.link_rows import LinkRow, apart_table, groups, is_key, link_rows, people_table
 from funnel_assets.masking import mask_email, mask_phone, mask_text
 from funnel_assets.pipeline.naming import unknown
 from funnel_assets.pipeline.pipeline import Pipeline
@@ -122,7 +114,7 @@ def explain(pipeline: Pipeline, person: str, until: dt.date, screen: Console, *,
     Returns:
         Whether there is such a person.
     """
-    for key in (person_key(person, pipeline.settings.country), *_as_ids(pipeline, person)):
+    for key in (pipeline.names().key(person), *_as_ids(pipeline, person)):
         story = tell(pipeline, key, until)
         if story.is_known:
             _Page(story, pipeline, screen, show_personal).print()
@@ -136,7 +128,7 @@ def explain(pipeline: Pipeline, person: str, until: dt.date, screen: Console, *,
 def tell(pipeline: Pipeline, named: str, until: dt.date) -> Story:
     """Gather a person's story. A phone or an e-mail leads to the person whom its newest record belongs to."""
     decided = _link_rows(pipeline.tables())
-    rows = link_rows(decided, pipeline.settings.country)
+    rows = link_rows(decided, pipeline.names())
     with DuckDBEngine() as engine:
         scan = _Scan(pipeline, engine, until)
         records, links, owners = _related(scan, named, rows)
@@ -206,7 +198,7 @@ def _as_ids(pipeline: Pipeline, text: str) -> list[str]:
     """Return the keys that a text has as an id of the sources that know people by one."""
     spaces = dict.fromkeys(one.id_namespace for one in configured_sources(pipeline) if one.external_id)
     ids = normalize_external_ids(pd.Series([text], dtype="str")).dropna()
-    return [key for space in spaces for key in external_keys(ids, space)]
+    return [key for space in spaces for key in pipeline.names().pseudonyms.external_keys(ids, space)]
 
 
 def _values(rows: Mapping[str, Iterable[Row]], column: str) -> set[str]:
@@ -340,8 +332,8 @@ class _Page:
 
     def __init__(self, story: Story, pipeline: Pipeline, screen: Console, show_personal: bool) -> None:
         self.story, self.screen, self.shown = story, screen, show_personal
-        self.country = pipeline.settings.country
         self.zone = pipeline.settings.zone
+        self.names = pipeline.names()
 
     def print(self) -> None:
         """Print all sections."""
@@ -480,7 +472,7 @@ class _Page:
                 f"by {self._free(row['author'])}: {self._free(row['reason'])}"
             )
             for side in ("person_a", "person_b"):
-                if person_key(row[side], self.country) in story.nobody:
+                if self.names.key(row[side]) in story.nobody:
                     self._say(
                         f"{row['file']}, line {row['line']}: {self._key(row[side])} is in no record so far."
                     )

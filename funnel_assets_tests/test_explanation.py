@@ -16,15 +16,15 @@ from rich.console import Console
 
 from funnel_assets.config.settings import load_settings
 from funnel_assets.contracts.base import CONTRACTS, columns
-from funnel_assets.domain.keys import email_key, external_keys, phone_key
 from funnel_assets.explanation import explain, funnel_rule, touch_marks
 from funnel_assets.pipeline.graph import days_between, in_order
 from funnel_assets.pipeline.pipeline import Pipeline
+from funnel_assets_tests.pseudonyms import PSEUDONYMS, SECRET
 from funnel_assets_tests.sources.zoom.files import HEADER, META
 
 FIRST, LAST = dt.date(2026, 1, 25), dt.date(2026, 3, 12)
 PHONE, EMAIL = "9812300001", "asha.rao@example.com"
-PERSON = phone_key(f"91{PHONE}")
+PERSON = PSEUDONYMS.phone_key(f"91{PHONE}")
 
 SOURCES = """
 raw_leads:
@@ -148,7 +148,12 @@ def write_world(home: Path) -> None:
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     home = tmp_path_factory.mktemp("home")
     write_world(home)
-    environ = {"FUNNEL_HOME": str(home), "FUNNEL_TODAY": "2026-03-13", "FUNNEL_START_DATE": str(FIRST)}
+    environ = {
+        "FUNNEL_HOME": str(home),
+        "FUNNEL_TODAY": "2026-03-13",
+        "FUNNEL_START_DATE": str(FIRST),
+        "FUNNEL_SECRET": SECRET,
+    }
     made = Pipeline(load_settings(environ, dotenv=False))
     for dataset in in_order():
         if dataset != "funnel_marts":
@@ -245,14 +250,18 @@ def test_nothing_personal_is_shown_unless_asked_for(pipeline: Pipeline) -> None:
 
 def test_earlier_records_under_another_id_are_pointed_to(pipeline: Pipeline) -> None:
     text = told(pipeline, "carl@example.com")
-    assert line_with(text, "Person", phone_key("919812300003"))
-    assert line_with(text, "1 record of the same e-mail under", email_key("carl@example.com"))
-    assert line_with(told(pipeline, email_key("carl@example.com")), "Person", phone_key("919812300003"))
+    assert line_with(text, "Person", PSEUDONYMS.phone_key("919812300003"))
+    assert line_with(text, "1 record of the same e-mail under", PSEUDONYMS.email_key("carl@example.com"))
+    assert line_with(
+        told(pipeline, PSEUDONYMS.email_key("carl@example.com")),
+        "Person",
+        PSEUDONYMS.phone_key("919812300003"),
+    )
 
 
 def test_a_visitor_known_by_an_id_alone_is_told(pipeline: Pipeline) -> None:
     text = told(pipeline, "Visitor-7")
-    person = external_keys(pd.Series(["Visitor-7"]), "system chat")[0]
+    person = PSEUDONYMS.external_keys(pd.Series(["Visitor-7"]), "system chat")[0]
     assert line_with(text, "Person", person)
     assert text == told(pipeline, person)
     assert line_with(text, "2 records with the same id in their source")
@@ -263,12 +272,15 @@ def test_a_visitor_known_by_an_id_alone_is_told(pipeline: Pipeline) -> None:
 
 def test_another_first_name_and_email_with_the_same_phone_is_another_person(pipeline: Pipeline) -> None:
     text = told(pipeline, "dev@example.com")
-    assert line_with(text, "Person", email_key("dev@example.com"))
+    assert line_with(text, "Person", PSEUDONYMS.email_key("dev@example.com"))
     assert line_with(text, "1 record with this e-mail and a phone that was first seen with another")
     assert "******02" not in str(text)
     other = told(pipeline, "9812300002")
     assert line_with(
-        other, "1 record of the same phone under", email_key("dev@example.com"), "another first name"
+        other,
+        "1 record of the same phone under",
+        PSEUDONYMS.email_key("dev@example.com"),
+        "another first name",
     )
     assert "2026-02-03" not in str(other)
 
@@ -303,13 +315,13 @@ def test_a_row_that_joins_two_people_is_told(pipeline: Pipeline, decided: Callab
 def test_a_row_that_parts_two_people_is_told(pipeline: Pipeline, decided: Callable[[str], object]) -> None:
     decided(f"cannot_link,98123 00001,{EMAIL},typed by the counsellor,gita\n")
     text = told(pipeline, EMAIL)
-    assert line_with(text, "Person", email_key(EMAIL))
+    assert line_with(text, "Person", PSEUDONYMS.email_key(EMAIL))
     assert line_with(text, "4 records because a cannot_link row of identity_links.csv parts them")
     assert line_with(text, "identity_links.csv, line 2: cannot_link *********01 and a***@***.com")
     kept = told(pipeline, PHONE)
     assert line_with(kept, "Person", PERSON)
     assert line_with(kept, "1 record with the phone **********01")
-    assert line_with(kept, f"1 record of the same phone under {email_key(EMAIL)}")
+    assert line_with(kept, f"1 record of the same phone under {PSEUDONYMS.email_key(EMAIL)}")
 
 
 def test_a_link_row_that_names_nobody_is_told(pipeline: Pipeline, decided: Callable[[str], object]) -> None:

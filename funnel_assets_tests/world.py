@@ -17,6 +17,7 @@ from funnel_assets.showcase import CONFIG_FILES
 from funnel_assets.simulate.edtech import World, build_edtech, sources_yaml
 from funnel_assets.simulate.serve import SourcesServer, serve
 from funnel_assets.storage.postgres import stop_server
+from funnel_assets_tests.pseudonyms import SECRET
 
 TOKEN = "a-token-for-tests"
 INDIA = zoneinfo.ZoneInfo("Asia/Kolkata")
@@ -103,6 +104,7 @@ def place(
             "FUNNEL_START_DATE": str(world.start_date),
             "FUNNEL_SOURCES_URL": server.url,
             "FUNNEL_CRM_TOKEN": TOKEN,
+            "FUNNEL_SECRET": SECRET,
             "FUNNEL_POSTGRES_FSYNC": "off",
             "FUNNEL_ENGINE": engine,
             "FUNNEL_TODAY": str(last + dt.timedelta(days=1)),

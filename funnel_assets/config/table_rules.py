@@ -8,21 +8,26 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from funnel_assets.config.mistakes import Mistakes, quoted, suggestion
 from funnel_assets.config.table_cells import ParsedTable, Row
 from funnel_assets.config.table_specs import HEALTH, PRIORITIES
-from funnel_assets.domain.link_rows import contradictions, is_key, link_rows
+from funnel_assets.domain.link_rows import Names, contradictions, is_key, link_rows
 
 Tables = Mapping[str, ParsedTable]
 Problem = tuple[int, str]
 
 
-def check_tables(tables: Tables, mistakes: Mistakes, country: str) -> None:
+def check_tables(tables: Tables, mistakes: Mistakes, names: Names) -> None:
     """Check everything that takes more than one row, and spell references as the table they refer to does.
 
-    National phones in them are of ``country``. A table with a mistake already noted is left alone: what follows from
-    the first mistake is no news.
+    A table with a mistake already noted is left alone: what follows from the first mistake is no news.
+
+    Args:
+        tables: All tables.
+        mistakes: Where mistakes are noted.
+        names: Tells whom a row names.
     """
     sound = {name: table for name, table in tables.items() if not mistakes.in_file(table.spec.file)}
     for table in sound.values():
@@ -31,12 +36,10 @@ def check_tables(tables: Tables, mistakes: Mistakes, country: str) -> None:
         _note(table, _reference_problems(table, sound), mistakes)
     for file, line, text in _spelling_problems(sound):
         mistakes.add(file, line, text)
-    for name, rule in _RULES.items():
+    rules = {**_RULES, "identity_links": partial(_link_problems, names=names)}
+    for name, rule in rules.items():
         if name in sound and not mistakes.in_file(sound[name].spec.file):
             _note(sound[name], rule(sound), mistakes)
-    links = sound.get("identity_links")
-    if links is not None and not mistakes.in_file(links.spec.file):
-        _note(links, _link_problems(links, country), mistakes)
 
 
 def _note(table: ParsedTable, problems: Iterator[Problem], mistakes: Mistakes) -> None:
@@ -218,9 +221,9 @@ def _override_problems(tables: Tables) -> Iterator[Problem]:
         )
 
 
-def _link_problems(table: ParsedTable, country: str) -> Iterator[Problem]:
-    lines = [row.line for row in table.rows]
-    rows = link_rows([row.values for row in table.rows], country)
+def _link_problems(tables: Tables, names: Names) -> Iterator[Problem]:
+    lines = [row.line for row in tables["identity_links"].rows]
+    rows = link_rows([row.values for row in tables["identity_links"].rows], names)
     seen: dict[frozenset[str], int] = {}
     for line, row in zip(lines, rows, strict=True):
         for column, key in (("person_a", row.a), ("person_b", row.b)):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from secrets import token_bytes
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +24,8 @@ from funnel_assets.config.table_cells import ParsedTable, Row, Value, parse_tabl
 from funnel_assets.config.table_rules import check_tables
 from funnel_assets.config.table_specs import SPECS, TableSpec
 from funnel_assets.domain.countries import HOME
+from funnel_assets.domain.keys import Pseudonyms
+from funnel_assets.domain.link_rows import LinkRow, Names, link_rows
 from funnel_assets.errors import ConfigError
 
 _ARROW_TYPES = {"text": pa.string(), "integer": pa.int64(), "date": pa.date32()}
@@ -44,7 +47,7 @@ class Tables:
         lines: Name -> the line of its file that each row of the frame starts on.
         wrong: Name -> what is wrong with it; such a table has neither frame nor fingerprint, and asking for one
             raises the error.
-        country: Whose phone numbers the national ones in the tables are.
+        names: Tells whom a row names; None where the tables were read to be checked only.
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -52,7 +55,7 @@ class Tables:
     files: Mapping[str, Path | None]
     lines: Mapping[str, list[int]] = field(default_factory=dict)
     wrong: Mapping[str, ConfigError] = field(default_factory=dict)
-    country: str = HOME
+    names: Names | None = None
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         """Return one table."""
@@ -68,6 +71,30 @@ class Tables:
         """Return one table as plain Python rows, None where a cell is empty."""
         return pa.Table.from_pandas(self[name], preserve_index=False).to_pylist()
 
+    def known_names(self) -> Names:
+        """Return what tells whom a row names.
+
+        Raises:
+            ValueError: If the tables were read to be checked only.
+        """
+        if self.names is None:
+            raise ValueError("these tables were read to be checked: they don't know whom a row names")
+        return self.names
+
+    @property
+    def pseudonyms(self) -> Pseudonyms:
+        """Makes the keys of people and the ids of records."""
+        return self.known_names().pseudonyms
+
+    def key(self, named: object) -> str:
+        """Return the key of a person whom a table names by phone, e-mail or person id."""
+        return self.known_names().key(named)
+
+    def links(self) -> list[LinkRow]:
+        """Return the rows of identity_links.csv with the people's keys."""
+        rows = self.rows("identity_links")
+        return link_rows(rows, self.known_names()) if rows else []
+
     def fingerprint(self, *names: str) -> str:
         """Return a hash of the content of the named tables; order and format of the files don't matter."""
         self._refuse_wrong(*(names or self.wrong))
@@ -79,18 +106,21 @@ class Tables:
 def load_tables(
     config_dir: Path,
     *,
-    country: str = HOME,
     apart: bool = False,
     instead: Mapping[str, Path] | None = None,
+    names: Names | None = None,
+    country: str = HOME,
 ) -> Tables:
     """Read and check every table; one that has no file in ``config_dir`` is the packaged default.
 
     Args:
         config_dir: Folder of the files.
-        country: Whose phone numbers the national ones in the tables are (FUNNEL_COUNTRY).
         apart: Let a mistake concern its own table only, and those that refer to it: see ``Tables.wrong``. A wrong
             cell in the overrides must not keep tonight's leads and sales from being made.
         instead: Table -> a file to read in place of the one in the folder, to see what it would do.
+        names: Tells whom a row names. Without it the tables are only checked, and an id and the phone that it stands
+            for are taken for two people.
+        country: Whose phone numbers the national ones in the tables are, where there are no ``names`` to tell.
 
     Raises:
         ConfigError: With file, line, what is wrong and what is allowed, for every mistake in all files.
@@ -98,11 +128,12 @@ def load_tables(
     mistakes = Mistakes()
     files = {**_find_files(config_dir, mistakes), **(instead or {})}
     contents = {name: _content(spec, files[name], mistakes) for name, spec in SPECS.items()}
-    given = (country, tuple(files.items()), tuple(contents.items()))
+    known = names or Names(Pseudonyms(token_bytes(32)), country)
+    given = (tuple(files.items()), tuple(contents.items()), names, known.country)
     if not mistakes.found and given in _known:
         return _known[given]
     parsed = {name: _parse(spec, files[name], contents[name], mistakes) for name, spec in SPECS.items()}
-    check_tables(parsed, mistakes, country)
+    check_tables(parsed, mistakes, known)
     if not apart:
         renamed = {SPECS[name].file: path.name for name, path in (instead or {}).items()}
         mistakes.found = [(renamed.get(file, file), line, text) for file, line, text in mistakes.found]
@@ -113,12 +144,12 @@ def load_tables(
     tables = Tables(
         frames=MappingProxyType({name: _frame(SPECS[name], found) for name, found in rows.items()}),
         fingerprints=MappingProxyType(
-            {name: _fingerprint(SPECS[name], found, country) for name, found in rows.items()}
+            {name: _fingerprint(SPECS[name], found, known.country) for name, found in rows.items()}
         ),
         files=MappingProxyType(files),
         lines=MappingProxyType({name: [row.line for row in found] for name, found in rows.items()}),
         wrong=MappingProxyType(wrong),
-        country=country,
+        names=names,
     )
     if not mistakes.found:
         _known.clear()

@@ -1,11 +1,16 @@
 """Keys made from content: pseudonyms of people's addresses, and identities of rows that have none of their own.
 
 Belongs here: hashing, and nothing about what is hashed. Never pandas' 64-bit hash: at millions of rows it collides.
+
+Whatever is shown to anyone but the owner is keyed (`Pseudonyms`): India's phones are 4 billion, so an unkeyed hash of
+one is found by trying them all, and so is one of a row whose other cells are known. `row_hashes` are for comparisons
+inside the owner's files and leave them only through `Pseudonyms.record_ids`.
 """
 
 from binascii import hexlify, unhexlify
 from collections.abc import Sequence
-from hashlib import blake2b, sha256
+from dataclasses import dataclass, field
+from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
@@ -25,44 +30,80 @@ _CHUNK_ROWS = 100_000
 _HASH_DIGITS = 32
 
 
-def phone_key(phone: str) -> str:
-    """Return the pseudonym of a normalised phone: ``p`` and 16 hex digits."""
-    return PHONE_MARK + sha256(phone.encode()).hexdigest()[:_KEY_DIGITS]
+@dataclass(frozen=True)
+class Pseudonyms:
+    """Makes the keys of people and the ids of records under one secret.
 
+    Keyed BLAKE2b (RFC 7693), a message authentication code like HMAC: without the secret nobody can tell which phone a
+    key belongs to, however many they try. Each kind of content has hashes of its own.
 
-def email_key(email: str) -> str:
-    """Return the pseudonym of a normalised e-mail address's mailbox: ``e`` and 16 hex digits."""
-    return EMAIL_MARK + sha256(mailbox(email).encode()).hexdigest()[:_KEY_DIGITS]
-
-
-def phone_keys(phones: pd.Series) -> pd.Series:
-    """Return the pseudonym of each phone; missing stays missing."""
-    return _keys(phones, PHONE_MARK)
-
-
-def email_keys(emails: pd.Series) -> pd.Series:
-    """Return the pseudonym of each e-mail address's mailbox; missing stays missing."""
-    return _keys(mailboxes(emails), EMAIL_MARK)
-
-
-def external_keys(ids: pd.Series, namespace: str) -> pd.Series:
-    """Return the pseudonym of each id that a source gives a person: ``x`` and 16 hex digits; missing stays missing.
-
-    Args:
-        ids: Ids (:func:`~funnel_assets.domain.external_id.normalize_external_ids`).
-        namespace: What the ids are unique in; equal ids of two namespaces are two people.
+    Attributes:
+        secret: The company's secret, 16 to 64 random bytes.
     """
-    return _keys(ids, EXTERNAL_MARK, f"{namespace}{_SEPARATOR}")
 
+    secret: bytes = field(repr=False)
 
-def _keys(values: pd.Series, mark: str, salt: str = "") -> pd.Series:
-    texts, places = distinct(as_arrow(values))
-    salted = salt.encode()
-    digests = [sha256(salted + content).hexdigest() for content in texts.cast(pa.large_binary()).to_pylist()]
-    cut = pc.utf8_slice_codeunits(pa.array(digests, pa.large_string()), 0, _KEY_DIGITS)
-    nothing = pa.scalar("", pa.large_string())
-    keys = pc.binary_join_element_wise(pa.scalar(mark, pa.large_string()), cut, nothing)
-    return as_text(keys.take(places), values.index)
+    def __post_init__(self) -> None:
+        if not 16 <= len(self.secret) <= 64:
+            raise ValueError("a secret has 16 to 64 bytes")
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells secrets apart without giving one away: 16 hex digits."""
+        return self._digests([b""], "fingerprint", _KEY_DIGITS)[0]
+
+    def phone_key(self, phone: str) -> str:
+        """Return the key of a normalised phone: ``p`` and 16 hex digits."""
+        return PHONE_MARK + self._digests([phone.encode()], "phone", _KEY_DIGITS)[0]
+
+    def email_key(self, email: str) -> str:
+        """Return the key of a normalised e-mail address's mailbox: ``e`` and 16 hex digits."""
+        return EMAIL_MARK + self._digests([mailbox(email).encode()], "email", _KEY_DIGITS)[0]
+
+    def phone_keys(self, phones: pd.Series) -> pd.Series:
+        """Return the key of each phone; missing stays missing."""
+        return self._keys(phones, PHONE_MARK, "phone")
+
+    def email_keys(self, emails: pd.Series) -> pd.Series:
+        """Return the key of each e-mail address's mailbox; missing stays missing."""
+        return self._keys(mailboxes(emails), EMAIL_MARK, "email")
+
+    def external_keys(self, ids: pd.Series, namespace: str) -> pd.Series:
+        """Return the key of each id that a source gives a person: ``x`` and 16 hex digits; missing stays missing.
+
+        Args:
+            ids: Ids (:func:`~funnel_assets.domain.external_id.normalize_external_ids`).
+            namespace: What the ids are unique in; equal ids of two namespaces are two people.
+        """
+        return self._keys(ids, EXTERNAL_MARK, "external", f"{namespace}{_SEPARATOR}")
+
+    def record_ids(self, hashes: pa.Array) -> pa.Array:
+        """Return the id of each record whose content has this hash: 32 hex digits; missing stays missing."""
+        texts, places = distinct(as_arrow(hashes))
+        digests = self._digests(texts.cast(pa.large_binary()).to_pylist(), "record", _HASH_DIGITS)
+        return pa.array(digests, pa.large_string()).take(places)
+
+    def _keys(self, values: pd.Series, mark: str, kind: str, salt: str = "") -> pd.Series:
+        texts, places = distinct(as_arrow(values))
+        contents = texts.cast(pa.large_binary()).to_pylist()
+        salted = salt.encode()
+        digests = self._digests([salted + one for one in contents] if salted else contents, kind, _KEY_DIGITS)
+        keys = pc.binary_join_element_wise(
+            pa.scalar(mark, pa.large_string()),
+            pa.array(digests, pa.large_string()),
+            pa.scalar("", pa.large_string()),
+        )
+        return as_text(keys.take(places), values.index)
+
+    def _digests(self, contents: Sequence[bytes], kind: str, digits: int) -> list[str]:
+        # The keyed state is made once and copied: hashing the key anew for each value would take half as long again.
+        keyed = blake2b(key=self.secret, person=kind.encode(), digest_size=digits // 2)
+        found = []
+        for content in contents:
+            one = keyed.copy()
+            one.update(content)
+            found.append(one.hexdigest())
+        return found
 
 
 def key_numbers(keys: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -10,14 +10,15 @@ The id depends on the rows alone, so no day of data can rename a group. cannot_l
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from funnel_assets.domain.countries import HOME
 from funnel_assets.domain.email import normalize_email
-from funnel_assets.domain.keys import ALONE_MARK, EMAIL_MARK, EXTERNAL_MARK, PHONE_MARK, email_key, phone_key
+from funnel_assets.domain.keys import ALONE_MARK, EMAIL_MARK, EXTERNAL_MARK, PHONE_MARK, Pseudonyms
 from funnel_assets.domain.phone import normalize_phone
 
 MUST_LINK, CANNOT_LINK = "must_link", "cannot_link"
@@ -35,20 +36,29 @@ class LinkRow(NamedTuple):
     b: str
 
 
-def person_key(named: str, country: str = HOME) -> str:
-    """Return the key of a phone, an e-mail or a person id as people write them.
+@dataclass(frozen=True)
+class Names:
+    """Tells whom people name by phone, e-mail or person id.
 
-    Args:
-        named: What they write.
+    Attributes:
+        pseudonyms: Makes keys of phones and e-mails.
         country: Whose phone number a national one is (FUNNEL_COUNTRY).
+        translate: Gives the key that a person id stands for today; an id may be from before the secret was changed.
     """
-    named = named.strip()
-    if "@" in named:
-        return email_key(normalize_email(named) or named.lower())
-    if is_key(named.lower()):
-        return named if named.startswith(ALONE_MARK) else named.lower()
-    phone = normalize_phone(named, country=country).phone
-    return phone_key(phone) if phone else named
+
+    pseudonyms: Pseudonyms
+    country: str = HOME
+    translate: Callable[[str], str] = str
+
+    def key(self, named: object) -> str:
+        """Return the key of a person as people write them; a text that names nobody is returned as it is."""
+        text = str(named).strip()
+        if "@" in text:
+            return self.pseudonyms.email_key(normalize_email(text) or text.lower())
+        if is_key(text.lower()):
+            return self.translate(text if text.startswith(ALONE_MARK) else text.lower())
+        phone = normalize_phone(text, country=self.country).phone
+        return self.pseudonyms.phone_key(phone) if phone else text
 
 
 def is_key(key: str) -> bool:
@@ -56,14 +66,10 @@ def is_key(key: str) -> bool:
     return _PERSON_ID.fullmatch(key) is not None
 
 
-def link_rows(rows: Iterable[Mapping[str, object]], country: str = HOME) -> list[LinkRow]:
-    """Return the rows of identity_links.csv with the people's keys; see :func:`person_key`."""
+def link_rows(rows: Iterable[Mapping[str, object]], names: Names) -> list[LinkRow]:
+    """Return the rows of identity_links.csv with the people's keys."""
     return [
-        LinkRow(
-            str(row["action"]),
-            *(person_key(str(row[name]), country) for name in ("person_a", "person_b")),
-        )
-        for row in rows
+        LinkRow(str(row["action"]), names.key(row["person_a"]), names.key(row["person_b"])) for row in rows
     ]
 
 

@@ -18,7 +18,7 @@ from funnel_assets.domain.engagement import engagement_summary
 from funnel_assets.domain.frames import look_back_start, month_number, month_start
 from funnel_assets.domain.identity import Links, identity_links, opened
 from funnel_assets.domain.leads import dedup_leads
-from funnel_assets.domain.link_rows import apart_table, groups, link_rows, people_table, person_key
+from funnel_assets.domain.link_rows import apart_table, groups, people_table
 from funnel_assets.domain.marts import Parts, funnel_marts
 from funnel_assets.domain.sales import assigned_leads, sales_enriched
 from funnel_assets.domain.scoring import ENGAGED, TURNS_AFTER, Rules, scored_contacts
@@ -49,7 +49,7 @@ def _worked_out(frames: Frames, reader: str) -> Links:
     seen = frames.engine.materialize(
         identity_links(read["raw_leads"], read["zoom_attendance"], read["engagement_events"])
     )
-    rows = link_rows(frames.tables.rows("identity_links"), frames.tables.country)
+    rows = frames.tables.links()
     if not rows:
         return opened(seen, frames.engine.materialize)
     return opened(
@@ -146,8 +146,8 @@ def rules_of(tables: Tables) -> Rules:
 
 def overrides_of(tables: Tables) -> pa.Table:
     """Return overrides.csv under person ids. A person is named there by phone, e-mail or person id."""
-    joined = groups(link_rows(tables.rows("identity_links"), tables.country))
-    keys = ((row, person_key(str(row["person"]), tables.country)) for row in tables.rows("overrides"))
+    joined = groups(tables.links())
+    keys = ((row, tables.key(row["person"])) for row in tables.rows("overrides"))
     rows = [row | {"person_id": joined.get(key, key)} for row, key in keys]
     return pa.Table.from_pylist(rows, schema=_OVERRIDES)
 

@@ -20,14 +20,13 @@ from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.identity import Links
-from funnel_assets.domain.link_rows import link_rows
 from funnel_assets.errors import FunnelError, MissingPartitions
 from funnel_assets.pipeline.graph import NODES, Input, Node, Window, cut, days_between, history
 from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.pipeline.people import NOBODY
 from funnel_assets.pipeline.people_index import key_columns
 from funnel_assets.pipeline.restating import restate_people
-from funnel_assets.pipeline.staleness import Contents
+from funnel_assets.pipeline.staleness import Contents, refuse_other_keys
 from funnel_assets.pipeline.standing import lost_error
 from funnel_assets.pipeline.who import FEW_DAYS, KnownPeople, people_digest
 from funnel_assets.storage.engine import Engine
@@ -167,6 +166,7 @@ def make_days(
     """
     node = NODES[dataset]
     outcome = Outcome(dataset)
+    refuse_other_keys(contents.under_other_keys(node))
     config = {name: tables.fingerprint(name) for name in node.config}
     known = known or KnownPeople()
     ready = _ready(node, days, outcome, contents)
@@ -184,7 +184,7 @@ def make_days(
     written = lake.all_facts(dataset, ready)
     outcome.done = {day: facts for day, facts in written.items() if facts.inputs == wanted[day]}
     stale = {day: facts for day, facts in written.items() if day not in outcome.done}
-    rows = link_rows(tables.rows("identity_links"), tables.country) if "identity_links" in node.config else ()
+    rows = tables.links() if "identity_links" in node.config else ()
     pairs = partial(known.pairs, lake, contents)
     restate_people(lake, contents, node, stale, wanted, compute, outcome, pairs, rows)
     todo = [day for day in ready if day not in outcome.done]

@@ -42,6 +42,7 @@ from funnel_assets.pipeline.outcome import Outcome, write_days
 from funnel_assets.pipeline.overlap import Keys, Taken, taken, taken_digest, together, without_taken
 from funnel_assets.pipeline.row_store import RowStore
 from funnel_assets.pipeline.short_dumps import Counted, counted
+from funnel_assets.pipeline.staleness import KEYED, KEYS_UNDER
 from funnel_assets.pipeline.standing import (
     CLOCKS_DIFFER,
     SOURCE,
@@ -156,7 +157,7 @@ class Ingest:
             tables = self._tables()
             reads = [self._dumps(source, tables, days, fetch) for source in self._configured(dataset)]
             overlap = self._overlap(reads)
-            wanted = {day: _inputs(reads, overlap, day) for day in days}
+            wanted = {day: _inputs(reads, overlap, day, tables) for day in days}
             known = self._lake.all_facts(dataset)
             outcome.done = {
                 day: known[day] for day in days if day in known and known[day].inputs == wanted[day]
@@ -175,7 +176,7 @@ class Ingest:
         outcome.stale_elsewhere = {
             day
             for day, facts in known.items()
-            if day not in wanted and facts.inputs != _inputs(reads, overlap, day)
+            if day not in wanted and facts.inputs != _inputs(reads, overlap, day, tables)
         }
         outcome.notes["sources"] = _sources_table(reads, outcome)
         drift = _drift_text(reads)
@@ -227,7 +228,7 @@ class Ingest:
             day
             for day, found in facts.items()
             if (covered is None or self._end_of(day) <= covered)
-            and found.inputs != _inputs(reads, overlap, day)
+            and found.inputs != _inputs(reads, overlap, day, tables)
         ]
 
     def prune(self, days: Sequence[dt.date]) -> int:
@@ -277,7 +278,11 @@ class Ingest:
     def _rules(self, source: Source, tables: Tables) -> str:
         placeholders = tables.fingerprint("placeholders")
         version = NODES[source.dataset].rules_version
-        return fingerprint([version, source.fingerprint(), placeholders, self._settings.timezone])[:12]
+        # An event without an id is told from others by one made of its content, under the secret.
+        secret = [tables.pseudonyms.fingerprint] if source.dataset == "engagement_events" else []
+        return fingerprint([version, source.fingerprint(), placeholders, self._settings.timezone, *secret])[
+            :12
+        ]
 
     def _index_path(self, source: Source, sha256: str) -> Path:
         return self._settings.staged / source.dataset / source.name / f"{sha256}.json"
@@ -688,13 +693,17 @@ def _as_undated(records: list[dict[str, object]]) -> pd.DataFrame:
     )
 
 
-def _inputs(dumps: Sequence[_Dumps], overlap: Sequence[Taken], day: dt.date) -> dict[str, str]:
+def _inputs(
+    dumps: Sequence[_Dumps], overlap: Sequence[Taken], day: dt.date, tables: Tables
+) -> dict[str, str]:
     found = {}
     for dump, held in zip(dumps, overlap, strict=True):
         index = dump.of(day).index
         found[f"source.{dump.source.name}"] = f"{index.reading}.{index.digest(day)}"
         if day in held:
             found[f"taken.{dump.source.name}"] = taken_digest(held[day])
+    if any(dump.source.dataset in KEYED for dump in dumps):
+        found[KEYS_UNDER] = tables.pseudonyms.fingerprint
     return found
 
 

@@ -421,6 +421,7 @@ def source_context(
         column_formats=column_formats or {},
         first_day=source.first_day or FIRST_DAY,
         last_day=source.last_day or tomorrow,
+        pseudonyms=tables.pseudonyms,
     )
 
 

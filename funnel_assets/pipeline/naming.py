@@ -9,7 +9,6 @@ from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.identity import KEYS
 from funnel_assets.domain.keys import ALONE_MARK
-from funnel_assets.domain.link_rows import person_key
 from funnel_assets.storage.engine import DuckDBEngine
 from funnel_assets.storage.lake import Lake
 
@@ -52,9 +51,7 @@ def names_nobody(lake: Lake, tables: Tables, dataset: str) -> Iterator[str]:
     if dataset not in NAMED_IN:
         return
     table, *columns = NAMED_IN[dataset]
-    rows = [
-        {name: person_key(str(row[name]), tables.country) for name in columns} for row in tables.rows(table)
-    ]
+    rows = [{name: tables.key(row[name]) for name in columns} for row in tables.rows(table)]
     nobody = unknown(lake, {key for row in rows for key in row.values()})
     file = tables.files[table]
     for line, row in sorted(zip(tables.lines[table], rows, strict=True), key=lambda pair: pair[0]):

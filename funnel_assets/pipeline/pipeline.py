@@ -14,6 +14,7 @@ from funnel_assets.config.sources import SourcesConfig, load_sources
 from funnel_assets.config.tables import Tables, load_tables
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.domain.anomaly import compared_days, usual_range
+from funnel_assets.domain.link_rows import Names
 from funnel_assets.domain.parsing import PARSERS
 from funnel_assets.errors import ConfigError, FunnelError
 from funnel_assets.masking import mask_email, mask_phone
@@ -38,6 +39,7 @@ from funnel_assets.storage.lake import Lake
 from funnel_assets.storage.landing import Landing
 from funnel_assets.storage.postgres import PostgresServer, ensure_server
 from funnel_assets.storage.quarantine import Quarantine
+from funnel_assets.storage.secret import load_keyring
 from funnel_assets.storage.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
@@ -66,7 +68,11 @@ class Pipeline:
 
     def tables(self) -> Tables:
         """Config tables as they are now; a wrong one fails who asks for it, and nobody else."""
-        return load_tables(self.settings.config_dir, country=self.settings.country, apart=True)
+        return load_tables(self.settings.config_dir, apart=True, names=self.names())
+
+    def names(self) -> Names:
+        """Tell whom people name by phone, e-mail or id; holds the secret as it is now."""
+        return Names(load_keyring(self.settings, self.lake).current, self.settings.country)
 
     def sources(self) -> SourcesConfig:
         """``sources.yaml`` as it is now; a mistake in a dataset's lines fails who asks for its sources."""
@@ -233,7 +239,8 @@ class Pipeline:
         return stale_days(self.lake, self._contents(), dataset, days, config)
 
     def _contents(self) -> Contents:
-        return Contents(self.lake, self.settings.start_date, self.settings.currency)
+        secret = self.names().pseudonyms.fingerprint
+        return Contents(self.lake, self.settings.start_date, self.settings.currency, secret)
 
     def all_days(self) -> list[dt.date]:
         """Every day that a dataset can have, up to yesterday."""

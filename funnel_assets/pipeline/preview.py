@@ -89,9 +89,7 @@ def preview_mapping(pipeline: Pipeline, file: Path) -> Preview:
         ConfigError: If the file holds a mistake; names the file and the line.
         FunnelError: If nothing has been made yet.
     """
-    tables = load_tables(
-        pipeline.settings.config_dir, country=pipeline.settings.country, instead={TABLE: file}
-    )
+    tables = load_tables(pipeline.settings.config_dir, instead={TABLE: file}, names=pipeline.names())
     lake, start = pipeline.lake, pipeline.settings.start_date
     days = lake.days("funnel_marts")
     if not days:

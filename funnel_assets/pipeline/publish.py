@@ -20,6 +20,7 @@ from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, ColumnFacts, Contract, arrow_schema, columns
 from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline import reconciliation
+from funnel_assets.pipeline.staleness import refuse_other_keys, under_other_keys
 from funnel_assets.pipeline.who import KnownPeople
 from funnel_assets.storage.engine import DuckDBEngine
 from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
@@ -187,6 +188,8 @@ def publish(
         FunnelError: If rows or money don't add up between the steps of a day to publish; nothing is published.
     """
     facts = {name: lake.all_facts(name) for name in CONTRACTS}
+    secret = tables.pseudonyms.fingerprint
+    refuse_other_keys({name: under_other_keys(name, days, secret) for name, days in facts.items()})
     published = _published_contents(warehouse)
     _refuse_lost_days(facts, published)
     replace = {

@@ -10,10 +10,18 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from funnel_assets.config.settings import DEFAULT_CURRENCY
+from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline.graph import NODES, Input, Node, days_between
-from funnel_assets.storage.lake import Lake
+from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
 
 MISSING = "missing"
+
+KEYS_UNDER = "keys under"
+"""Under this name a day's inputs hold the fingerprint of the secret that its keys were made with."""
+
+KEYED = ("raw_leads", "zoom_attendance", "engagement_events", "crm_assignments", "crm_sales")
+"""Source datasets that hold keys of people or ids of records: a new secret makes their days stale, and by their new
+contents all that is made from them."""
 
 
 class Contents:
@@ -23,12 +31,16 @@ class Contents:
         lake: The lake.
         start: First day of every dataset.
         currency: Of all amounts.
+        secret: Fingerprint of the secret that keys are made with; empty where no days are made.
     """
 
-    def __init__(self, lake: Lake, start: dt.date, currency: str = DEFAULT_CURRENCY) -> None:
+    def __init__(
+        self, lake: Lake, start: dt.date, currency: str = DEFAULT_CURRENCY, secret: str = ""
+    ) -> None:
         self._lake = lake
         self._start = start
         self.currency = currency
+        self.secret = secret
         self._contents: dict[str, dict[dt.date, str]] = {}
         self._single: dict[str, dict[dt.date, str | None]] = {}
         self._chains: dict[str, list[tuple[dt.date, str]]] = {}
@@ -71,7 +83,18 @@ class Contents:
         # Only where it isn't the default, so that days of lakes without the setting stay.
         if node.states_currency and self.currency != DEFAULT_CURRENCY:
             found["currency"] = self.currency
+        if self.secret:
+            found[KEYS_UNDER] = self.secret
         return found | {read.dataset: self.fingerprint(read, day) for read in node.inputs}
+
+    def under_other_keys(self, node: Node) -> dict[str, list[dt.date]]:
+        """Days of a dataset's inputs whose keys were made with another secret: nobody is known again across them."""
+        found = {
+            read.dataset: under_other_keys(read.dataset, self._lake.all_facts(read.dataset), self.secret)
+            for read in node.inputs
+        }
+        started = {name: [day for day in days if day >= self._start] for name, days in found.items()}
+        return {name: days for name, days in started.items() if days and self.secret}
 
     def fingerprint(self, read: Input, day: dt.date) -> str:
         """Fingerprint of all that a day reads of one input."""
@@ -87,7 +110,7 @@ class Contents:
 
     def with_contents(self, dataset: str, contents: Mapping[dt.date, str]) -> "Contents":
         """Return what one dataset's fingerprints were when it had these contents."""
-        past = Contents(self._lake, self._start, self.currency)
+        past = Contents(self._lake, self._start, self.currency, self.secret)
         past._contents[dataset] = dict(sorted(contents.items()))
         return past
 
@@ -120,6 +143,28 @@ class Contents:
             middle = (low + high) // 2
             low, high = (middle + 1, high) if chain[middle][0] <= day else (low, middle)
         return chain[low - 1][1] if low else MISSING
+
+
+def under_other_keys(dataset: str, facts: Mapping[dt.date, PartitionFacts], secret: str) -> list[dt.date]:
+    """Return the days of a dataset whose keys were made with another secret, or before there was one."""
+    if NODES[dataset].is_source and dataset not in KEYED:
+        return []
+    return [
+        day
+        for day, found in facts.items()
+        if found.rows and found.inputs and found.inputs.get(KEYS_UNDER) != secret
+    ]
+
+
+def refuse_other_keys(days: Mapping[str, Sequence[dt.date]]) -> None:
+    """Raise where days of some datasets have keys of another secret: people would be counted twice."""
+    for dataset, some in days.items():
+        if some:
+            raise FunnelError(
+                f"{name_days(some)} still has keys of an earlier secret: people would be counted twice.",
+                dataset=dataset,
+                fix="run `funnel restate`; days before FUNNEL_START_DATE need an earlier one for that.",
+            )
 
 
 def _there(contents: Mapping[dt.date, str | None], days: Sequence[dt.date]) -> dict[dt.date, str]:

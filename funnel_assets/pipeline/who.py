@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from funnel_assets.config.tables import Tables
 from funnel_assets.domain.identity import Decided, Links
-from funnel_assets.domain.link_rows import link_rows
 from funnel_assets.pipeline.people import RECORDED, recorded_on, with_linked
 from funnel_assets.pipeline.people_index import LINKED, PeopleIndex
 from funnel_assets.pipeline.staleness import Contents
@@ -113,7 +112,7 @@ class KnownPeople:
         contained = {name: contents.everything(name) for name in (*LINKED, *datasets)}
         of = (*days, *datasets, *contained.values(), tables.fingerprint("identity_links"))
         if of != self._people_of:
-            rows = link_rows(tables.rows("identity_links"), tables.country)
+            rows = tables.links()
             found = recorded_on(lake, days, datasets)
             self._people, self._people_of = with_linked(found, self.pairs(lake, contents), rows), of
         return self._people

@@ -32,12 +32,13 @@ from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, conform
 from funnel_assets.domain.attendance import SET_ASIDE, AttendanceResult, Export, attendance_days, export_of
 from funnel_assets.domain.email import normalize_emails
-from funnel_assets.domain.keys import email_keys, phone_keys
 from funnel_assets.domain.phone import normalize_phones
+from funnel_assets.domain.text import as_arrow, as_text
 from funnel_assets.errors import FunnelError, LandedDamaged
 from funnel_assets.pipeline.graph import cut
 from funnel_assets.pipeline.held import Held, accepted, quarantined
 from funnel_assets.pipeline.outcome import Outcome, write_days
+from funnel_assets.pipeline.staleness import KEYS_UNDER
 from funnel_assets.pipeline.standing import CLOCKS_DIFFER, given_up, lost_files, lost_files_error
 from funnel_assets.sources.zoom.doubts import doubts
 from funnel_assets.sources.zoom.errors import ReportRefused
@@ -742,6 +743,7 @@ class ZoomIngest:
         """What each day should be made from; what it was made from where it has to stay as it is."""
         tables = self._tables()
         config = {f"config.{name}": tables.fingerprint(name) for name in CONFIG}
+        config[KEYS_UNDER] = tables.pseudonyms.fingerprint
         rules = {source: self._file_rules(source) for source in standings}
         wanted: dict[dt.date, dict[str, str]] = {}
         for day in days:
@@ -769,12 +771,7 @@ class ZoomIngest:
         for days in self._pieces(kept, todo):
             result, reservations = self._join(kept, set(days), tables)
             told |= reservations
-            rows = result.rows.assign(
-                phone_key=phone_keys(result.rows["phone"]),
-                email_key=email_keys(
-                    normalize_emails(result.rows["email"], placeholders=_placeholders(tables))
-                ),
-            )
+            rows = _keyed(result.rows, tables)
             counts = self._counted(result, days)
             for source in kept:
                 for day, bad in self._bad_rows(result, kept[source], todo, days):
@@ -851,6 +848,19 @@ class ZoomIngest:
             timezone=self._settings.timezone,
         )
         return result, told
+
+
+def _keyed(rows: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+    """Give records of attendance their ids and the keys of their people."""
+    pseudonyms, emails = (
+        tables.pseudonyms,
+        normalize_emails(rows["email"], placeholders=_placeholders(tables)),
+    )
+    return rows.assign(
+        attendance_id=as_text(pseudonyms.record_ids(as_arrow(rows["attendance_id"])), rows.index),
+        phone_key=pseudonyms.phone_keys(rows["phone"]),
+        email_key=pseudonyms.email_keys(emails),
+    )
 
 
 CONFIG = ("categories", "conductors", "placeholders")

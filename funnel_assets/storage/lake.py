@@ -320,6 +320,15 @@ class Lake:
             log.warning("%s", error.located(dataset=dataset, file=path))
             return None
 
+    def read_note(self, name: str) -> bytes | None:
+        """Return a small file of the lake's root; None when there is none."""
+        path = f"{self.root}/{name}"
+        return self.filesystem.cat_file(path) if self.filesystem.exists(path) else None
+
+    def write_note(self, name: str, data: bytes) -> None:
+        """Write a small file into the lake's root, whole."""
+        self._replace(f"{self.root}/{name}", data)
+
     def require(self, dataset: str, days: Iterable[dt.date]) -> None:
         """Raise MissingPartitions unless every day is in the lake."""
         missing = sorted(set(days) - set(self.days(dataset)))

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funnel_assets.domain.email import mailbox, mailboxes, normalize_email, normalize_emails
-from funnel_assets.domain.keys import email_key, email_keys
 from funnel_assets.masking import mask_text
+from funnel_assets_tests.pseudonyms import PSEUDONYMS
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_addresses_that_reach_one_mailbox(email: str, meant: str) -> None:
     assert mailbox(meant) == meant
     column = pd.Series([email, None], index=[4, 2], dtype="str")
     assert mailboxes(column).fillna("").to_dict() == {4: meant, 2: ""}
-    assert email_key(email) == email_key(meant) == email_keys(column).iloc[0]
+    assert PSEUDONYMS.email_key(email) == PSEUDONYMS.email_key(meant) == PSEUDONYMS.email_keys(column).iloc[0]
 
 
 def test_a_placeholder_stands_for_its_whole_mailbox() -> None:

@@ -5,11 +5,13 @@ import time
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from funnel_assets.domain.keys import email_key, email_keys, numbered, phone_key, phone_keys, row_hashes
+from funnel_assets.domain.keys import Pseudonyms, numbered, row_hashes
 from funnel_assets.domain.text import as_arrow, as_text
+from funnel_assets_tests.pseudonyms import PSEUDONYMS
 
 
 def content_ids(frame: pd.DataFrame, *, ordinal: bool = True, salt: str = "") -> pd.Series:
@@ -17,16 +19,37 @@ def content_ids(frame: pd.DataFrame, *, ordinal: bool = True, salt: str = "") ->
     return as_text(numbered(hashes) if ordinal else hashes, frame.index)
 
 
-def test_pseudonyms_are_the_start_of_sha256() -> None:
+def test_keys_are_keyed_hashes_of_each_kind() -> None:
     phones = pd.Series(["919812345670", None, "919812345670"], index=[2, 0, 1], dtype="str")
-    expected = "p" + hashlib.sha256(b"919812345670").hexdigest()[:16]
-    assert phone_key("919812345670") == expected
+    keyed = hashlib.blake2b(b"919812345670", key=PSEUDONYMS.secret, person=b"phone", digest_size=8)
+    expected = "p" + keyed.hexdigest()
+    assert PSEUDONYMS.phone_key("919812345670") == expected
     pd.testing.assert_series_equal(
-        phone_keys(phones), pd.Series([expected, None, expected], index=[2, 0, 1], dtype="str")
+        PSEUDONYMS.phone_keys(phones), pd.Series([expected, None, expected], index=[2, 0, 1], dtype="str")
     )
     emails = pd.Series(["asha@example.com", None], dtype="str")
-    assert email_keys(emails).fillna("").tolist() == [email_key("asha@example.com"), ""]
-    assert email_key("asha@example.com") == "e" + hashlib.sha256(b"asha@example.com").hexdigest()[:16]
+    assert PSEUDONYMS.email_keys(emails).fillna("").tolist() == [PSEUDONYMS.email_key("asha@example.com"), ""]
+    ids = pd.Series(["919812345670", None], dtype="str")
+    one, other = (PSEUDONYMS.external_keys(ids, space)[0] for space in ("crm", "chat"))
+    digits = {key[1:] for key in (expected, PSEUDONYMS.email_key("919812345670"), one, other)}
+    assert len(digits) == 4, "content of one kind could be tried against keys of another"
+
+
+def test_another_secret_gives_other_keys_and_tells_nothing_of_itself() -> None:
+    other = Pseudonyms(b"another secret of 32 letters ....")
+    assert other.phone_key("919812345670") != PSEUDONYMS.phone_key("919812345670")
+    assert other.fingerprint != PSEUDONYMS.fingerprint
+    assert "another" not in repr(other)
+    hashes = row_hashes([as_arrow(pd.Series(["a", None, "a"], dtype="str"))])
+    ids, others = (of.record_ids(hashes).to_pylist() for of in (PSEUDONYMS, other))
+    assert ids[0] == ids[2] != ids[1]
+    assert not set(ids) & set(others) | set(ids) & set(hashes.to_pylist())
+
+
+@pytest.mark.parametrize("secret", [b"", b"short", bytes(65)], ids=["none", "short", "long"])
+def test_a_secret_that_is_none_is_refused(secret: bytes) -> None:
+    with pytest.raises(ValueError, match="16 to 64"):
+        Pseudonyms(secret)
 
 
 def test_ids_never_change_between_versions() -> None:

@@ -20,6 +20,7 @@ from funnel_assets.domain.sales import assigned_leads
 from funnel_assets_tests.domain.engines import PandasEngine
 from funnel_assets_tests.domain.parsing.tables import table as cells
 from funnel_assets_tests.domain.worlds import MAPPING_SCHEMA, table
+from funnel_assets_tests.pseudonyms import PSEUDONYMS
 
 DAYS = [dt.date(2026, 3, day) for day in (1, 2, 3)]
 MISC = "Other Sources (Miscellaneous)"
@@ -79,7 +80,9 @@ def parsed(dump: list[Row]) -> pd.DataFrame:
     blank: dict[str, str | None] = dict.fromkeys(("sources", "assignOn", "leadMobile", "employee"))
     # A dump without rows has its columns all the same.
     read = cells(rows or [blank])
-    return parse(read if rows else read.iloc[:0], SourceContext("crm_assignments", "crm")).rows
+    return parse(
+        read if rows else read.iloc[:0], SourceContext("crm_assignments", "crm", pseudonyms=PSEUDONYMS)
+    ).rows
 
 
 def made(dump: list[Row]) -> dict[str, tuple[str, str | None, str | None]]:

@@ -20,6 +20,7 @@ from funnel_assets.pipeline.landed import source_context
 from funnel_assets.pipeline.row_store import RowStore
 from funnel_assets.sources import pieces
 from funnel_assets.storage.landing import Snapshot
+from funnel_assets_tests.pseudonyms import PSEUDONYMS
 
 LAST = dt.date(2026, 3, 31)
 HEADS = {
@@ -94,6 +95,8 @@ def task(of: Source, content: bytes, tmp_path: Path, before: Snapshot | None = N
 
 def source_context_of(of: Source):
     class NoTables(dict):
+        pseudonyms = PSEUDONYMS
+
         def __missing__(self, name: str) -> pd.DataFrame:
             return pd.DataFrame({"value": []})
 

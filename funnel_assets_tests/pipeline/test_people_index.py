@@ -7,16 +7,19 @@ import pyarrow as pa
 import pytest
 
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
-from funnel_assets.domain.keys import email_key, key_numbers, phone_key
+from funnel_assets.domain.keys import key_numbers
 from funnel_assets.domain.link_rows import LinkRow
 from funnel_assets.pipeline.people import NOBODY, with_linked
 from funnel_assets.pipeline.people_index import PeopleIndex
 from funnel_assets.pipeline.staleness import Contents
 from funnel_assets.storage.lake import Lake
+from funnel_assets_tests.pseudonyms import PSEUDONYMS
 
 FIRST, SECOND, OTHER_MONTH = dt.date(2026, 3, 30), dt.date(2026, 3, 31), dt.date(2026, 4, 1)
-ASHA, RAVI, MEENA = (phone_key(phone) for phone in ("919810000001", "919810000002", "919810000003"))
-ASHA_MAIL, SHARED_MAIL = email_key("asha@example.com"), email_key("both@example.com")
+ASHA, RAVI, MEENA = (
+    PSEUDONYMS.phone_key(phone) for phone in ("919810000001", "919810000002", "919810000003")
+)
+ASHA_MAIL, SHARED_MAIL = PSEUDONYMS.email_key("asha@example.com"), PSEUDONYMS.email_key("both@example.com")
 
 
 def lead(day: dt.date, number: int, phone: str | None, email: str | None) -> dict[str, object]:
@@ -51,7 +54,7 @@ def test_days_of_people(lake: Lake, tmp_path: Path) -> None:
         assert days_of(index, lake, ASHA_MAIL) == {SECOND}, "of a record with a phone the phone is the person"
         assert days_of(index, lake, NOBODY) == {FIRST}
         assert days_of(index, lake, MEENA, RAVI) == {SECOND, OTHER_MONTH}
-        assert days_of(index, lake, phone_key("919899999999")) == set()
+        assert days_of(index, lake, PSEUDONYMS.phone_key("919899999999")) == set()
 
 
 def test_only_days_of_another_content_are_read_again(
@@ -121,7 +124,7 @@ def test_link_rows_join_what_no_record_does(lake: Lake) -> None:
 
 
 def test_most_people_are_everybody(lake: Lake) -> None:
-    assert with_linked({phone_key(str(n)) for n in range(101)}, pairs(lake)) is None
+    assert with_linked({PSEUDONYMS.phone_key(str(n)) for n in range(101)}, pairs(lake)) is None
 
 
 def test_numbers_of_records_alone() -> None:

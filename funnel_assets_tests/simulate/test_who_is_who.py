@@ -11,13 +11,13 @@ import pytest
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.email import normalize_emails
 from funnel_assets.domain.identity import identify, identity_links
-from funnel_assets.domain.keys import email_keys, phone_keys
 from funnel_assets.domain.phone import normalize_phones
 from funnel_assets.simulate.edtech import build_edtech
 from funnel_assets.simulate.edtech_config import PLACEHOLDERS
 from funnel_assets.simulate.faults import Faults
 from funnel_assets_tests.domain.engines import PandasEngine
 from funnel_assets_tests.domain.worlds import table
+from funnel_assets_tests.pseudonyms import PSEUDONYMS
 
 LEAST_PRECISION, LEAST_RECALL = 0.995, 0.97
 
@@ -27,7 +27,12 @@ def cleaned(dataset: str, rows: pd.DataFrame) -> pa.Table:
     banned = frozenset(PLACEHOLDERS)
     phone = normalize_phones(rows["phone"], placeholders=banned)["phone"]
     email = normalize_emails(rows["email"], placeholders=banned)
-    clean = rows.assign(phone=phone, phone_key=phone_keys(phone), email=email, email_key=email_keys(email))
+    clean = rows.assign(
+        phone=phone,
+        phone_key=PSEUDONYMS.phone_keys(phone),
+        email=email,
+        email_key=PSEUDONYMS.email_keys(email),
+    )
     names = [name for name in clean.columns if name in arrow_schema(CONTRACTS[dataset]).names]
     plain = clean[names].astype(object).where(clean[names].notna(), None)
     return table(dataset, [dict(zip(names, row, strict=True)) for row in plain.itertuples(index=False)])

@@ -24,7 +24,7 @@ from funnel_assets.domain.countries import HOME
 from funnel_assets.domain.dates import ISO_FORMATS
 from funnel_assets.domain.email import normalize_emails
 from funnel_assets.domain.external_id import normalize_external_ids
-from funnel_assets.domain.keys import external_keys, row_hashes
+from funnel_assets.domain.keys import Pseudonyms, row_hashes
 from funnel_assets.domain.phone import normalize_phones
 from funnel_assets.domain.text import Bools, Ints, as_arrow, as_bools, as_text, distinct, nulls, pc, tidy
 from funnel_assets.errors import SourceBroken
@@ -66,6 +66,7 @@ class SourceContext:
             of the source; see `date_choice`.
         first_day: Earliest day that is plausible.
         last_day: Latest one; None where any is.
+        pseudonyms: Makes the keys of people and the ids of records.
     """
 
     dataset: str
@@ -83,6 +84,7 @@ class SourceContext:
     column_formats: Mapping[str, Sequence[str]] = field(default_factory=dict)
     first_day: dt.date = FIRST_DAY
     last_day: dt.date | None = None
+    pseudonyms: Pseudonyms = field(kw_only=True)
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -225,7 +227,7 @@ class Cells:
         if self._external is None:
             return as_text(nulls(self.size), self.labels)
         ids = normalize_external_ids(self._external, placeholders=context.placeholders)
-        return external_keys(ids, context.id_namespace)
+        return context.pseudonyms.external_keys(ids, context.id_namespace)
 
 
 class Findings:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from funnel_assets.domain.dates import local_day, parse_local
-from funnel_assets.domain.keys import key_words, phone_keys
+from funnel_assets.domain.keys import key_words
 from funnel_assets.domain.parsing.base import (
     Cells,
     Cleaned,
@@ -68,12 +68,12 @@ def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext)
     ranks = tie_ranks(key_words(ties), index["line"].to_numpy(np.int64))
     fields = {
         "date": index["day"],
-        "assignment_id": as_text(as_arrow(index["row_hash"]), cells.labels),
+        "assignment_id": as_text(context.pseudonyms.record_ids(as_arrow(index["row_hash"])), cells.labels),
         "source_name": as_text(constant(context.name, cells.size), cells.labels),
         "assigned_at": assigned,
         "lead_source": cells.series("lead_source"),
         "phone": phones["phone"],
-        "phone_key": phone_keys(phones["phone"]),
+        "phone_key": context.pseudonyms.phone_keys(phones["phone"]),
         "employee": cells.series("employee"),
         "dump_rank": pd.Series(ranks, cells.labels, dtype="Int64"),
     }

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from funnel_assets.domain.dates import local_day
-from funnel_assets.domain.keys import email_keys, phone_keys
 from funnel_assets.domain.parsing.base import (
     Cells,
     Cleaned,
@@ -65,9 +64,9 @@ def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext)
         "source_name": as_text(constant(context.name, cells.size), cells.labels),
         "currency": as_text(constant(context.currency, cells.size), cells.labels),
         "phone": phones,
-        "phone_key": phone_keys(phones),
+        "phone_key": context.pseudonyms.phone_keys(phones),
         "email": emails,
-        "email_key": email_keys(emails),
+        "email_key": context.pseudonyms.email_keys(emails),
         "external_key": cells.external_keys(context),
     }
     notes = {

@@ -10,7 +10,6 @@ import pandas as pd
 import pyarrow as pa
 
 from funnel_assets.domain.dates import local_day, parse_local
-from funnel_assets.domain.keys import email_keys, phone_keys
 from funnel_assets.domain.money import parse_integers
 from funnel_assets.domain.parsing.base import (
     Cells,
@@ -24,7 +23,7 @@ from funnel_assets.domain.parsing.base import (
     finish,
     only_where,
 )
-from funnel_assets.domain.text import Bools, as_arrow, as_text, constant, pc
+from funnel_assets.domain.text import Bools, as_arrow, as_bools, as_text, constant, pc
 
 DATASET = "engagement_events"
 COLUMNS = {
@@ -51,7 +50,7 @@ def row_facts(table: pd.DataFrame, context: SourceContext) -> RowFacts:
     hashes = cells.hashes()
     at = happened.dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
     untyped = cells.missing("event_type")
-    keys = only_where(~findings.found & ~untyped, _ids(cells, hashes))
+    keys = only_where(~findings.found & ~untyped, _ids(cells, hashes, context))
     return RowFacts(days, hashes, findings, keys, (at, as_ranks(hashes)))
 
 
@@ -78,13 +77,13 @@ def _read(
     emails = cells.emails(context)
     fields = {
         "date": index["day"],
-        "event_id": as_text(_ids(cells, as_arrow(index["row_hash"])), cells.labels),
+        "event_id": as_text(_ids(cells, as_arrow(index["row_hash"]), context), cells.labels),
         "source_name": as_text(constant(context.name, cells.size), cells.labels),
         "event_at": _happened(cells, context),
         "email": emails,
         "phone": phones,
-        "phone_key": phone_keys(phones),
-        "email_key": email_keys(emails),
+        "phone_key": context.pseudonyms.phone_keys(phones),
+        "email_key": context.pseudonyms.email_keys(emails),
         "external_key": cells.external_keys(context),
         "event_type": as_text(_type_names(cells["event_type"]), cells.labels),
         **{name: cells.series(name) for name in ("company", "industry", "channel", "metadata")},
@@ -121,9 +120,13 @@ def _times(cells: Cells, findings: Findings) -> pd.Series:
     return times
 
 
-def _ids(cells: Cells, hashes: pa.Array) -> pa.Array:
-    """Return each event's own id, or its content's hash where it has none."""
-    return pc.coalesce(cells["event_id"], hashes)
+def _ids(cells: Cells, hashes: pa.Array, context: SourceContext) -> pa.Array:
+    """Return each event's own id, or one made of its content where it has none."""
+    own = cells["event_id"]
+    if not own.null_count:
+        return own
+    nameless = only_where(as_bools(own.is_null()), as_arrow(hashes))
+    return pc.coalesce(own, context.pseudonyms.record_ids(nameless))
 
 
 def _type_names(cells: pa.Array) -> pa.Array:

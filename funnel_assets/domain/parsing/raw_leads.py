@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from funnel_assets.domain.dates import local_day, parse_local
-from funnel_assets.domain.keys import email_keys, numbered, phone_keys
+from funnel_assets.domain.keys import numbered
 from funnel_assets.domain.parsing.base import (
     Cells,
     Cleaned,
@@ -50,17 +50,18 @@ def _read(
     """Read every column, and where a phone or e-mail was lost."""
     phones = cells.phones(context)
     emails = cells.emails(context)
+    ids = numbered(context.pseudonyms.record_ids(as_arrow(index["row_hash"])))
     fields = {
         "date": index["day"],
-        "lead_id": as_text(numbered(as_arrow(index["row_hash"])), cells.labels),
+        "lead_id": as_text(ids, cells.labels),
         "source_name": as_text(constant(context.name, cells.size), cells.labels),
         "source_order": pd.Series(np.full(cells.size, context.order), cells.labels, dtype="Int64"),
         "created_at": _created(cells, context),
         "email": emails,
         "phone": phones["phone"],
         "phone_status": phones["phone_status"],
-        "phone_key": phone_keys(phones["phone"]),
-        "email_key": email_keys(emails),
+        "phone_key": context.pseudonyms.phone_keys(phones["phone"]),
+        "email_key": context.pseudonyms.email_keys(emails),
         "external_key": cells.external_keys(context),
         **{name: cells.series(name) for name in _AS_TYPED},
     }

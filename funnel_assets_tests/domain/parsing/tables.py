@@ -7,6 +7,7 @@ import pandas as pd
 
 from funnel_assets.contracts.base import CONTRACTS, conform, violations
 from funnel_assets.domain.parsing import PARSERS, Parsed, SourceContext, parse
+from funnel_assets_tests.pseudonyms import PSEUDONYMS
 
 NOV_3, NOV_4 = dt.date(2025, 11, 3), dt.date(2025, 11, 4)
 
@@ -20,7 +21,7 @@ def table(rows: list[dict[str, str | None]]) -> pd.DataFrame:
 
 def read(dataset: str, rows: list[dict[str, str | None]], **facts: object) -> Parsed:
     """Parse rows, and hold the result to the contract."""
-    context = SourceContext(dataset, "source_one", **facts)  # type: ignore[arg-type]
+    context = SourceContext(dataset, "source_one", **facts, pseudonyms=PSEUDONYMS)  # type: ignore[arg-type]
     parsed = parse(table(rows), context)
     check(parsed, dataset)
     return parsed

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from funnel_assets.domain.keys import phone_key
 from funnel_assets_tests.domain.parsing.tables import NOV_3, NOV_4, by_line, fates, quarantined, read
+from funnel_assets_tests.pseudonyms import PSEUDONYMS
 
 ROW = {
     "sources": "FinCert_Webinar",
@@ -23,7 +23,7 @@ def test_one_assignment_in_full() -> None:
             "assigned_at": pd.to_datetime(["2025-11-02T18:30:00Z"]).as_unit("us"),
             "lead_source": pd.Series(["FinCert_Webinar"], dtype="str"),
             "phone": pd.Series(["919812345670"], dtype="str"),
-            "phone_key": pd.Series([phone_key("919812345670")], dtype="str"),
+            "phone_key": pd.Series([PSEUDONYMS.phone_key("919812345670")], dtype="str"),
             "employee": pd.Series(["Ravi"], dtype="str"),
             "dump_rank": pd.Series([0], dtype="Int64"),
             "line": [2],

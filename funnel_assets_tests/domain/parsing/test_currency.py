@@ -5,6 +5,7 @@ import pytest
 from funnel_assets.domain.parsing import PARSERS, SourceContext
 from funnel_assets.domain.parsing.base import CURRENCY
 from funnel_assets_tests.domain.parsing.tables import by_line, quarantined, read, table
+from funnel_assets_tests.pseudonyms import PSEUDONYMS
 
 LINES = {
     "spend": {"date_time": "2025-11-03", "cost": "12.50", "Funnel": "Webinar"},
@@ -45,7 +46,7 @@ def test_a_sale_again_in_another_currency_takes_no_ones_place() -> None:
 @pytest.mark.parametrize("dataset", LINES)
 def test_another_currency_makes_another_row(dataset: str) -> None:
     """A dump that corrects nothing but the currency makes its day stale."""
-    context = SourceContext(dataset, "source_one")
+    context = SourceContext(dataset, "source_one", pseudonyms=PSEUDONYMS)
     hashes = [
         PARSERS[dataset].index_rows(table([LINES[dataset] | more]), context)["row_hash"].iloc[0]
         for more in ({}, {CURRENCY: "INR"}, {CURRENCY: "EUR"})

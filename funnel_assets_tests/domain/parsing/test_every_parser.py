@@ -11,6 +11,7 @@ from funnel_assets.domain.parsing import PARSERS, MoneyCounts, Parsed, SourceCon
 from funnel_assets.domain.parsing.accounts import Counts
 from funnel_assets.errors import FunnelError
 from funnel_assets_tests.domain.parsing.tables import check, contents, day_by_day, table
+from funnel_assets_tests.pseudonyms import PSEUDONYMS
 
 DATES = ("2025-11-03", "2025-11-03 23:59:59", "2025-11-04 00:00:00", "2025-11-04 10:00:00", "x", "", None)
 NUMBERS = ("5", "1,200.50", "7307.374", "(3)", "x", "", None)
@@ -50,7 +51,7 @@ def tables(dataset: str) -> st.SearchStrategy[pd.DataFrame]:
 
 def read(rows: pd.DataFrame, dataset: str) -> Parsed:
     """Parse rows as the source ``one``."""
-    return parse(rows, SourceContext(dataset, "one"))
+    return parse(rows, SourceContext(dataset, "one", pseudonyms=PSEUDONYMS))
 
 
 @pytest.mark.parametrize("dataset", PARSERS)
@@ -65,7 +66,7 @@ def test_contract_accounts_and_days_hold(dataset: str, data: st.DataObject) -> N
     assert ((index["fate"] == "quarantine") == index["day"].isna()).all()
     assert (index["reason"].notna() == (index["fate"] != "load")).all()
     if index["day"].notna().any():
-        alone = day_by_day(rows, SourceContext(dataset, "one"))
+        alone = day_by_day(rows, SourceContext(dataset, "one", pseudonyms=PSEUDONYMS))
         pd.testing.assert_frame_equal(alone.drop(columns="line"), parsed.rows.drop(columns="line"))
 
 
@@ -103,7 +104,7 @@ def test_table_of_plain_objects_reads_the_same(dataset: str) -> None:
 
 
 def test_accounts_that_do_not_add_up_name_what_is_missing() -> None:
-    context = SourceContext("spend", "one", file="spend.csv")
+    context = SourceContext("spend", "one", file="spend.csv", pseudonyms=PSEUDONYMS)
     lost = Counts(5, 3, 0, 1, {"cost": MoneyCounts(100, 60, 0, 0)})
     with pytest.raises(FunnelError, match=r"1 rows and 40 minor units of cost .* Next:"):
         lost.check(context)

@@ -10,6 +10,7 @@ from funnel_assets_tests.domain.parsing.tables import by_line, check, table
 from funnel_assets_tests.domain.parsing.test_crm_sales import SALE
 from funnel_assets_tests.domain.parsing.test_engagement_events import EVENT
 from funnel_assets_tests.domain.parsing.test_raw_leads import LEAD
+from funnel_assets_tests.pseudonyms import PSEUDONYMS
 
 ROWS = {"raw_leads": LEAD, "engagement_events": EVENT, "crm_sales": SALE}
 
@@ -17,7 +18,7 @@ ROWS = {"raw_leads": LEAD, "engagement_events": EVENT, "crm_sales": SALE}
 def keys(dataset: str, namespace: str, *ids: str | None) -> list[object]:
     rows = [ROWS[dataset] | {"_id": f"s{at}", "event_id": f"v{at}"} for at in range(len(ids))]
     cells = table(rows).assign(**{EXTERNAL_ID: pd.Series(ids, dtype="str")})
-    parsed = parse(cells, SourceContext(dataset, "one", id_namespace=namespace))
+    parsed = parse(cells, SourceContext(dataset, "one", id_namespace=namespace, pseudonyms=PSEUDONYMS))
     check(parsed, dataset)
     found = by_line(parsed, "external_key")
     return [found[line] for line in sorted(found)]
@@ -42,7 +43,7 @@ def test_what_says_nothing_is_no_id(junk: str) -> None:
 
 @pytest.mark.parametrize("dataset", ROWS)
 def test_rows_keep_their_identity_where_no_ids_are_mapped(dataset: str) -> None:
-    cells, context = table([ROWS[dataset]]), SourceContext(dataset, "one")
+    cells, context = table([ROWS[dataset]]), SourceContext(dataset, "one", pseudonyms=PSEUDONYMS)
     before = parse(cells, context)
     hashes = [
         parse(cells.assign(**{EXTERNAL_ID: identity}), context).index["row_hash"].tolist()

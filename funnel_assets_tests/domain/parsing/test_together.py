@@ -8,11 +8,14 @@ from funnel_assets_tests.domain.parsing.tables import table
 from funnel_assets_tests.domain.parsing.test_crm_assignments import ROW
 from funnel_assets_tests.domain.parsing.test_every_parser import POOLS
 from funnel_assets_tests.domain.parsing.test_raw_leads import LEAD
+from funnel_assets_tests.pseudonyms import PSEUDONYMS
 
 
 def stored(dataset: str, name: str, rows: list):
     """Parse rows of a source into a lake table."""
-    return conform(parse(table(rows), SourceContext(dataset, name)).rows, CONTRACTS[dataset])
+    return conform(
+        parse(table(rows), SourceContext(dataset, name, pseudonyms=PSEUDONYMS)).rows, CONTRACTS[dataset]
+    )
 
 
 def test_overlapping_dumps_hold_each_assignment_once() -> None:
