@@ -10,6 +10,7 @@ publisher works at a time; a second waits for it. Publishing the same days again
 trying again when the connection was lost, even when what was lost is the answer to the commit.
 """
 
+import contextlib
 import dataclasses
 import datetime as dt
 import hashlib
@@ -43,7 +44,8 @@ Rows = pa.Table | Callable[[], pa.RecordBatchReader]
 
 _LAYOUT_VERSION = 1
 """Raised when the code that makes tables, grants or views changes, so that existing warehouses are adapted."""
-_PUBLISH_LOCK = 0x66756E6E  # "funn": the first key of our advisory lock, the schema is the second
+_TURN = "_turn"
+"""Table that a publisher locks. An advisory lock is anyone's to take; this one only the owner's."""
 _PUBLISH_WAIT_SECONDS = 1800
 _TABLE_LOCK_SECONDS = 10
 _TRIES = 5
@@ -66,6 +68,13 @@ _WORTH_A_RETRY = (
     psycopg2.errors.DeadlockDetected,
     psycopg2.errors.SerializationFailure,
 )
+
+_MADE_MEANWHILE = (
+    psycopg2.errors.UniqueViolation,
+    psycopg2.errors.DuplicateTable,
+    psycopg2.errors.DuplicateSchema,
+)
+"""What two first publishers may meet, when both make the schema."""
 
 _T = TypeVar("_T")
 Connection = psycopg2.extensions.connection
@@ -219,6 +228,7 @@ class Warehouse:
                 with connection:
                     return work(connection)
             except psycopg2.Error as error:
+                error_of_try = error
                 lost = connection is None or bool(connection.closed) or isinstance(error, _LOST)
                 if not lost and not isinstance(error, _WORTH_A_RETRY):
                     raise _explained(error) from None
@@ -228,10 +238,34 @@ class Warehouse:
                 if connection is not None:
                     connection.close()
             log.warning("Publishing was interrupted (%s); trying again", "connection" if lost else "lock")
+            if isinstance(error_of_try, psycopg2.errors.LockNotAvailable):
+                self._end_readers()
             time.sleep(0.25 * 2**attempt)
             if lost and self._revive is not None:
                 self._try_to_revive()
         raise AssertionError("unreachable")
+
+    def _end_readers(self) -> None:
+        """End the analyst's sessions that hold our tables: a publish waits for them once, and not again."""
+        ending = """
+            SELECT count(pg_terminate_backend(held.pid)) FROM (
+                SELECT DISTINCT l.pid FROM pg_locks l
+                JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+                JOIN pg_stat_activity a ON a.pid = l.pid
+                WHERE l.granted AND n.nspname = %s AND a.usename = %s AND a.datname = current_database()
+            ) AS held"""
+        try:
+            connection = psycopg2.connect(self._url, **_CONNECT_OPTIONS)
+            with contextlib.closing(connection), connection, connection.cursor() as cursor:
+                cursor.execute(ending, (self._schema, self._analyst))
+                (ended,) = cursor.fetchone() or (0,)
+        except psycopg2.Error as error:  # on another's server we may not be allowed to
+            log.warning("Readers of locked tables couldn't be ended: %s", _safe_text(error))
+            return
+        if ended:
+            log.warning(
+                "%d session(s) of %s held tables that have to change, and were ended", ended, self._analyst
+            )
 
     def _try_to_revive(self) -> None:
         assert self._revive is not None
@@ -255,8 +289,15 @@ class Warehouse:
 
     def _wait_for_turn(self, cursor: Cursor) -> None:
         cursor.execute(f"SET LOCAL lock_timeout = '{_PUBLISH_WAIT_SECONDS}s'")
+        turn = sql.Identifier(self._schema, _TURN)
+        cursor.execute("SAVEPOINT turn")
         try:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_PUBLISH_LOCK, self._schema))
+            cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self._schema)))
+            cursor.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} ()").format(turn))
+        except _MADE_MEANWHILE:
+            cursor.execute("ROLLBACK TO SAVEPOINT turn")
+        try:
+            cursor.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(turn))
         except psycopg2.errors.LockNotAvailable:
             raise FunnelError(
                 f"Another run has been publishing for more than {_PUBLISH_WAIT_SECONDS // 60} minutes.",

@@ -12,6 +12,7 @@ import psutil
 import psycopg2
 import pyarrow as pa
 import pytest
+from sqlalchemy.engine import make_url
 
 from funnel_assets.errors import ContractViolation, FunnelError, SourceUnavailable
 from funnel_assets.storage import warehouse as warehouse_module
@@ -420,6 +421,66 @@ def test_a_locked_table_ends_in_an_error_that_says_who_to_look_for(
     finally:
         reader.close()
     assert found(warehouse) == ["a"]
+
+
+@contextlib.contextmanager
+def as_analyst(database_url: str, role: str) -> Iterator[psycopg2.extensions.connection]:
+    """A session of the analyst's own, such as a BI tool holds."""
+    url = make_url(Warehouse(database_url)._url)
+    with psycopg2.connect(Warehouse(database_url)._url) as owner, owner.cursor() as cursor:
+        cursor.execute(f"ALTER ROLE {role} LOGIN PASSWORD 'a-test'")
+    owner.close()
+    theirs = url.set(username=role, password="a-test").render_as_string(hide_password=False)
+    connection = psycopg2.connect(theirs)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def test_an_analyst_cannot_take_the_lock_of_publishing(database_url: str) -> None:
+    role = "analyst_and_locks"
+    warehouse = Warehouse(database_url, analyst_role=role)
+    publish(warehouse, leads((DAY_1, "a", None, "Pune", 1)), [DAY_1])
+    with as_analyst(database_url, role) as theirs, theirs.cursor() as cursor:
+        # Anybody may take any advisory lock, so none decides anything here.
+        cursor.execute("SELECT pg_advisory_lock(1718972014, hashtext('funnel')), pg_advisory_lock_shared(1)")
+        cursor.execute(
+            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = 'funnel' AND c.relkind = 'r'"
+        )
+        tables = [name for (name,) in cursor.fetchall()]
+        assert "_turn" in tables
+        theirs.commit()
+        for table in tables:
+            for mode in ("EXCLUSIVE", "ACCESS EXCLUSIVE", "SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE"):
+                with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                    cursor.execute(f"LOCK TABLE funnel.{table} IN {mode} MODE NOWAIT")
+                theirs.rollback()
+        started = time.monotonic()
+        publish(warehouse, leads((DAY_1, "b", None, "Pune", 1)), [DAY_1])
+        assert time.monotonic() - started < 5
+    assert found(warehouse) == ["b"]
+
+
+def test_an_analyst_that_reads_for_long_does_not_hold_a_publish_up(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = "analyst_and_reads"
+    warehouse = Warehouse(database_url, analyst_role=role)
+    publish(warehouse, leads((DAY_1, "a", None, "Pune", 1)), [DAY_1])
+    monkeypatch.setattr(warehouse_module, "_TABLE_LOCK_SECONDS", 1)
+    wider = with_columns(*LEADS.columns, ColumnDdl("state", "text"))
+    rows = leads((DAY_1, "b", None, "Pune", 1)).append_column("state", pa.array(["MH"]))
+    with as_analyst(database_url, role) as theirs, as_analyst(database_url, role) as idle:
+        idle.cursor().execute("SELECT 1")
+        theirs.cursor().execute("SELECT lead_id FROM funnel.leads")  # and goes for lunch
+        publish(warehouse, leads((DAY_1, "c", None, "Pune", 1)), [DAY_1])
+        publish(warehouse, rows, [DAY_1], wider)
+        with pytest.raises(psycopg2.OperationalError):
+            theirs.cursor().execute("SELECT lead_id FROM funnel.leads")
+        idle.cursor().execute("SELECT 1")
+    assert found(warehouse) == ["b"]
 
 
 def test_comments_describe_tables_and_columns(warehouse: Warehouse) -> None:
