@@ -20,6 +20,7 @@ from rich.markup import escape
 
 from funnel_assets.config.settings import Settings, load_settings
 from funnel_assets.errors import FunnelError, UsageError
+from funnel_assets.storage.files import refusal
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
@@ -57,6 +58,12 @@ def main() -> None:
         sys.exit(EXIT_USAGE)
     except FunnelError as error:
         _say("Failed:", str(error))
+        sys.exit(EXIT_FAILED)
+    except Exception as error:
+        told = refusal(error)
+        if told is None:
+            raise
+        _say("Failed:", str(told))
         sys.exit(EXIT_FAILED)
 
 
@@ -117,9 +124,12 @@ def backfill(
     if first > last:
         raise UsageError(f"--from {first} is after --to {last}.", fix="swap the two days.")
     from funnel_assets import launch
+    from funnel_assets.pipeline.graph import days_between
+    from funnel_assets.pipeline.room import refuse_too_little_room
 
     launch.prepare(settings)
     _check_sources(settings)
+    refuse_too_little_room(settings, days_between(first, last))
     _finish(launch.run_days(first, last), f"{first} to {last}")
 
 

@@ -30,6 +30,7 @@ from funnel_assets.pipeline.staleness import Contents, refuse_other_keys
 from funnel_assets.pipeline.standing import lost_error
 from funnel_assets.pipeline.who import FEW_DAYS, KnownPeople, people_digest
 from funnel_assets.storage.engine import Engine
+from funnel_assets.storage.files import refusal
 from funnel_assets.storage.lake import Lake
 
 log = logging.getLogger(__name__)
@@ -270,6 +271,9 @@ def _tried(
     except FunnelError as error:
         return error
     except Exception as error:  # whatever it is, only the days that can't be made may fail
+        told = refusal(error)
+        if told is not None:
+            return told
         log.exception("Computing %s to %s failed.", first, last)
         return FunnelError(
             f"the computation failed: {type(error).__name__}.",

@@ -159,8 +159,11 @@ class Ingest:
             overlap = self._overlap(reads)
             wanted = {day: _inputs(reads, overlap, day, tables) for day in days}
             known = self._lake.all_facts(dataset)
+            unreadable = self._quarantine.damaged(dataset)
             outcome.done = {
-                day: known[day] for day in days if day in known and known[day].inputs == wanted[day]
+                day: known[day]
+                for day in days
+                if day in known and known[day].inputs == wanted[day] and str(day) not in unreadable
             }
             todo = [day for day in days if day not in outcome.done]
             outcome.failed |= self._refused(dataset, reads, todo, known)
@@ -512,7 +515,8 @@ class Ingest:
         has_keys = not self._has_overlap(source.dataset) or self._keys_path(source, snapshot.sha256).exists()
         context = self._context(source, snapshot, tables)
         is_current = known is not None and known.rules == self._rules(source, tables)
-        if known is not None and is_current and has_keys and known.holds_on(context.last_day):
+        is_told = UNDATED not in self._quarantine.damaged(source.dataset, source.name)
+        if known is not None and is_current and has_keys and is_told and known.holds_on(context.last_day):
             undated = recall(self._undated_path(source, snapshot.sha256), _as_undated)
             if undated is not None:
                 return _Read(source, snapshot, known, undated)

@@ -11,6 +11,7 @@ or a process killed before it was written) is computed whole.
 
 import datetime as dt
 import json
+import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,8 +25,11 @@ import pyarrow.parquet as pq
 from funnel_assets.arrow import pc
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.keys import row_hashes
-from funnel_assets.storage.files import replacing
+from funnel_assets.errors import DamagedFile
+from funnel_assets.storage.files import decode_json, replacing
 from funnel_assets.storage.lake import Lake, with_all_columns
+
+log = logging.getLogger(__name__)
 
 CHANGE, REMOVED, ADDED = "_change", "removed", "added"
 KEEP_DAYS = 90
@@ -91,12 +95,14 @@ class Journal:
     def newest_first(self, dataset: str) -> Iterator[Rewrite]:
         """Rewrites of a dataset, the latest first; each file is opened when it is reached."""
         for path in reversed(self._paths(dataset)):
-            with self._open(dataset, path) as file:
-                metadata = pq.ParquetFile(file).schema_arrow.metadata
-            days = {
-                dt.date.fromisoformat(day): (before, after)
-                for day, (before, after) in json.loads(metadata[_DAYS]).items()
-            }
+            try:
+                with self._open(dataset, path) as file:
+                    metadata = pq.ParquetFile(file).schema_arrow.metadata
+                days = decode_json(metadata[_DAYS], _days)
+            except (OSError, pa.ArrowException, DamagedFile, KeyError, TypeError) as error:
+                # As if it had been pruned: what it would explain is computed whole.
+                log.warning("%s: the journal's %s can't be read (%s).", dataset, path, type(error).__name__)
+                return
             yield Rewrite(dataset, _moment(path), path, days)
 
     def rows(self, rewrite: Rewrite, columns: Sequence[str] | None = None) -> pa.Table:
@@ -180,6 +186,10 @@ class Recording:
         if self._days:
             self._journal.record(self._dataset, self._days, self._changes)
         self._days, self._changes = {}, []
+
+
+def _days(content: dict[str, list[str | None]]) -> dict[dt.date, tuple[str | None, str]]:
+    return {dt.date.fromisoformat(day): (before, str(after)) for day, (before, after) in content.items()}
 
 
 def _schema(dataset: str) -> pa.Schema:

@@ -29,16 +29,17 @@ from funnel_assets.pipeline.naming import names_nobody
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.owed import owed_days
 from funnel_assets.pipeline.publish import Published, publish
+from funnel_assets.pipeline.room import refuse_too_little_room
 from funnel_assets.pipeline.staleness import Contents, stale_days
 from funnel_assets.pipeline.who import KnownPeople
 from funnel_assets.pipeline.zoom import ZoomIngest
 from funnel_assets.storage.decisions import ACCEPT, REJECT, Decisions
 from funnel_assets.storage.engine import open_engine
-from funnel_assets.storage.files import sweep, write_whole
+from funnel_assets.storage.files import refusal, sweep, write_whole
 from funnel_assets.storage.lake import Lake
 from funnel_assets.storage.landing import Landing
 from funnel_assets.storage.postgres import PostgresServer, ensure_server
-from funnel_assets.storage.quarantine import Quarantine
+from funnel_assets.storage.quarantine import UNDATED, Quarantine
 from funnel_assets.storage.secret import load_keyring
 from funnel_assets.storage.warehouse import Warehouse
 
@@ -161,9 +162,15 @@ class Pipeline:
             return Outcome(dataset)
         log.info("%s: making %d day(s), %s to %s", dataset, len(days), min(days), max(days))
         try:
+            refuse_too_little_room(self.settings, days, [dataset])
             outcome = self._made(dataset, days, fetch)
         except FunnelError as error:
             outcome = Outcome(dataset, failed=dict.fromkeys(days, error.located(dataset=dataset)))
+        except Exception as error:
+            told = refusal(error, dataset=dataset)
+            if told is None:
+                raise
+            outcome = Outcome(dataset, failed=dict.fromkeys(days, told))
         log.info(
             "%s: %d day(s) in the lake, %d changed, %d failed",
             dataset,
@@ -227,7 +234,9 @@ class Pipeline:
 
     def stale(self, dataset: str, days: Sequence[dt.date]) -> list[dt.date]:
         """Days in the lake that were made from something else than what is there now, and days that it lost."""
-        return sorted({*self._stale(dataset, days), *(set(self.lake.lost(dataset)) & set(days))})
+        unreadable = self.quarantine.damaged(dataset) - {UNDATED}
+        lost = {*self.lake.lost(dataset), *map(dt.date.fromisoformat, unreadable)}
+        return sorted({*self._stale(dataset, days), *(lost & set(days))})
 
     def _stale(self, dataset: str, days: Sequence[dt.date]) -> list[dt.date]:
         if dataset == "zoom_attendance":

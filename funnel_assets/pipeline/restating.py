@@ -82,7 +82,11 @@ def restate_people(
     since = explained(journal, contents, node, stale, wanted)
     if not since.days:
         return
-    people = affected(lake, journal, node, since, pairs, rows_of_links)
+    try:
+        people = affected(lake, journal, node, since, pairs, rows_of_links)
+    except (OSError, pa.ArrowException) as error:
+        log.warning("%s: a change can't be read from the journal (%s).", node.dataset, type(error).__name__)
+        return
     if people is None:
         return
     days = sorted(since.days)

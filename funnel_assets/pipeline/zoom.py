@@ -636,8 +636,11 @@ class ZoomIngest:
             standings = self._standings()
             known = self._lake.all_facts(DATASET)
             wanted = self._wanted(standings, days, known)
+            unreadable = self._quarantine.damaged(DATASET)
             outcome.done = {
-                day: known[day] for day in days if day in known and known[day].inputs == wanted[day]
+                day: known[day]
+                for day in days
+                if day in known and known[day].inputs == wanted[day] and str(day) not in unreadable
             }
             todo = [day for day in days if day not in outcome.done]
             outcome.failed |= self._refused(standings, todo, known)

@@ -206,23 +206,33 @@ _CURES = {
 _NO_INODES = ("the disk can hold no more files (no inodes)", f"delete files that nobody needs, {_AGAIN}")
 
 
-def refusal(error: OSError, path: Path | None = None, **where: Any) -> DiskRefused | None:
+def refusal(error: BaseException, path: Path | None = None, **where: Any) -> DiskRefused | None:
     """Say what the operating system refused, and the cure; None for other errors, which are defects.
 
     Args:
-        error: What was raised.
+        error: What was raised, here or by a library or a server that quotes the operating system.
         path: The file concerned; else the one that the error names.
         where: ``dataset``, ``day`` and ``source`` for the message.
     """
-    if error.errno not in _CURES:
+    number = _number(error)
+    if number is None:
         return None
-    told, fix = _CURES[error.errno]
-    place = path or (Path(os.fsdecode(error.filename)) if error.filename else None)
-    if error.errno == errno.ENOSPC and place is not None and _lacks_inodes(place):
+    told, fix = _CURES[number]
+    named = getattr(error, "filename", None)
+    place = path or (Path(os.fsdecode(named)) if isinstance(named, str | bytes) else None)
+    if number == errno.ENOSPC and place is not None and _lacks_inodes(place):
         told, fix = _NO_INODES
     return DiskRefused(
         f"This can't be written: {told}.", file=None if place is None else str(place), fix=fix, **where
     )
+
+
+def _number(error: BaseException) -> int | None:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno if error.errno in _CURES else None
+    text = str(error)
+    quoted = (number for number in _CURES if number not in (errno.EACCES, errno.EPERM))
+    return next((number for number in quoted if os.strerror(number) in text), None)
 
 
 @contextlib.contextmanager

@@ -34,6 +34,7 @@ from sqlalchemy.engine import make_url
 
 from funnel_assets.errors import ContractViolation, FunnelError, SourceUnavailable
 from funnel_assets.masking import mask_text, redact_url
+from funnel_assets.storage.files import refusal
 from funnel_assets.storage.postgres import ANALYST_ROLE
 
 log = logging.getLogger(__name__)
@@ -275,11 +276,13 @@ class Warehouse:
             log.warning("%s", error)
 
     def _gave_up(self, error: psycopg2.Error, lost: bool) -> FunnelError:
+        refused = refusal(error)
         if lost:
             return SourceUnavailable(
                 f"PostgreSQL at {redact_url(self._url)} went away or doesn't let us in: {_safe_text(error)}. "
                 "Nothing of this run was published; what was published before stays.",
-                fix="start it (`funnel db-url` starts the embedded one), then run the same days again",
+                fix=(refused and refused.fix)
+                or "start it (`funnel db-url` starts the embedded one), then run the same days again",
             )
         return FunnelError(
             f"A table stayed locked: {_safe_text(error)}. Nothing of this run was published; what was published "
@@ -703,12 +706,13 @@ def _explained(error: psycopg2.Error, *, dataset: str | None = None) -> FunnelEr
     text = (
         f"PostgreSQL refused what was to be published: {_safe_text(error)}{f' ({where})' if where else ''}."
     )
+    refused = refusal(error)
     about_rows = isinstance(error, (psycopg2.IntegrityError, psycopg2.DataError))
     kind = ContractViolation if about_rows else FunnelError
     return kind(
         f"{text} Nothing of this run was published; what was published before stays.",
         dataset=dataset or error.diag.table_name,
-        fix="put right what the text names, then run the same days again",
+        fix=(refused and refused.fix) or "put right what the text names, then run the same days again",
     )
 
 

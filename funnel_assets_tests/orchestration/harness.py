@@ -13,8 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import psycopg2
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableJob
+from sqlalchemy.engine import make_url
 
 from funnel_assets.config.settings import load_settings
 from funnel_assets.definitions import build_defs
@@ -48,6 +50,24 @@ def secrets_in_environment(here: Place) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FUNNEL_CRM_TOKEN", here.environ["FUNNEL_CRM_TOKEN"])
         yield
+
+
+@contextlib.contextmanager
+def nothing_published(opened: Pipeline) -> Iterator[None]:
+    """Let the database be as empty as a new lake is, and put back what was published."""
+    with contextlib.closing(
+        psycopg2.connect(make_url(opened.warehouse._url).render_as_string(False))
+    ) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'funnel'")
+        was_there = cursor.fetchone() is not None
+        if was_there:
+            cursor.execute("ALTER SCHEMA funnel RENAME TO funnel_kept")
+        yield
+        cursor.execute("DROP SCHEMA IF EXISTS funnel CASCADE")
+        if was_there:
+            cursor.execute("ALTER SCHEMA funnel_kept RENAME TO funnel")
 
 
 def daily_job(number: int) -> dg.JobDefinition:

@@ -37,7 +37,9 @@ def here() -> Iterator[Place]:
 @pytest.fixture
 def opened(here: Place, tmp_path: Path) -> Iterator[Pipeline]:
     """The place's pipeline with an empty lake; the sources and their landing are shared."""
-    yield harness.open_pipeline(here, FUNNEL_LAKE=str(tmp_path / "lake"))
+    found = harness.open_pipeline(here, FUNNEL_LAKE=str(tmp_path / "lake"))
+    with harness.nothing_published(found):
+        yield found
     here.server.behave()
 
 

@@ -96,9 +96,9 @@ class Embedded:
 
     def _read_secret(self, name: str) -> str | None:
         try:
-            return (self.root / name).read_text().strip() or None
-        except FileNotFoundError:
-            return None
+            return (self.root / name).read_text(encoding="ascii").strip() or None
+        except (FileNotFoundError, UnicodeDecodeError):
+            return None  # a damaged one is made anew, and so is the role's password
 
     def base_url(self) -> URL:
         return URL.create(DRIVER, OWNER_ROLE, self.read_password(), HOST, self.read_port())
@@ -110,7 +110,7 @@ class Embedded:
     def connected(self, warehouse: str, dagster: str) -> PostgresServer | None:
         """The running server, when it lets us in and has both databases; the fast path of every process."""
         files = ("port", "password", ANALYST_FILE, "data/postmaster.pid")
-        if not all((self.root / name).exists() for name in files):
+        if not all((self.root / name).exists() for name in files) or self._read_secret(ANALYST_FILE) is None:
             return None
         server = self.server(warehouse, dagster)
         try:
@@ -220,13 +220,14 @@ class Embedded:
             # Not synchronous_commit: without it a killed server forgets transactions it had confirmed.
             settings |= {"fsync": "off", "full_page_writes": "off"}
         ours = self.data / "funnel.conf"
-        ours.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+        write_whole(ours, "".join(f"{name} = {value}\n" for name, value in settings.items()).encode())
         hba = self.data / "pg_hba.conf"
-        hba.write_text(HBA)
+        write_whole(hba, HBA.encode())
         main = self.data / "postgresql.conf"
-        if "include 'funnel.conf'" not in main.read_text():
-            with main.open("a") as file:
-                file.write("\ninclude 'funnel.conf'\n")
+        kept = main.read_text()
+        if "include 'funnel.conf'" not in kept:
+            # Whole: half a line, written on a full disk, would keep the server down for ever.
+            write_whole(main, f"{kept}\ninclude 'funnel.conf'\n".encode())
         # One start's log is enough, and an old one must not be mistaken for this start's failure.
         self.log_file.write_text("")
         self._give(user, ours, hba, main, self.log_file)
