@@ -7,9 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from funnel_assets.contracts.marketing import PHONE_STATUSES
-from funnel_assets.domain.keys import email_key, phone_key
-from funnel_assets.domain.link_rows import person_key
+from funnel_assets.domain.link_rows import Names
 from funnel_assets.domain.phone import normalize_phone, normalize_phones
+from funnel_assets_tests.pseudonyms import NAMES, PSEUDONYMS
 
 INDIAN = "919812345670"
 
@@ -160,9 +160,10 @@ def test_a_national_number_is_of_the_country_of_its_source(
 
 def test_people_are_named_by_the_rule_that_made_their_keys() -> None:
     """In identity_links.csv, overrides.csv and ``funnel explain``."""
-    assert person_key("(504) 621-8927", "US") == phone_key("15046218927") == person_key("+1 504 621 8927")
-    assert person_key("98123 45670") == phone_key(INDIAN)
-    assert person_key("Asha.Rao+x@googlemail.com") == email_key("asharao@gmail.com")
+    assert Names(PSEUDONYMS, "US").key("(504) 621-8927") == PSEUDONYMS.phone_key("15046218927")
+    assert NAMES.key("+1 504 621 8927") == PSEUDONYMS.phone_key("15046218927")
+    assert NAMES.key("98123 45670") == PSEUDONYMS.phone_key(INDIAN)
+    assert NAMES.key("Asha.Rao+x@googlemail.com") == PSEUDONYMS.email_key("asharao@gmail.com")
 
 
 def test_placeholders_of_one_country_in_another_ones_spelling() -> None:

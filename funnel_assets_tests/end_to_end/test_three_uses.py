@@ -86,7 +86,7 @@ def test_dropped_zoom_report_makes_its_day_once(ui: Ui, here: Place) -> None:
     ui.wait("Quiet", lambda: not ui.in_progress())
     here.drop(name, age_seconds=0)
     here.drop("a photo.jpg", b"\xff\xd8\xff" + bytes(300), age_seconds=0)
-    fates = (f"Taken: {name}. Event of ", "Quarantined: a photo.jpg. This is no Zoom or Teams report")
+    fates = (f"Taken: {name}. Event of ", "Quarantined: a photo.jpg. This is no report of an event")
     ui.wait("What became of both", lambda: all(fate in ui.told("zoom_inbox") for fate in fates), seconds=60)
     runs = ui.wait("The sensor's run", lambda: zoom_runs(ui))
     day = dt.date.fromisoformat(next(t["value"] for t in runs[0]["tags"] if t["key"] == "dagster/partition"))
@@ -94,7 +94,7 @@ def test_dropped_zoom_report_makes_its_day_once(ui: Ui, here: Place) -> None:
     assert zoom_runs(ui)[0]["status"] == "SUCCESS"
     assert made(ui, day, "zoom_attendance")
     assert made(ui, day, "funnel_marts")
-    assert "a photo.jpg: This is no Zoom or Teams report" in ui.notes("zoom_attendance", day)
+    assert "a photo.jpg: This is no report of an event" in ui.notes("zoom_attendance", day)
     rows = Pipeline(here.settings).warehouse.fetch(
         "SELECT count(*) AS people, count(*) FILTER (WHERE attended = 'Y') AS attended FROM zoom_attendance "
         "WHERE date = %(day)s",

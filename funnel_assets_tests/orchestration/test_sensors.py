@@ -200,7 +200,7 @@ def test_no_report_is_quarantined_and_the_others_go_on(inbox: Inbox, instance: d
     assert days_asked_for(tick(opened, instance, "zoom_inbox")) == [str(DAY), str(NEXT)]
     assert sorted(opened.quarantine.rows([DATASET])["file"]) == ["a photo.jpg", "c leads.csv"]
     outcome = opened.make(DATASET, [DAY])
-    assert "- a photo.jpg: This is no Zoom or Teams report" in outcome.notes["in quarantine"], "on the asset"
+    assert "- a photo.jpg: This is no report of an event" in outcome.notes["in quarantine"], "on the asset"
     assert "4 file(s) known, 2 of them in quarantine." in outcome.notes["inbox"]
 
 
@@ -210,7 +210,7 @@ def test_tick_says_in_words_what_became_of_each_file(inbox: Inbox, instance: dg.
     inbox.drop("c long ago.csv", report(START - dt.timedelta(days=1)))
     opened = inbox.pipeline()
     told = str(tick(opened, instance, "zoom_inbox").skip_message)
-    assert "Quarantined: a photo.jpg. This is no Zoom or Teams report" in told
+    assert "Quarantined: a photo.jpg. This is no report of an event" in told
     assert (
         f"Taken: b today.csv. Event of {TODAY}. A day is made when it is over: tomorrow at the earliest."
         in told

@@ -79,6 +79,7 @@ def _paired(actions: Iterable[_Action], block: Block) -> list[tuple[_Action, _Ac
     """Each joining with the leaving that ends it, in file order; of two at once the earlier one ends first."""
     said: set[tuple[str, str | None, str]] = set()
     here: dict[str, list[_Action]] = {}
+    since_left: dict[str, int] = {}
     pairs: dict[int, tuple[_Action, _Action | None]] = {}
     for action in actions:
         same = (action.who, action.name, action.time)
@@ -91,13 +92,19 @@ def _paired(actions: Iterable[_Action], block: Block) -> list[tuple[_Action, _Ac
             reason = "said_twice"
         elif action.name == "joined":
             here.setdefault(action.who, []).append(action)
+            since_left[action.who] = since_left.get(action.who, 0) + 1
             pairs[action.line] = (action, None)
         elif here.get(action.who):
             joined = here[action.who].pop(0)
             pairs[joined.line] = (joined, action)
+            since_left[action.who] = 0
         else:
             reason = "left_only"
         said.add(same)
         if reason:
             block.set_aside.append((action.line, reason, " | ".join(action.cells)))
-    return [pairs[line] for line in sorted(pairs)]
+    # Of two who joined and one who left nobody knows which; only what comes last can be going on still.
+    unclear = {who for who, still in here.items() if len(still) > since_left[who]}
+    for action in (action for pair in pairs.values() for action in pair if action and action.who in unclear):
+        block.set_aside.append((action.line, "left_lost", " | ".join(action.cells)))
+    return [pairs[line] for line in sorted(pairs) if pairs[line][0].who not in unclear]

@@ -103,6 +103,7 @@ _DETAILS = {
     "row_cut_short": "The file ends in the middle of this row. Copy or download the file again.",
     "broken_action": "The line lacks its name, action or time: visits of this person may be wrong. Export it again.",
     "in_waiting_room": "This is time spent in the waiting room and isn't counted. Nothing to do.",
+    "left_lost": "Somebody joined twice before leaving once: which visit ended isn't known. Download the log again.",
     "left_only": "The row says that somebody left whose joining isn't in the log. Download the log again.",
     "said_twice": "The row says the same as another one. Nothing to do.",
     "unknown_action": "The row names nobody, or an action that is neither joining nor leaving. Nothing to do.",

@@ -135,3 +135,14 @@ def test_rows_and_nobody_is_doubtful() -> None:
     only_host = TEAMS[: TEAMS.index("Asha Rao")]
     assert [doubt.code for doubt in read(only_host).doubts] == ["no_person"]
     assert guests(read(ALL_PRESENT)), "three real meetings loaded nobody"
+
+
+@pytest.mark.parametrize("lost", [3, 4, 5, 6])
+def test_a_line_lost_from_a_log_adds_no_minute(lost: int) -> None:
+    lines = JOINED_LEFT.splitlines(keepends=True)[:-2]
+    assert len(visits(read("".join(lines)))) == 3
+    report = read("".join(line for number, line in enumerate(lines, start=1) if number != lost))
+    ended = {"19:00:52": "19:30:00", "19:40:00": "20:10:00"}
+    found = [visit for visit in visits(report) if visit[1] == "Asha Rao"]
+    assert all(str(left) <= ended[str(joined)] for *_, joined, left in found)
+    assert len(found) == 2 or not report.quarantined.empty
