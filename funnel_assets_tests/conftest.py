@@ -24,6 +24,15 @@ def pytest_unconfigure() -> None:
     gc.unfreeze()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the mutation run counted, whichever worker did it."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    lines = [value for report in reports for name, value in report.user_properties if name == "mutations"]
+    if lines:
+        terminalreporter.section("mutated reports")
+        terminalreporter.write_line("\n".join(sorted(lines)))
+
+
 # Modules that mostly wait come first and run beside those that mostly compute; long ones never start last.
 LONGEST = (
     "end_to_end/test_three_uses.py",

@@ -34,7 +34,6 @@ OPTIONAL = FREE_TEXT | {
     "upn",
     "registration_time",
     "approval",
-    "role",
 }
 TIMES = ("registration_time", "join_time", "leave_time")
 _COLUMNS_OF_TIME = {"first_join": "join_time", "last_leave": "leave_time"}
@@ -158,6 +157,16 @@ def _are_free(table: Table, *columns: int) -> bool:
     return all(_of(table, column) in FREE_TEXT for column in columns)
 
 
+def _is_blanked(table: Table, true: Sequence[str], row: Sequence[str]) -> bool:
+    """Whether a row differs from the true one in optional cells that are empty now, and in nothing else."""
+    width = max(len(true), len(row))
+    pairs = zip([*true, *[""] * (width - len(true))], [*row, *[""] * (width - len(row))], strict=True)
+    return all(
+        mine == meant or (mine in ("", "--") and _of(table, i) in OPTIONAL)
+        for i, (meant, mine) in enumerate(pairs)
+    )
+
+
 def shift_left(rng: random.Random, made: Case) -> Mutant:
     """A cell of a row is gone with its delimiter: those after it move up."""
     table, record = _pick(rng, made)
@@ -166,6 +175,8 @@ def shift_left(rng: random.Random, made: Case) -> Mutant:
     rows[record].pop(column)
     last_free = _are_free(table, *range(column, len(rows[record]) + 1))
     why = "the last cells of the row are free text" if last_free else ""
+    if _is_blanked(table, made.rows[record], rows[record]):
+        why = "an optional cell left empty"
     return Mutant(made.data(rows), f"record {record} lost cell {column}", rows, why)
 
 
@@ -221,13 +232,19 @@ def cut_rows(rng: random.Random, made: Case) -> Mutant:
     table = rng.choice(made.blocks)
     gone = set(rng.sample(table.people, rng.randint(1, len(table.people))))
     rows = [row for record, row in enumerate(_changed(made)) if record not in gone]
-    has_totals = bool(read(made.layout, made.data()).stated_totals)
-    return Mutant(
-        made.data(rows),
-        f"records {sorted(gone)} cut",
-        rows,
-        "" if has_totals else "rows cut, and the file states no totals",
-    )
+    why = ""
+    if not read(made.layout, made.data()).stated_totals:
+        why = "rows cut, and the file states no totals"
+    elif table.is_staff or all(_is_listed(made, table, record, gone) for record in gone):
+        why = "rows cut that no total counts: of the stage, or a further visit of somebody still listed"
+    return Mutant(made.data(rows), f"records {sorted(gone)} cut", rows, why)
+
+
+def _is_listed(made: Case, table: Table, record: int, gone: set[int]) -> bool:
+    """Whether somebody whose row is gone has another one."""
+    at = table.names.index("email") if "email" in table.names else None
+    left = [made.rows[other][at] for other in table.people if other not in gone] if at is not None else []
+    return at is not None and bool(made.rows[record][at]) and made.rows[record][at] in left
 
 
 def double_row(rng: random.Random, made: Case) -> Mutant:

@@ -59,6 +59,9 @@ def _actions(block: Block, time: str, labels: Labels) -> list[_Action]:
     actions = []
     for line, row in zip(block.lines, block.rows, strict=True):
         cells = [cell.strip() for cell in row] + [""] * (len(block.header) - len(row))
+        if any(cells[len(block.header) :]):
+            # A cell too many: which is whose isn't sure.
+            cells[at_time] = ""
         who = next((cells[index] for index in keys if cells[index]), "")
         actions.append(
             _Action(line, cells, key(who), labels.name("action", cells[at_action]), cells[at_time])
@@ -84,7 +87,7 @@ def _paired(actions: Iterable[_Action], block: Block) -> list[tuple[_Action, _Ac
     for action in actions:
         same = (action.who, action.name, action.time)
         reason = None
-        if not action.time or not action.who:
+        if not any(char.isdigit() for char in action.time) or not action.who:
             reason = "broken_action"
         elif action.name is None:
             reason = "unknown_action"

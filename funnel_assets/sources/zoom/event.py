@@ -26,6 +26,7 @@ _COUNTS = (
     "total_users",
     "participants",
 )
+_OF_EACH = ("topic", "webinar_id", "start", "actual_start", "end")
 _DURATIONS = ("actual_duration", "duration")
 _NUMBER = re.compile(r"\d{1,3}([,.\s]?\d{3})*|\d+")
 _NOTHING = re.compile(r"\W*|n\W?a", re.IGNORECASE)
@@ -77,6 +78,10 @@ def event_doubts(
         }
         wrong |= {"host_email" for text in [row.get("host_email", "")] if text and "@" not in text}
         wrong |= {"topic" for text in [row.get("topic", "")] if _NO_TOPIC.fullmatch(text)}
+    if len(facts) > 1:
+        # A list over several sittings says the same things of each, and calls them all by one name.
+        wrong |= {name for name in _OF_EACH if 0 < sum(name in row for row in facts) < len(facts)}
+        wrong |= {"topic"} if len({row.get("topic") for row in facts}) > 1 else set()
     if wrong:
         told = ", ".join(sorted(name.replace("_", " ") for name in wrong))
         yield Doubt("facts_contradict", f"What the report gives as {told} is nothing of the kind.", {})
@@ -87,7 +92,8 @@ def _is(pattern: re.Pattern[str], text: str) -> bool:
 
 
 def _is_length(text: str, labels: Labels) -> bool:
-    return minutes_of(text, labels) is not None or bool(_NOTHING.fullmatch(text.strip()))
+    minutes = minutes_of(text, labels)
+    return (minutes is not None and minutes > 0) or bool(_NOTHING.fullmatch(text.strip()))
 
 
 def duration_doubts(

@@ -144,6 +144,7 @@ def fit(block: Block, labels: Labels, timezone: str, day: str = "") -> People:
     count = len(block.rows)
     columns, lengths = _align(block)
     prefer_words(block.names, _same_names(block, labels), columns)
+    _unname_numbers(block, columns)
     _name_email_column(block, columns, labels)
     doubts = _check_keys(block, columns)
     people = People(
@@ -278,6 +279,14 @@ def _same_names(block: Block, labels: Labels) -> dict[int, int]:
     return {} if first is None or not later else {first: later[0]}
 
 
+def _unname_numbers(block: Block, columns: list[pa.Array]) -> None:
+    """Nobody is called by the number of the row."""
+    for index, name in enumerate(block.names):
+        numbers = np.count_nonzero(_like(columns[index], r"^\d{1,6}$")) if name == "user_name" else 0
+        if numbers > 1 and numbers * 2 > len(columns[index]):
+            block.names[index] = "other"
+
+
 def _shown_span(block: Block) -> str:
     return block.header[block.names.index("visit_span")]
 
@@ -406,7 +415,11 @@ def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> 
             people.text[name] = mapped
             people.refuse(strange, "misaligned", name)
     if "role" in cells:
-        people.text["role"] = _mapped(cells["role"], "role", labels)[0]
+        roles, strange = _mapped(cells["role"], "role", labels)
+        people.text["role"] = roles
+        known = _filled(roles)
+        if np.count_nonzero(known) > len(known) / 2:
+            people.refuse(~known, "misaligned", "role")
     if "email" in cells:
         email = pc.utf8_lower(cells["email"])
         people.refuse(_filled(email) & ~_like(email, _EMAIL), "misaligned", "email")
@@ -676,12 +689,14 @@ def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[i
     phone = people.text["phone_raw"]
     _check_swapped_headers(people, columns, phones)
     people.refuse(_like(phone, r"\""), "misaligned", "phone")
+    _check_moved_phone(people, columns, phones)
     wordy = _filled(phone) & ~_like(phone, r"\d")
     if not wordy.any():
         return
-    if "first_name" in people.text and "user_name" not in people.text:
-        nameless = ~_filled(people.text["first_name"])
-        people.refuse(wordy & nameless & ~_like(phone, _NO_PHONE), "misaligned", "phone")
+    for name in ("first_name", "last_name"):
+        if name in people.text:
+            nameless = ~_filled(people.text[name])
+            people.refuse(wordy & nameless & ~_like(phone, _NO_PHONE), "misaligned", "phone")
     if "user_name" in people.text:
         # Everybody has a shown name.
         nameless = ~_filled(people.text["user_name"])
@@ -703,6 +718,20 @@ def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[i
     for index in free:
         holds = _like(columns[index], _PHONE_LIKE)
         people.refuse(wordy & holds, "misaligned", "phone")
+
+
+def _check_moved_phone(people: People, columns: list[pa.Array], phones: list[int]) -> None:
+    """A phone among answers that are none, or a row's number as a phone, where the phone's own cell lacks one."""
+    phone = people.text["phone_raw"]
+    short = _like(phone, r"^\d{1,4}$")
+    for index, name in enumerate(people.block.names):
+        if name not in (None, "other") or index in phones:
+            continue
+        holds, filled = _like(columns[index], _PHONE_LIKE), _filled(columns[index])
+        if np.count_nonzero(holds) <= max(1, 0.1 * np.count_nonzero(filled)):
+            people.refuse((short | ~_filled(phone)) & holds, "misaligned", "phone")
+        if len(filled) > 2 and np.count_nonzero(filled) == len(filled) - 1:
+            people.refuse(short & ~filled, "misaligned", "phone")
 
 
 def _check_swapped_headers(people: People, columns: list[pa.Array], phones: list[int]) -> None:

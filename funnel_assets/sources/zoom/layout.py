@@ -161,7 +161,10 @@ class _Scanner:
         if self._single_fact(cells):
             return True
         if self.fact_names is not None and self._fact_row(cells):
-            self.layout.broken_facts += len(row) < self.fact_width
+            names = self.fact_names or []
+            self.layout.broken_facts += len(row) < self.fact_width or len(cells) > max(
+                len(names), self.fact_width
+            )
             return True
         if self.block is not None:
             self.block.rows.append(list(row))

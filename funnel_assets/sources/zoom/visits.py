@@ -92,5 +92,5 @@ def prefer_words(names: list[str | None], same: Mapping[int, int], columns: Sequ
     """Where two headers mean the shown name and the first holds row numbers, the second is the name."""
     for first, second in same.items():
         numbers = columns[first].drop_null().to_pylist()
-        if numbers and all(cell.isdecimal() for cell in numbers):
+        if sum(cell.isdecimal() for cell in numbers) * 2 > len(numbers):
             names[first], names[second] = "other", names[first]
