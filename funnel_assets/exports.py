@@ -46,6 +46,7 @@ SHEETS = (
     "vw_funnel",
     "vw_channel_effectiveness",
     "vw_intent_by_source",
+    "vw_anonymous_events",
     "vw_stage_transitions",
     "vw_decisions",
     "vw_quarantine",

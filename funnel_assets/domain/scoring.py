@@ -28,6 +28,7 @@ from funnel_assets.domain.frames import (
     shifted,
     unchanged,
 )
+from funnel_assets.domain.keys import ALONE_MARK
 from funnel_assets.domain.rules import ACTIVITIES, Row, Rules, cell
 
 __all__ = [
@@ -101,15 +102,19 @@ def scored_contacts(
         last: Last day wanted.
         materialize: Keeps an intermediate result that is used more than once.
 
-    Somebody who paid without ever engaging is a contact too, its health counted from the latest payment. An overridden
+    A contact is somebody with a phone, an e-mail or a source's id; a record that stands alone is nobody's. Somebody who
+    paid without ever engaging is a contact too, its health counted from the latest payment. An overridden
     stage carries the override's reason and author, and everything that follows from the stage (owner, track, playbook,
     priority) follows the new one; an override of one of these fields wins over that. A change of what an override
     covers is still a row.
     """
-    engaged = nw.from_native(engagement_summary).filter(nw.col("date") <= nw.lit(last))
-    paid = (
-        nw.from_native(paid_sales).filter(nw.col("date") <= nw.lit(last)).select("person_id", "date").unique()
+    engaged, sales = (
+        nw.from_native(rows).filter(
+            nw.col("date") <= nw.lit(last), ~nw.col("person_id").str.starts_with(ALONE_MARK)
+        )
+        for rows in (engagement_summary, paid_sales)
     )
+    paid = sales.select("person_id", "date").unique()
     forced = None if overrides is None else _forced(nw.from_native(overrides), last)
     in_reach = pinned(_in_reach(engaged, paid, forced, first, last), materialize)
     theirs, sold = (

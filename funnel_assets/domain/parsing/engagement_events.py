@@ -1,11 +1,9 @@
 """Product and marketing events (SPEC 4.6; seeds 000 and 003).
 
-Of several rows with one ``event_id`` the first wins: the earliest, then by content hash, so that the order of rows
-never decides. An event without an id is known by its content. One without a usable e-mail or phone is loaded and
+Of several rows with one ``event_id`` the first in the file wins. An event without an id is known by its content. One without a usable e-mail or phone is loaded and
 stands alone.
 """
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -18,7 +16,6 @@ from funnel_assets.domain.parsing.base import (
     Parser,
     RowFacts,
     SourceContext,
-    as_ranks,
     find_undated,
     finish,
     only_where,
@@ -48,10 +45,9 @@ def row_facts(table: pd.DataFrame, context: SourceContext) -> RowFacts:
     findings = Findings(cells.size)
     find_undated(findings, cells, "event_at", days, context)
     hashes = cells.hashes()
-    at = happened.dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
     untyped = cells.missing("event_type")
     keys = only_where(~findings.found & ~untyped, _ids(cells, hashes, context))
-    return RowFacts(days, hashes, findings, keys, (at, as_ranks(hashes)))
+    return RowFacts(days, hashes, findings, keys)
 
 
 def clean_rows(table: pd.DataFrame, index: pd.DataFrame, context: SourceContext) -> Cleaned:

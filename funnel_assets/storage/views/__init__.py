@@ -18,6 +18,7 @@ VIEW_NAMES = (
     "vw_funnel",
     "vw_channel_effectiveness",
     "vw_intent_by_source",
+    "vw_anonymous_events",
     "vw_funnel_mtd",
     "vw_channel_economics",
     "vw_cohort_conversion",
