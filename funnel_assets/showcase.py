@@ -26,7 +26,7 @@ WORLD_FILE = "sample_world.json"
 URL_ENV = "FUNNEL_SOURCES_URL"
 # The world goes on after today, so that the sample has a new day each morning.
 DAYS_AHEAD = 60
-# Rule files are the software's own defaults; these say what the sample's campaigns and events are.
+# Stages, tracks and playbooks are the software's own defaults; these are the sample company's.
 CONFIG_FILES = (
     "funnel_mapping.csv",
     "manual_mapping.csv",
@@ -34,6 +34,7 @@ CONFIG_FILES = (
     "categories.csv",
     "conductors.csv",
     "placeholders.csv",
+    "scoring.csv",
 )
 
 

@@ -37,6 +37,14 @@ OWNERS = {"marketing": "team:marketing-ops", "sales": "team:sales-ops", "marts":
 PREVIEW_DAYS = 7
 RECONCILIATION = "reconciliation"
 ROW_COUNT = "row_count"
+ACTIVITIES = "activities"
+
+
+_ACTIVITIES_CHECK = dg.AssetCheckSpec(
+    ACTIVITIES,
+    asset="engagement_events",
+    description="Every event type has a count of its own or points in scoring.csv. A warning only.",
+)
 
 
 def dataset_asset(
@@ -76,6 +84,7 @@ def dataset_asset(
                 description="The day's rows are as many as is usual for its weekday. A warning only.",
             ),
             *([held_spec(dataset)] if NODES[dataset].is_source else []),
+            *([_ACTIVITIES_CHECK] if dataset == "engagement_events" else []),
         ],
     )
     def materialize(context: dg.AssetExecutionContext, pipeline: PipelineResource) -> Iterator[object]:
@@ -245,6 +254,14 @@ def _checks(pipeline: Pipeline, outcome: Outcome) -> Iterator[dg.AssetCheckResul
         severity=dg.AssetCheckSeverity.ERROR,
         description="; ".join(broken[:5]) or "Everything adds up.",
     )
+    if outcome.dataset == "engagement_events":
+        uncounted = pipeline.uncounted_activities(outcome)
+        yield dg.AssetCheckResult(
+            check_name=ACTIVITIES,
+            passed=not uncounted,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=uncounted or "Every event type counts.",
+        )
     unusual = pipeline.unusual_row_counts(outcome)
     for told in unusual[-1:]:
         pipeline.alerts.tell(

@@ -178,7 +178,12 @@ def _text(text: str, column: Column) -> str:
     if column.allowed:
         spelled = {value.lower(): value for value in column.allowed}
         if text.lower() not in spelled:
-            near = suggestion(text, column.allowed)
+            own = re.sub(r"[\s-]+", "_", text.lower())
+            near = suggestion(
+                own if column.others else text, column.allowed, cutoff=0.8 if column.others else 0.6
+            )
+            if column.others and not near:
+                return own
             raise BadCell(f"{quoted(text)} isn't allowed{near}; allowed: {', '.join(column.allowed)}")
         return spelled[text.lower()]
     if column.vocabulary:

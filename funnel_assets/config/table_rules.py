@@ -12,7 +12,7 @@ from functools import partial
 
 from funnel_assets.config.mistakes import Mistakes, quoted, suggestion
 from funnel_assets.config.table_cells import ParsedTable, Row
-from funnel_assets.config.table_specs import HEALTH, PRIORITIES
+from funnel_assets.config.table_specs import ACTIVITIES, HEALTH, PRIORITIES
 from funnel_assets.domain.link_rows import Names, contradictions, is_key, link_rows
 
 Tables = Mapping[str, ParsedTable]
@@ -247,6 +247,12 @@ def _scoring_problems(tables: Tables) -> Iterator[Problem]:
         first, end = row.values["at_least"], row.values["below"]
         if isinstance(first, int) and isinstance(end, int) and end <= first:
             yield row.line, f"below {end} must be more than at_least {first}"
+        activity = row.text("activity")
+        if activity not in ACTIVITIES and (first is not None or end is not None):
+            yield (
+                row.line,
+                f"{quoted(activity)} has no total to give a band of; leave at_least and below empty",
+            )
 
 
 _RULES: dict[str, Callable[[Tables], Iterator[Problem]]] = {

@@ -19,7 +19,9 @@ ACTIVITIES = (
     "attendance",
     "minute",
     "site_minute",
+    "webinar_join",
     "demo_booked",
+    "direct_inquiry",
     "follow_up",
     "paid_sale",
     "deal_closed",
@@ -53,6 +55,8 @@ class Column:
         required: Whether every row needs a value; a column that isn't required may be left out of the file.
         default: Value of an empty cell; the column may be left out too.
         allowed: The values it may hold; the frame has this spelling, whatever the case in the file.
+        others: Names of one's own are allowed too, in lower case with underscores for blanks and hyphens, unless one
+            is nearly an allowed value.
         value_aliases: ``(written, meant)``: other spellings of values; meant empty stands for no value.
         minimum: Smallest allowed integer.
         aliases: Other names for it in the header.
@@ -69,6 +73,7 @@ class Column:
     required: bool = True
     default: str | None = None
     allowed: tuple[str, ...] = ()
+    others: bool = False
     value_aliases: tuple[tuple[str, str], ...] = ()
     minimum: int | None = None
     aliases: tuple[str, ...] = ()
@@ -203,8 +208,10 @@ _SPECS = (
         (
             Column(
                 "activity",
-                "What was done; minute: each minute in an event; site_minute: each minute on the web site",
+                "What was done; minute: each minute in an event; site_minute: each minute on the web site; or any "
+                "other event type of a source",
                 allowed=ACTIVITIES,
+                others=True,
                 value_aliases=_ACTIVITY_ALIASES,
             ),
             Column("points", "Points each time, or once in a band; may be negative", kind="integer"),

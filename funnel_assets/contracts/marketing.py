@@ -262,6 +262,10 @@ class EngagementSummary(Model):
     deals_opened: Series[Integer] = column("Deals opened on the day", ge=0)
     deals_lost: Series[Integer] = column("Deals lost on the day", ge=0)
     site_minutes: Series[Integer] = column("Minutes on the web site on the day", ge=0)
+    webinar_joins: Series[Integer] = column("Webinars joined on the day, by events", ge=0)
+    direct_inquiries: Series[Integer] = column("Inquiries made on the day", ge=0)
+    other_activities: Series[Integer] = column("Events on the day of types that no other column counts", ge=0)
+    other_points: Series[Integer] = column("Points that scoring.csv gives the day's other activities")
     total_clicks: Series[Integer] = column("Clicks so far", ge=0)
     total_views: Series[Integer] = column("Views so far", ge=0)
     total_downloads: Series[Integer] = column("Downloads so far", ge=0)
@@ -278,6 +282,12 @@ class EngagementSummary(Model):
     total_deals_opened: Series[Integer] = column("Deals opened so far", ge=0)
     total_deals_lost: Series[Integer] = column("Deals lost so far", ge=0)
     total_site_minutes: Series[Integer] = column("Minutes on the web site so far", ge=0)
+    total_webinar_joins: Series[Integer] = column("Webinars joined so far, by events", ge=0)
+    total_direct_inquiries: Series[Integer] = column("Inquiries made so far", ge=0)
+    total_other_activities: Series[Integer] = column(
+        "Events so far of types that no other column counts", ge=0
+    )
+    total_other_points: Series[Integer] = column("Points that scoring.csv gives the other activities so far")
     open_deals: Series[Integer] = column("Deals opened and neither closed nor lost so far", ge=0)
     first_engaged_at: Series[Timestamp] = column("First engagement ever (UTC)")
     last_engaged_at: Series[Timestamp] = column("Last engagement up to the end of the day (UTC)")

@@ -4,6 +4,8 @@ Belongs here: which records count as which activity. Does not belong here: what 
 """
 
 import datetime as dt
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import narwhals as nw
 
@@ -36,6 +38,10 @@ COUNTS = (
     "deals_opened",
     "deals_lost",
     "site_minutes",
+    "webinar_joins",
+    "direct_inquiries",
+    "other_activities",
+    "other_points",
 )
 
 EVENT_COUNTS = {
@@ -49,8 +55,10 @@ EVENT_COUNTS = {
     "deal_opened": "deals_opened",
     "deal_lost": "deals_lost",
     "site_minute": "site_minutes",
+    "webinar_join": "webinar_joins",
+    "direct_inquiry": "direct_inquiries",
 }
-"""Event types that are counted, in lower case. Any other type makes the person active and counts nowhere."""
+"""Event types that have a count of their own, in lower case. All others are ``other_activities``."""
 
 _ENGAGEMENT_ORDER = ("date", "at", "record_id")
 
@@ -61,6 +69,7 @@ def engagement_summary(
     engagement_events: Native,
     links: Native,
     *,
+    points: Mapping[str, int] = MappingProxyType({}),
     first: dt.date,
     last: dt.date,
     materialize: Materialize = unchanged,
@@ -74,12 +83,22 @@ def engagement_summary(
     bootcamp also of its first or second day) and its seconds, on the event day. An attended event engages at the time
     of joining, any other Zoom record at its ``touched_at``. An event counts as often as it happened. The channel of a
     form is its source, of a Zoom record ``zoom``.
+
+    Args:
+        raw_leads: Forms.
+        zoom_attendance: Registrations and attendances.
+        engagement_events: Events.
+        links: Who is who.
+        points: What each event without a count of its own gives, by type: ``other_points`` is their sum.
+        first: First day wanted.
+        last: Last day wanted.
+        materialize: Keeps an intermediate result that is used more than once.
     """
     records = nw.concat(
         [
             _forms(nw.from_native(raw_leads)),
             _zoom(nw.from_native(zoom_attendance)),
-            _events(nw.from_native(engagement_events)),
+            _events(nw.from_native(engagement_events), points),
         ],
         how="vertical",
     ).filter(nw.col("date") <= nw.lit(last))
@@ -170,7 +189,7 @@ def _zoom(zoom_attendance: Frame) -> Frame:
     return _records(without, "attendance_id", at, channel, counts)
 
 
-def _events(engagement_events: Frame) -> Frame:
+def _events(engagement_events: Frame, points: Mapping[str, int]) -> Frame:
     kind = nw.col("event_type").str.strip_chars().str.to_lowercase()
     # Days of an older version don't say how often.
     times = nw.col("times").fill_null(1)
@@ -178,4 +197,9 @@ def _events(engagement_events: Frame) -> Frame:
         count: nw.when(kind == event).then(times).otherwise(times * 0)
         for event, count in EVENT_COUNTS.items()
     }
+    counts["other_activities"] = nw.when(kind.is_in(list(EVENT_COUNTS))).then(times * 0).otherwise(times)
+    counts["other_points"] = times * 0
+    for event, worth in points.items():
+        given = nw.when(kind == event).then(times * worth).otherwise(times * 0)
+        counts["other_points"] = counts["other_points"] + given
     return _records(engagement_events, "event_id", nw.col("event_at"), nw.col("channel"), counts)

@@ -23,10 +23,12 @@ ACTIVITIES = {
     "minute": "total_minutes",
     "site_minute": "total_site_minutes",
     "deal_closed": "total_deals_closed",
+    "webinar_join": "total_webinar_joins",
+    "direct_inquiry": "total_direct_inquiries",
     "open_deal": "open_deals",
     "paid_sale": "paid_sales",
 }
-"""What scoring.csv and stages.csv may name, and the running count it stands for."""
+"""What stages.csv may name, and scoring.csv beside event types of one's own, and the running count it stands for."""
 
 Row = Mapping[str, Any]
 
@@ -50,7 +52,6 @@ class Rules:
 
     def __post_init__(self) -> None:
         for file, field, allowed, rows in (
-            ("scoring.csv", "activity", ACTIVITIES, self.scoring),
             ("stages.csv", "activity", ["", *ACTIVITIES], self.stages),
             ("stages.csv", "stage", STAGES, self.stages),
             ("stages.csv", "requires_stage", ["", *STAGES], self.stages),
@@ -95,6 +96,15 @@ class Rules:
                     file="stages.csv",
                     fix="let requires_stage name a stage with a lower rank",
                 )
+
+    @property
+    def other_points(self) -> dict[str, int]:
+        """Points of each event type that has no count of its own."""
+        return {
+            cell(row, "activity"): int(row["points"])
+            for row in self.scoring
+            if cell(row, "activity") not in ACTIVITIES
+        }
 
     @property
     def ranks(self) -> dict[str, int]:

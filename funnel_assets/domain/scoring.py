@@ -61,7 +61,7 @@ OVERRIDE_FIELDS = (
 )
 """Fields that overrides.csv may set, in the order in which ``override_applied`` names them."""
 
-_TOTALS = tuple(name for name in ACTIVITIES.values() if name != "paid_sales")
+_TOTALS = (*(name for name in ACTIVITIES.values() if name != "paid_sales"), "total_other_points")
 _MOST_WAYS = 1000
 _FACTS = ("last_engaged_at", "first_touch_channel")
 
@@ -184,9 +184,10 @@ def _judged(counted: Frame, rules: Rules) -> Frame:
     """
     nothing = nw.col(_TOTALS[0]) * 0
     for paid, suffix in ((0, ""), (1, "_paid")):
-        score: Any = nothing
+        score: Any = nw.col("total_other_points")
         for row in rules.scoring:
-            score = score + _points(row, nothing)
+            if cell(row, "activity") in ACTIVITIES:
+                score = score + _points(row, nothing)
         way = _first_that_holds(list(zip(_conditions(rules), range(len(rules.stages)), strict=True)))
         counted = counted.with_columns((nothing + paid).alias("paid_sales")).with_columns(
             score.alias(f"score{suffix}"), way.cast(nw.Int64).alias(f"way{suffix}")

@@ -97,6 +97,7 @@ def _engagement_summary(frames: Frames) -> Any:
         frames.read("zoom_attendance", "engagement_summary"),
         frames.read("engagement_events", "engagement_summary"),
         _links(frames, "engagement_summary"),
+        points=rules_of(frames.tables).other_points,
         first=frames.first,
         last=frames.last,
         materialize=frames.engine.materialize,

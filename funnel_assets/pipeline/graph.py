@@ -107,7 +107,7 @@ NODES: dict[str, Node] = {
                 Input("zoom_attendance", history, required=True),
                 Input("engagement_events", history, required=True),
             ),
-            ("identity_links",),
+            ("identity_links", "scoring"),
             rules_version=5,
             of_the_day=True,
         ),
@@ -115,7 +115,7 @@ NODES: dict[str, Node] = {
             "scored_contacts",
             (Input("engagement_summary", history, required=True), Input("sales_enriched", history)),
             ("scoring", "stages", "nurture_tracks", "playbooks", "overrides", "identity_links"),
-            rules_version=2,
+            rules_version=3,
         ),
         Node(
             "assigned_leads",

@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 import os
+from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
 
@@ -14,12 +15,13 @@ from funnel_assets.config.sources import SourcesConfig, load_sources
 from funnel_assets.config.tables import Tables, load_tables
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.domain.anomaly import compared_days, usual_range
+from funnel_assets.domain.engagement import EVENT_COUNTS
 from funnel_assets.domain.link_rows import Names
 from funnel_assets.domain.parsing import PARSERS
 from funnel_assets.errors import ConfigError, FunnelError
-from funnel_assets.masking import mask_email, mask_phone
+from funnel_assets.masking import mask_email, mask_phone, mask_text
 from funnel_assets.pipeline import reconciliation
-from funnel_assets.pipeline.builders import BUILDERS
+from funnel_assets.pipeline.builders import BUILDERS, rules_of
 from funnel_assets.pipeline.compute import make_days
 from funnel_assets.pipeline.graph import NODES, days_between, in_order
 from funnel_assets.pipeline.held import Held, chosen, decide
@@ -339,6 +341,20 @@ class Pipeline:
     def reconcile(self, outcome: Outcome) -> list[str]:
         """What doesn't add up in the days just made, in words; empty when all does."""
         return reconciliation.broken(self.lake, self.tables(), outcome, self._known, self._balanced)
+
+    def uncounted_activities(self, outcome: Outcome) -> str:
+        """Name the event types of the days just made that no rule knows, most frequent first; empty when all count."""
+        points = rules_of(self.tables()).other_points
+        times: Counter[str] = Counter()
+        for day in outcome.done:
+            events = self.lake.read("engagement_events", [day], columns=["event_type", "times"])
+            for kind, often in zip(
+                events["event_type"].to_pylist(), events["times"].to_pylist(), strict=True
+            ):
+                if kind not in EVENT_COUNTS and kind not in points:
+                    times[kind] += often or 1
+        named = [f"{often} `{mask_text(kind)}`" for kind, often in times.most_common(10)]
+        return f"{', '.join(named)} count nowhere: add them to scoring.csv." if named else ""
 
     def unusual_row_counts(self, outcome: Outcome) -> list[str]:
         """Days just made whose row count is unusual for their weekday, in words."""

@@ -205,7 +205,7 @@ class _Step:
         return {
             day: {
                 name: sum(kind.get(day, {}).get(name) or 0 for kind in (forms, webinars, events))
-                for name in COUNTS
+                for name in _DONE
             }
             for day in self.days
         }
@@ -249,10 +249,14 @@ _WEBINARS = {
 _EVENTS = {
     name: f"sum(times) FILTER (lower(trim(event_type)) = '{kind}')" for kind, name in EVENT_COUNTS.items()
 }
+_OTHER = ", ".join(f"'{kind}'" for kind in EVENT_COUNTS)
+_EVENTS["other_activities"] = f"sum(times) FILTER (lower(trim(event_type)) NOT IN ({_OTHER}))"
+# Not points: reconciliation knows no rules.
+_DONE = [name for name in COUNTS if name != "other_points"]
 _STEPS = {
     "dedup_leads": _Counted({"rows": "count(*)"}, "the people of its touches", _Step.people),
     "engagement_summary": _Counted(
-        {name: f"sum({name})" for name in COUNTS},
+        {name: f"sum({name})" for name in _DONE},
         "raw_leads, zoom_attendance and engagement_events",
         _Step.activity,
     ),

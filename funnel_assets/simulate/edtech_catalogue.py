@@ -97,6 +97,18 @@ MANUAL_VALUES = {
 }
 UNLISTED_MANUAL_VALUE = "ask Bharat"
 
+POINTS = {
+    "view": 10,
+    "click": 5,
+    "download": 20,
+    "demo_booked": 40,
+    "follow_up": 15,
+    "registration": 10,
+    "attendance": 20,
+    "form_submit": 5,
+}
+"""Of this company's intent score (scoring.csv)."""
+
 PLACEHOLDERS = (
     "9999999999",
     "1234567890",

@@ -1,7 +1,7 @@
 """The config CSVs of the ed-tech world (SPEC 7).
 
-Belongs here: the files that map this world's sources, sales, topics and conductors. Does not belong here:
-scoring and stage rules, which are the product's defaults.
+Belongs here: the files that map this world's sources, sales, topics and conductors, and its points. Does not belong
+here: stage rules, which are the product's defaults.
 """
 
 import numpy as np
@@ -15,6 +15,7 @@ from funnel_assets.simulate.edtech_catalogue import (
     MANUAL_VALUES,
     MISC_CODE,
     PLACEHOLDERS,
+    POINTS,
     PROGRAMMES,
     UNLISTED_MANUAL_VALUE,
     funnel_mapping_rows,
@@ -100,6 +101,7 @@ def config_files(story: Story, sale_ids: list[str], funnel: Ints) -> dict[str, b
         "categories.csv": (["token", "category"], [(name.lower(), name) for name in PROGRAMMES]),
         "conductors.csv": (["webinar_id", "alias", "conductor"], list(_conductor_rows(story))),
         "placeholders.csv": (["value"], [(value,) for value in PLACEHOLDERS]),
+        "scoring.csv": (["activity", "points"], [(name, str(points)) for name, points in POINTS.items()]),
     }
     return {name: _table(header, rows) for name, (header, rows) in tables.items()}
 

@@ -21,6 +21,7 @@ def score_saas(sides: Sides) -> None:
     _handed_over(sides, leads)
     _sales(sides, told, sales)
     _stages(sides, told, sales)
+    _contacts(sides)
     _once(sides)
     _quarantine(sides)
 
@@ -116,6 +117,18 @@ def _stages(sides: Sides, leads: pd.DataFrame, sales: pd.DataFrame) -> None:
     owners = sides.made("sales_enriched").set_index("sale_id")["person_id"]
     right = sales["sale_id"].map(owners).isin(customers).sum()
     sides.share("stages: sales whose person is a customer", int(right), len(sales), 1.0)
+
+
+def _contacts(sides: Sides) -> None:
+    """Visits of nobody known count as visits, and are nobody's contact."""
+    events, contacts = sides.made("engagement_events"), sides.made("scored_contacts")
+    keys = ["phone_key", "email_key", "external_key"]
+    anonymous = "a" + events.loc[events[keys].isna().all(axis=1), "event_id"]
+    sides.checks.none("contacts: anonymous visits", int(contacts["person_id"].isin(anonymous).sum()))
+    active = sides.made("engagement_summary")["person_id"]
+    sides.checks.exact(
+        "visits: each anonymous one counted", len(anonymous), int(active.isin(anonymous).sum())
+    )
 
 
 def _once(sides: Sides) -> None:

@@ -66,19 +66,22 @@ def test_defaults_load_with_types(tmp_path: Path) -> None:
         assert tables[name].dtypes.to_dict() == expected
 
 
-def test_default_scoring_is_the_specs() -> None:
+def test_default_scoring_is_view_download_and_demo_all_else_0() -> None:
     points = {row["activity"]: row["points"] for row in rows(load_tables(Path("nowhere"))["scoring"])}
-    assert points == {
+    assert {name: worth for name, worth in points.items() if worth} == {
         "view": 10,
-        "click": 5,
         "download": 20,
         "demo_booked": 40,
-        "follow_up": 15,
-        "registration": 10,
-        "attendance": 20,
-        "form_submit": 5,
-        "minute": 0,
     }
+
+
+def test_scoring_takes_event_types_of_ones_own_but_no_slip_of_a_known_one(tmp_path: Path) -> None:
+    tables = load(tmp_path, scoring="activity,points\nPoll Answered,7\nVIEW,10\n")
+    assert {row["activity"] for row in rows(tables["scoring"])} == {"poll_answered", "view"}
+    with pytest.raises(ConfigError, match="did you mean download"):
+        load(tmp_path, scoring="activity,points\ndonwload,7\n")
+    with pytest.raises(ConfigError, match="has no total to give a band of"):
+        load(tmp_path, scoring="activity,points,at_least\npoll_answered,7,3\n")
 
 
 def test_default_stages_are_the_specs() -> None:
@@ -91,7 +94,9 @@ def test_default_stages_are_the_specs() -> None:
         ("Lead", 1, None, None, None),
         ("MQL", 2, "download", 1, None),
         ("MQL", 2, "attendance", 1, None),
+        ("MQL", 2, "webinar_join", 1, None),
         ("SQL", 3, "demo_booked", 1, None),
+        ("SQL", 3, "direct_inquiry", 1, None),
         ("Opportunity", 4, "follow_up", 1, "SQL"),
         ("Opportunity", 4, "open_deal", 1, "SQL"),
         ("Customer", 5, "deal_closed", 1, None),
@@ -246,7 +251,9 @@ def test_stages_come_by_rank_and_playbooks_by_how_much_they_ask(tmp_path: Path) 
         (1, None),
         (2, "download"),
         (2, "attendance"),
+        (2, "webinar_join"),
         (3, "demo_booked"),
+        (3, "direct_inquiry"),
         (4, "follow_up"),
         (4, "open_deal"),
         (5, "paid_sale"),

@@ -394,6 +394,8 @@ EVENTS = {
     "deal_opened": "deals_opened",
     "deal_lost": "deals_lost",
     "site_minute": "site_minutes",
+    "webinar_join": "webinar_joins",
+    "direct_inquiry": "direct_inquiries",
 }
 CAMPS = ("bootcamp_day_1", "bootcamp_day_2")
 COUNTS = (
@@ -403,6 +405,8 @@ COUNTS = (
     *CAMPS,
     "seconds",
     *list(EVENTS.values())[5:],
+    "other_activities",
+    "other_points",
 )
 
 
@@ -431,6 +435,8 @@ def engagements(tables: dict[str, pa.Table]) -> dict[str, list[Row]]:
         what = {"order": order, "channel": event["channel"]}
         if event["event_type"].lower() in EVENTS:
             what[EVENTS[event["event_type"].lower()]] = event["times"]
+        else:
+            what["other_activities"] = event["times"]
         found[person(event, "event_id", seen)[0]].append(what)
     return {who: sorted(did, key=lambda what: what["order"]) for who, did in found.items()}
 
@@ -563,8 +569,10 @@ def scored_contacts(
 ) -> list[Row]:
     """Return the changes of state, by living through every day for every contact.
 
-    A change is one of what the rules say or of what overrides hold, even where an override covers the first.
+    A change is one of what the rules say or of what overrides hold, even where an override covers the first. Records
+    that stand alone are nobody's.
     """
+    summary, sales = ([row for row in of if not row["person_id"].startswith("a")] for of in (summary, sales))
     rows = []
     begin = min([row["date"] for row in (*summary, *sales)], default=first)
     for who in {row["person_id"] for row in (*summary, *sales)}:

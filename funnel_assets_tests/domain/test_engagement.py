@@ -1,6 +1,8 @@
 """engagement_summary: the day's and the running counts."""
 
 import datetime as dt
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -30,12 +32,16 @@ def event(number: int, kind: str, day: dt.date = DAY, minutes: int = 600) -> dic
 
 
 def summary(
-    events: list[Any], leads: list[Any], meetings: list[Any], day: dt.date = DAY
+    events: list[Any],
+    leads: list[Any],
+    meetings: list[Any],
+    day: dt.date = DAY,
+    points: Mapping[str, int] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Return the summary of one day."""
     engine = PandasEngine()
     happened = engine.load({"engagement_events": table("engagement_events", events)})
-    found = engagement_summary(**frames(leads, meetings), **happened, first=day, last=day)
+    found = engagement_summary(**frames(leads, meetings), **happened, points=points, first=day, last=day)
     return engine.table(found).to_pylist()
 
 
@@ -91,15 +97,26 @@ def test_each_kind_of_record_counts_as_its_activity() -> None:
         "registrations": 2,
         "attendances": 2,
         "seconds": 3580,
+        "other_activities": 1,
     }
     assert (row["minutes"], row["total_minutes"]) == (60, 60)
     assert counted(row) == counted(row, "total_")
     assert (row["first_engaged_at"], row["last_engaged_at"]) == (at(DAY, 300), at(DAY, 1150))
 
 
-def test_an_unknown_kind_of_event_makes_a_person_active_and_counts_nowhere() -> None:
-    [row] = summary([event(1, "scrolled")], [], [])
-    assert (counted(row), row["channel"], row["person_id"]) == ({}, "LinkedIn", "p01")
+def test_events_of_other_types_are_kept_counted_and_worth_what_the_rules_say() -> None:
+    [row] = summary([event(1, "Scrolled"), event(2, "poll_answered")], [], [])
+    assert (counted(row), row["channel"], row["person_id"]) == ({"other_activities": 2}, "LinkedIn", "p01")
+
+    events = [event(1, "Poll_Answered", DAY - dt.timedelta(days=1)), event(2, "poll_answered"), event(3, "x")]
+    [row] = summary(events, [], [], points={"poll_answered": 7})
+    assert counted(row) == {"other_activities": 2, "other_points": 7}
+    assert counted(row, "total_") == {"other_activities": 3, "other_points": 14}
+
+
+def test_a_joined_webinar_and_an_inquiry_by_event_have_counts_of_their_own() -> None:
+    [row] = summary([event(1, "webinar_join"), event(2, "direct_inquiry")], [], [])
+    assert counted(row) == {"webinar_joins": 1, "direct_inquiries": 1}
 
 
 def test_a_deal_is_open_until_it_is_won_or_lost() -> None:

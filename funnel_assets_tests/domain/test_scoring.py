@@ -2,12 +2,14 @@
 
 import datetime as dt
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from funnel_assets.config.tables import load_tables
 from funnel_assets.domain.scoring import Rules, intent_index, scored_contacts
 from funnel_assets.errors import ConfigError
 from funnel_assets_tests.domain import oracle
@@ -214,7 +216,7 @@ def test_rules_are_data() -> None:
 @pytest.mark.parametrize(
     ("change", "file", "line"),
     [
-        ({"scoring": [{"activity": "jump", "points": 1}]}, "scoring.csv", 2),
+        ({"stages": [*STAGES, {**STAGES[1], "activity": "jump"}]}, "stages.csv", 2 + len(STAGES)),
         ({"stages": [{**STAGES[0], "stage": "Fan"}]}, "stages.csv", 2),
         (
             {"stages": [*STAGES[:1], {**STAGES[1], "requires_stage": "SQL"}]},
@@ -241,6 +243,31 @@ def test_rules_that_cannot_work_are_named(change: dict[str, Any], file: str, lin
         replace(RULES, **change)
     assert (error.value.file, error.value.line) == (file, line)
     assert error.value.fix
+
+
+def test_other_event_types_give_the_points_that_their_day_says() -> None:
+    rules = replace(
+        RULES, scoring=[{"activity": "view", "points": 10}, {"activity": "poll_answered", "points": 7}]
+    )
+    assert rules.other_points == {"poll_answered": 7}
+    days = [active(DAY, views=1, other_points=7), active(later(1), views=1, other_points=14)]
+    assert told(states(days, rules=rules, last=later(1)), "intent_score") == [(DAY, 17), (later(1), 24)]
+
+
+def test_a_record_that_stands_alone_is_nobodys_contact() -> None:
+    alone = active(DAY, demos_booked=1) | {"person_id": "av1"}
+    assert {row["person_id"] for row in states([alone, active(DAY, views=1)], last=DAY)} == {"p1"}
+
+
+def test_the_default_stages_know_a_joined_webinar_and_an_inquiry() -> None:
+    tables = load_tables(Path("nowhere"))
+    names = ("scoring", "stages", "nurture_tracks", "playbooks")
+    rules = Rules(**{name: tables.rows(name) for name in names})
+    days = [active(DAY, webinar_joins=1), active(later(1), webinar_joins=1, direct_inquiries=1)]
+    assert told(states(days, rules=rules, last=later(1)), "current_stage", "intent_score") == [
+        (DAY, "MQL", 0),
+        (later(1), "SQL", 0),
+    ]
 
 
 def test_a_band_gives_its_points_once_while_the_total_is_in_it() -> None:

@@ -1,9 +1,10 @@
 """Product and marketing events (SPEC 4.6; seeds 000 and 003).
 
-Of several rows with one ``event_id`` the first in the file wins. An event without an id is known by its content. One without a usable e-mail or phone is loaded and
-stands alone.
+Of several rows with one ``event_id`` the first in the file wins. An event without an id is known by its content. One
+without a usable e-mail or phone is loaded and stands alone.
 """
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
