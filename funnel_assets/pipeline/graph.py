@@ -85,7 +85,7 @@ NODES: dict[str, Node] = {
     for node in (
         Node("raw_leads", config=("placeholders",), rules_version=3),
         Node("zoom_attendance", config=("placeholders", "categories", "conductors")),
-        Node("engagement_events", config=("placeholders",), rules_version=3),
+        Node("engagement_events", config=("placeholders",), rules_version=4),
         Node("spend", rules_version=2),
         Node("crm_assignments", config=("placeholders",), rules_version=3),
         Node("crm_sales", config=("placeholders",), rules_version=3),
@@ -108,7 +108,7 @@ NODES: dict[str, Node] = {
                 Input("engagement_events", history, required=True),
             ),
             ("identity_links", "scoring"),
-            rules_version=5,
+            rules_version=6,
             of_the_day=True,
         ),
         Node(

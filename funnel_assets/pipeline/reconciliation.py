@@ -12,6 +12,7 @@ from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.credit import MODELS
 from funnel_assets.domain.engagement import COUNTS, EVENT_COUNTS
+from funnel_assets.domain.keys import ALONE_MARK
 from funnel_assets.pipeline.builders import PARTS, first_touch_people
 from funnel_assets.pipeline.compute import Frames, consecutive
 from funnel_assets.pipeline.graph import NODES, days_between
@@ -183,13 +184,15 @@ class _Step:
         return {row["date"]: {"rows": row["people"]} for row in rows}
 
     def newcomers(self) -> Totals:
-        """People by the first day on which they were active or paid."""
+        """People who can be known, by the first day on which they were active or paid."""
         since = min(self.lake.days("engagement_summary"), default=self.days[0])
 
         def seen(days: Sequence[dt.date]) -> Any:
             active = self.engine.scan(self.lake, "engagement_summary", days, ["person_id", "date"])
             sales = self.engine.scan(self.lake, "sales_enriched", days, ["person_id", "date", "is_paid"])
-            return active.union(sales.filter("is_paid").select("person_id, date"))
+            people = active.union(sales.filter("is_paid").select("person_id, date"))
+            # A record that stands alone is nobody's contact.
+            return people.filter(f"NOT starts_with(person_id, '{ALONE_MARK}')")
 
         # Only those of these days are looked for in the days before: to group everybody would take longer.
         history = seen(days_between(since, self.days[-1])).set_alias("history")
