@@ -9,6 +9,7 @@ from funnel_assets.resources import PipelineResource
 from funnel_assets.storage.lake import name_days
 
 FRESHNESS = "freshness"
+EXTERNAL_IDS = "external_ids"
 HELD = "held"
 RECENT_DAYS = 14
 # Held things named in a check's one line; all of them are in its metadata.
@@ -16,8 +17,28 @@ MOST_TOLD = 3
 
 
 def build_checks() -> list[dg.AssetChecksDefinition]:
-    """Return one freshness check per dataset."""
-    return [_freshness(dataset) for dataset in NODES]
+    """Return one freshness check per dataset, and the check of the ids by which sources know people."""
+    return [*(_freshness(dataset) for dataset in NODES), _external_ids()]
+
+
+def _external_ids() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="crm_sales",
+        name=EXTERNAL_IDS,
+        description="No source repeats an id of a person, and every sale's id has a lead. FUNNEL_ID_CHECK=block holds "
+        "back publishing otherwise.",
+    )
+    def external_ids(pipeline: PipelineResource) -> dg.AssetCheckResult:
+        opened = pipeline.get()
+        found = opened.id_problems()
+        is_blocking = opened.settings.id_check == "block"
+        return dg.AssetCheckResult(
+            passed=not found,
+            severity=dg.AssetCheckSeverity.ERROR if is_blocking else dg.AssetCheckSeverity.WARN,
+            description="; ".join(found) or "Every id is there once, and every sale's has a lead.",
+        )
+
+    return external_ids
 
 
 def held_spec(dataset: str) -> dg.AssetCheckSpec:

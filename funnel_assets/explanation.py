@@ -36,6 +36,7 @@ from funnel_assets.pipeline.naming import unknown
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.provenance import Place, configured_sources, places
 from funnel_assets.storage.engine import DuckDBEngine, PandasEngine
+from funnel_assets.storage.lake import BEFORE
 from funnel_assets.tables import short_file
 
 RECORDS = ("raw_leads", "zoom_attendance", "engagement_events")
@@ -246,7 +247,7 @@ class _Scan:
         return self.table(dataset, which).sort_by("date").to_pylist()
 
     def _frame(self, dataset: str, names: Sequence[str]) -> Any:
-        days = [day for day in self._lake.days(dataset) if day <= self._until]
+        days = [BEFORE, *(day for day in self._lake.days(dataset) if day <= self._until)]
         return nw.from_native(self._engine.scan(self._lake, dataset, days, names))
 
 
@@ -685,16 +686,18 @@ def funnel_rule(sale: Row) -> str:
 
 
 def _sale_origin(sale: Row) -> str:
-    if sale["origin_touch_at"] is None:
-        return f"No touch in the {LOOK_BACK_DAYS} days before."
-    first = (
-        f"first of the month {sale['first_source'] or '(none)'}"
-        if sale["first_touch_at"]
-        else "none in its month"
-    )
+    if sale["ever_touch_at"] is None:
+        return "No touch is known."
+    days = sale["days_to_revenue"]
+    when = f"{_days(days)} before the sale" if days >= 0 else f"{_days(-days)} after the sale"
+
+    def source(prefix: str, lacking: str) -> str:
+        known = sale[f"{prefix}_source"] or "Unknown"
+        return f"{known} ({sale[f'{prefix}_funnel']})" if sale[f"{prefix}_touch_at"] else lacking
+
     return (
-        f"Touches: {first}; origin of the {LOOK_BACK_DAYS} days {sale['origin_source'] or '(none)'} "
-        f"({sale['origin_funnel']}), {_days(sale['days_to_revenue'])} before the sale."
+        f"First touches: of the month {source('first', 'none')}; "
+        f"of the {LOOK_BACK_DAYS} days {source('origin', 'none')}; ever {source('ever', 'none')}, {when}."
     )
 
 

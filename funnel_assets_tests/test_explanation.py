@@ -225,7 +225,7 @@ def test_assignments_sales_and_states_are_told(pipeline: Pipeline) -> None:
     assert line_with(
         text, "Final funnel: Referral", "The CRM says 'Webinar'", "manual_mapping.csv says 'Referral'"
     )
-    assert line_with(text, "origin of the 90 days google_x", "43 days before the sale")
+    assert line_with(text, "of the 90 days google_x", "43 days before the sale")
     assert line_with(text, "2026-02-03", "MQL", "Downloaded a resource")
     assert line_with(text, "2026-03-12", "Customer")
 

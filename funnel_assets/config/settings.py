@@ -33,6 +33,7 @@ DEFAULT_MONTHS = 4
 DEFAULT_KEEP_DUMPS_DAYS = 30
 DEFAULT_DAILY_AT = dt.time(2, 30)
 DOTENV = ".env"
+ID_CHECKS = ("warn", "block")
 START_DATE_FILE = "start_date"
 
 
@@ -59,6 +60,8 @@ class Settings:
         postgres_url: ``FUNNEL_POSTGRES_URL``; None means the embedded server.
         alert_webhook: ``FUNNEL_ALERT_WEBHOOK``; None means no alerts.
         keep_dumps_days: ``FUNNEL_KEEP_DUMPS_DAYS``, how long landed dumps that no day stands on are kept; default 30.
+        id_check: ``FUNNEL_ID_CHECK``: what repeated ids of people and sales without a lead do: ``warn`` (default), or
+            ``block`` publishing.
         environ: The environment plus what ``.env`` adds, with ``FUNNEL_HOME``, ``FUNNEL_TIMEZONE``,
             ``FUNNEL_CURRENCY`` and ``FUNNEL_COUNTRY`` as resolved here. Holds secrets: never print it.
         fixed_today: ``FUNNEL_TODAY`` for tests and demonstrations; None means the clock.
@@ -76,6 +79,7 @@ class Settings:
     postgres_url: str | None = field(repr=False)
     alert_webhook: str | None = field(repr=False)
     keep_dumps_days: int
+    id_check: str
     environ: Mapping[str, str] = field(repr=False, compare=False)
     fixed_today: dt.date | None = None
     clock: Callable[[], dt.datetime] = field(default=_utc_now, repr=False, compare=False)
@@ -183,6 +187,7 @@ def load_settings(
         postgres_url=values.text("FUNNEL_POSTGRES_URL"),
         alert_webhook=values.webhook("FUNNEL_ALERT_WEBHOOK"),
         keep_dumps_days=values.days("FUNNEL_KEEP_DUMPS_DAYS", DEFAULT_KEEP_DUMPS_DAYS),
+        id_check=values.choice("FUNNEL_ID_CHECK", ID_CHECKS),
         environ=MappingProxyType(
             given
             | {"FUNNEL_HOME": str(home), "FUNNEL_TIMEZONE": timezone}

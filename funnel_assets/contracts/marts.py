@@ -21,9 +21,9 @@ class FunnelMarts(Model):
     funnel: Series[Text] = column(
         "Funnel category, spelled as in the config files, however its rows write it"
     )
-    source: Series[Text] = column("Source; (none) when there is none")
-    medium: Series[Text] = column("Medium; (none) when there is none")
-    campaign: Series[Text] = column("Campaign; (none) when there is none")
+    source: Series[Text] = column("Source; Unknown when there is none")
+    medium: Series[Text] = column("Medium; Unknown when there is none")
+    campaign: Series[Text] = column("Campaign; Unknown when there is none")
     has_marketing: Series[Flag] = column(
         "Whether the day's marketing part (leads, registrations, attended) is complete"
     )

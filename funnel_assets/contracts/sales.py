@@ -159,8 +159,21 @@ class SalesEnriched(CrmSales):
     origin_medium: Series[Text] = column("Medium of the look-back's first touch", nullable=True)
     origin_campaign: Series[Text] = column("Campaign of the look-back's first touch", nullable=True)
     origin_funnel: Series[Text] = column("Funnel of the look-back's first touch", nullable=True)
+    ever_touch_at: Series[Timestamp] = column(
+        "First touch ever (UTC), days before FUNNEL_START_DATE included; up to 31 days after the sale, where there is "
+        "none before it",
+        nullable=True,
+    )
+    ever_source: Series[Text] = column("Source of the first touch ever", nullable=True)
+    ever_medium: Series[Text] = column("Medium of the first touch ever", nullable=True)
+    ever_campaign: Series[Text] = column("Campaign of the first touch ever", nullable=True)
+    ever_funnel: Series[Text] = column("Funnel of the first touch ever", nullable=True)
     days_to_revenue: Series[Integer] = column(
-        "Local days from the look-back's first touch to the sale; null without a touch", nullable=True, ge=0
+        "Local days from the first touch ever to the sale; negative where the touch came later; null without a touch",
+        nullable=True,
+    )
+    is_sold_before_touch: Series[Flag] = column(
+        "Whether the sale is dated before the first touch ever: days_to_revenue is negative"
     )
 
 

@@ -25,6 +25,9 @@ Materialize = Callable[[Native], Native]
 LOOK_BACK_DAYS = 90
 """Days before the day itself that a first touch may lie back: the look-back of day D is D-90 to D, both included."""
 
+LATE_TOUCH_DAYS = 31
+"""Days after a sale up to which the buyer's first touch still counts as the sale's: CRMs get leads entered late."""
+
 _TYPES: dict[pa.DataType, Any] = {
     pa.string(): nw.String(),
     pa.date32(): nw.Date(),

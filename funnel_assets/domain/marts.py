@@ -16,6 +16,7 @@ from funnel_assets.domain.frames import (
     Native,
     between,
     given,
+    matched,
     month_number,
     month_start,
     pinned,
@@ -26,7 +27,8 @@ from funnel_assets.domain.frames import (
 from funnel_assets.domain.identity import identified, opened
 from funnel_assets.domain.mapping import MISCELLANEOUS, spelled
 
-NONE = "(none)"
+NONE = "Unknown"
+"""Source, medium or campaign where there is none; a source's own word for that is folded into it."""
 DIMENSIONS = ("funnel", "source", "medium", "campaign")
 PARTS: dict[str, tuple[str, ...]] = {
     "has_marketing": ("leads", "registrations", "attended"),
@@ -216,7 +218,7 @@ def _standing(rows: Frame, *dimensions: str | None) -> Frame:
     return rows.with_columns(
         *(
             (
-                nw.when(given(column))
+                nw.when(given(column) & ((matched(column) != NONE.lower()) | nw.lit(name in blank)))
                 .then(nw.col(column).str.strip_chars())
                 .otherwise(nw.lit(blank.get(name, NONE)))
                 if column

@@ -10,6 +10,7 @@ import narwhals as nw
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.attribution import all_touches, first_touches
 from funnel_assets.domain.frames import (
+    LATE_TOUCH_DAYS,
     LOOK_BACK_DAYS,
     Frame,
     Materialize,
@@ -42,6 +43,10 @@ UNPAID_STATUS_PARTS = (
 """A sale whose status holds one of these, in any case, brought no money: "Payment Failed", "refunded", "partially
 refunded", "cancelled by user" … Anything else counts as paid, an empty status included: the CRM writes a sale when
 money has moved, and a status nobody has met before must not make revenue disappear."""
+
+OF_A_TOUCH = ("source", "medium", "campaign", "funnel")
+FIRST_TOUCH = ("person_id", "date", "first_touch_at", *(f"first_{name}" for name in OF_A_TOUCH))
+"""Columns of ``dedup_leads`` that are looked at."""
 
 _ASSIGNMENT_ORDER = ("assigned_at", "dump_rank", "assignment_id")
 
@@ -135,6 +140,7 @@ def sales_enriched(
     zoom_attendance: Native,
     raw_leads: Native,
     links: Native,
+    dedup_leads: Native,
     manual_mapping: Native,
     manual_funnels: Native,
     mapping: Native,
@@ -152,6 +158,8 @@ def sales_enriched(
         zoom_attendance: Rows from ``first`` - 90 days to the end of ``last``'s month, as far as there are any.
         raw_leads: Rows of the days ``first`` - 90 to ``last``.
         links: :func:`~funnel_assets.domain.identity.identity_links` over all days up to ``last``.
+        dedup_leads: person_id, date and ``first_*`` of all days up to ``last`` + 31, those before the first day
+            included: a person's earliest row is the first touch ever.
         manual_mapping: ``manual_mapping.csv``: sale_id, value.
         manual_funnels: ``manual_funnels.csv``: value, funnel.
         mapping: ``funnel_mapping.csv``.
@@ -160,8 +168,9 @@ def sales_enriched(
         materialize: Keeps an intermediate result that is used more than once.
 
     The person is the phone, else the phone known for the e-mail on the sale's day, else the e-mail, else the CRM's own
-    id of the person, else the sale alone. First touches are those of the sale's calendar month, and of the look-back
-    (``origin_*``), both up to the sale's day; without a touch they are null.
+    id of the person, else the sale alone. First touches are those of the sale's calendar month (``first_*``) and of the
+    90-day look-back (``origin_*``), both up to the sale's day, and ever (``ever_*``), which may be entered up to
+    LATE_TOUCH_DAYS after the sale: days_to_revenue is negative then. Without a touch they are null.
     """
     known = opened(links, materialize)
     zoom = nw.from_native(zoom_attendance)
@@ -186,6 +195,7 @@ def sales_enriched(
             sold, touched, key=("sale_id",), day="date", month_only=month_only, prefix=prefix
         )
         told = told.join(firsts, on="sale_id", how="left")
+    told = told.join(_first_ever(sold, nw.from_native(dedup_leads), materialize), on="sale_id", how="left")
     added = pinned(_with_funnels(pinned(told, materialize), nw.from_native(mapping)), materialize)
     return shaped(sales.join(added.select("sale_id", *_ADDED), on="sale_id", how="left"), "sales_enriched")
 
@@ -197,8 +207,29 @@ _ADDED = tuple(
 )
 
 
+def _first_ever(sold: Frame, dedup_leads: Frame, materialize: Materialize) -> Frame:
+    """Return the first touch ever of each sale's person, as ``ever_*``.
+
+    The earliest of the first touches of all months is that of all time.
+    """
+    heads = dedup_leads.select(
+        "person_id",
+        nw.col("date").alias("ever_date"),
+        nw.col("first_touch_at").alias("ever_touch_at"),
+        *(nw.col(f"first_{name}").alias(f"ever_{name}") for name in OF_A_TOUCH),
+    )
+    theirs = heads.join(sold.select("person_id").unique(), on="person_id", how="semi")
+    firsts = pinned(first_by(theirs, ["person_id"], ["ever_date"]), materialize)
+    return (
+        sold.select("sale_id", "person_id", "date")
+        .join(firsts, on="person_id", how="inner")
+        .filter(nw.col("ever_date") <= shifted("date", LATE_TOUCH_DAYS))
+        .drop("person_id", "date")
+    )
+
+
 def _with_funnels(sold: Frame, mapping: Frame) -> Frame:
-    """Add the funnels of both first touches, days_to_revenue and is_paid."""
+    """Add the funnels of the month's and the look-back's first touch, days_to_revenue and its flag, and is_paid."""
     for prefix in ("first", "origin"):
         sold = mapped(
             sold,
@@ -208,8 +239,10 @@ def _with_funnels(sold: Frame, mapping: Frame) -> Frame:
             into=f"{prefix}_funnel",
             keep_missing=True,
         )
+    days = day_number("date") - day_number("ever_date")
     return sold.with_columns(
-        (day_number("date") - day_number("origin_date")).alias("days_to_revenue"),
+        days.alias("days_to_revenue"),
+        (days < 0).fill_null(False).alias("is_sold_before_touch"),
         is_paid().alias("is_paid"),
     )
 

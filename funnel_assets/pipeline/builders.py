@@ -20,7 +20,7 @@ from funnel_assets.domain.identity import Links, identity_links, opened
 from funnel_assets.domain.leads import dedup_leads
 from funnel_assets.domain.link_rows import apart_table, groups, people_table
 from funnel_assets.domain.marts import Parts, funnel_marts
-from funnel_assets.domain.sales import assigned_leads, sales_enriched
+from funnel_assets.domain.sales import FIRST_TOUCH, assigned_leads, sales_enriched
 from funnel_assets.domain.scoring import ENGAGED, TURNS_AFTER, Rules, scored_contacts
 from funnel_assets.pipeline.compute import Builder, Frames
 from funnel_assets.pipeline.graph import days_between
@@ -184,6 +184,7 @@ def _sales_enriched(frames: Frames) -> Any:
         frames.read("zoom_attendance", "sales_enriched", since=look_back_start(frames.first)),
         frames.read("raw_leads", "sales_enriched", since=look_back_start(frames.first)),
         _links(frames, "sales_enriched"),
+        frames.read("dedup_leads", "sales_enriched", FIRST_TOUCH),
         frames.config("manual_mapping"),
         frames.config("manual_funnels"),
         frames.config("funnel_mapping"),

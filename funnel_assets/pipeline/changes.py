@@ -18,7 +18,7 @@ from funnel_assets.domain.identity import KEYS
 from funnel_assets.domain.marts import ADDS, MEASURES, added
 from funnel_assets.pipeline.graph import SOURCES
 from funnel_assets.pipeline.journal import ADDED, CHANGE, REMOVED, Journal, Rewrite
-from funnel_assets.storage.lake import Lake
+from funnel_assets.storage.lake import BEFORE, Lake
 
 MART = "funnel_marts"
 _WHO = {"zoom_attendance": ("phone_key", "email_key"), "spend": ("campaign",)}
@@ -83,7 +83,8 @@ def _since(journal: Journal, dataset: str, since: dt.datetime) -> Iterator[Rewri
     for rewrite in journal.newest_first(dataset):
         if rewrite.at < since:
             return
-        yield rewrite
+        if BEFORE not in rewrite.days:  # what is dated before the first day is in no figure of the mart
+            yield rewrite
 
 
 def _fresh(rewrites: list[Rewrite]) -> set[dt.date]:

@@ -7,7 +7,7 @@ be made stand alone.
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,14 +15,14 @@ from typing import Any
 import narwhals as nw
 import pyarrow as pa
 
-from funnel_assets.arrow import on_days
+from funnel_assets.arrow import on_days, pc
 from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.identity import Links
 from funnel_assets.errors import FunnelError, MissingPartitions
-from funnel_assets.pipeline.graph import NODES, Input, Node, Window, cut, days_between, history
-from funnel_assets.pipeline.outcome import Outcome, write_days
+from funnel_assets.pipeline.graph import NODES, WITH_BEFORE, Input, Node, Window, cut, days_between, history
+from funnel_assets.pipeline.outcome import Outcome, write_before, write_days
 from funnel_assets.pipeline.people import NOBODY
 from funnel_assets.pipeline.people_index import key_columns
 from funnel_assets.pipeline.restating import restate_people
@@ -31,7 +31,7 @@ from funnel_assets.pipeline.standing import lost_error
 from funnel_assets.pipeline.who import FEW_DAYS, KnownPeople, people_digest
 from funnel_assets.storage.engine import Engine
 from funnel_assets.storage.files import refusal
-from funnel_assets.storage.lake import Lake
+from funnel_assets.storage.lake import BEFORE, Lake
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +74,14 @@ class Frames:
     currency: str = DEFAULT_CURRENCY
     links_until: dt.date | None = None
 
-    def _days(self, window: Window) -> list[dt.date]:
-        """Those days of the windows of all days to make that can exist."""
+    def _days(self, dataset: str, window: Window, since: dt.date) -> list[dt.date]:
+        """Those days of the windows of all days to make that can exist, from ``since`` on."""
         spans = [(self.first, self.last)] if self.wanted is None else [(day, day) for day in self.wanted]
-        windows = {(max(window(first)[0], self.start), window(last)[1]) for first, last in spans}
-        return sorted({day for since, until in windows for day in days_between(since, until)})
+        windows = {(max(window(first)[0], since), window(last)[1]) for first, last in spans}
+        days = {day for first, last in windows for day in days_between(max(first, self.start), last)}
+        if dataset in WITH_BEFORE and any(first < self.start for first, _ in windows):
+            days.add(BEFORE)
+        return sorted(days)
 
     def read(
         self,
@@ -91,13 +94,16 @@ class Frames:
         """Frame over the days that the range of ``reader`` needs of ``dataset``, from ``since`` on."""
         window = next(read.window for read in NODES[reader].inputs if read.dataset == dataset)
         names = columns or arrow_schema(CONTRACTS[dataset]).names
-        days = [day for day in self._days(window) if day >= since]
+        days = self._days(dataset, window, since)
         if self.people is None:
             return self.scan(dataset, days, names)
         records = self._records(dataset, self.people, names)
         if records is None:
             return self._of_people(dataset, days, names)
-        return self.engine.frame(records.filter(on_days(records, days)).select(names))
+        theirs = on_days(records, days)
+        if BEFORE in days:
+            theirs = pc.or_(theirs, pc.less(records["date"], pa.scalar(self.start, pa.date32())))
+        return self.engine.frame(records.filter(theirs).select(names))
 
     def _records(self, dataset: str, people: pa.Array, names: Sequence[str]) -> pa.Table | None:
         """Return all rows of some people, kept for the other datasets of the run; None where that isn't done."""
@@ -170,6 +176,8 @@ def make_days(
     refuse_other_keys(contents.under_other_keys(node))
     config = {name: tables.fingerprint(name) for name in node.config}
     known = known or KnownPeople()
+    if dataset in WITH_BEFORE:
+        _make_before(node, config, builder, engine, lake, tables, start, contents, known)
     ready = _ready(node, days, outcome, contents)
 
     def compute(first: dt.date, last: dt.date, **narrowed: Any) -> pa.Table:
@@ -208,6 +216,49 @@ def make_days(
             )
     contents.forget(dataset)
     return outcome
+
+
+def _make_before(
+    node: Node,
+    config: Mapping[str, str],
+    builder: Builder,
+    engine: Callable[[], Engine],
+    lake: Lake,
+    tables: Tables,
+    start: dt.date,
+    contents: Contents,
+    known: KnownPeople,
+) -> None:
+    """Bring the partition of all days before the first up to its inputs: the rows that these days would have."""
+    inputs = contents.inputs(node, BEFORE, config) | {"start": str(start)}
+    written = lake.facts(node.dataset, BEFORE)
+    has_rows = any(BEFORE in contents.of(read.dataset) for read in node.inputs)
+    if (written is None and not has_rows) or (written is not None and written.inputs == inputs):
+        return
+    rows = arrow_schema(CONTRACTS[node.dataset]).empty_table()
+    dates = [
+        lake.read(read.dataset, [BEFORE], columns=["date"], require=False)["date"] for read in node.inputs
+    ]
+    first = pc.min(
+        pa.chunked_array([chunk for found in dates for chunk in found.chunks], pa.date32())
+    ).as_py()
+    if first is not None:
+        with engine() as opened:
+            last = start - dt.timedelta(days=1)
+            frames = Frames(
+                opened,
+                lake,
+                tables,
+                first,
+                last,
+                start,
+                contents=contents,
+                known=known,
+                currency=contents.currency,
+            )
+            rows = opened.collect(builder(frames))
+    write_before(lake, node.dataset, rows, inputs)
+    contents.forget(node.dataset)
 
 
 def _pieces(node: Node, days: Sequence[dt.date], lake: Lake) -> Iterator[tuple[dt.date, dt.date]]:

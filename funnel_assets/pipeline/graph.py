@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
+from funnel_assets.domain.frames import LATE_TOUCH_DAYS
+
 Window = Callable[[dt.date], tuple[dt.date, dt.date]]
 
 
@@ -30,6 +32,11 @@ def month_to_date(day: dt.date) -> tuple[dt.date, dt.date]:
 def history_to_month_end(day: dt.date) -> tuple[dt.date, dt.date]:
     """Everything up to the end of the day's calendar month: the sheet looks the whole month's Zoom tab up."""
     return dt.date.min, month_end(day)
+
+
+def history_and_late_touches(day: dt.date) -> tuple[dt.date, dt.date]:
+    """Everything up to a month after the day: a first touch may be entered after the sale it led to."""
+    return dt.date.min, day + dt.timedelta(days=LATE_TOUCH_DAYS)
 
 
 def month_end(day: dt.date) -> dt.date:
@@ -97,7 +104,7 @@ NODES: dict[str, Node] = {
                 Input("engagement_events", history),
             ),
             ("funnel_mapping", "identity_links"),
-            rules_version=3,
+            rules_version=4,
             of_the_day=True,
         ),
         Node(
@@ -135,9 +142,10 @@ NODES: dict[str, Node] = {
                 Input("raw_leads", history),
                 Input("zoom_attendance", history_to_month_end),
                 Input("engagement_events", history),
+                Input("dedup_leads", history_and_late_touches),
             ),
             ("funnel_mapping", "manual_mapping", "manual_funnels", "identity_links"),
-            rules_version=4,
+            rules_version=5,
             of_the_day=True,
         ),
         Node(
@@ -164,11 +172,15 @@ NODES: dict[str, Node] = {
                 Input("sales_enriched", same_day),
             ),
             ("funnel_mapping", "manual_funnels", "identity_links"),
-            rules_version=6,
+            rules_version=7,
             states_currency=True,
         ),
     )
 }
+
+WITH_BEFORE = ("raw_leads", "zoom_attendance", "engagement_events", "dedup_leads")
+"""Datasets that also hold what is dated before ``FUNNEL_START_DATE`` (``storage.lake.BEFORE``): all that says who
+people are and when they were first touched. A window that begins before the first day reads it too."""
 
 SOURCES = tuple(name for name, node in NODES.items() if node.is_source)
 

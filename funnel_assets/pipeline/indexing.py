@@ -118,6 +118,10 @@ class SourceIndex:
         """Whether a rolling dump is sure to hold all of a day; its earliest day may have been cut."""
         return bool(self.days) and day > min(self.days)
 
+    def rows(self, day: dt.date) -> int:
+        """Rows of a day."""
+        return self.days[day].rows if day in self.days else 0
+
     def digest(self, day: dt.date) -> str:
         """Digest of a day's rows; the same for every day without rows."""
         return self.days[day].digest if day in self.days else EMPTY

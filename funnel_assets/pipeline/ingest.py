@@ -34,11 +34,11 @@ from funnel_assets.errors import (
 )
 from funnel_assets.pipeline.ahead import FetchAhead
 from funnel_assets.pipeline.dating import DATE_FORMATS
-from funnel_assets.pipeline.graph import NODES, SOURCES, cut
+from funnel_assets.pipeline.graph import NODES, SOURCES, WITH_BEFORE, cut
 from funnel_assets.pipeline.held import REASON, Held, quarantined
 from funnel_assets.pipeline.indexing import BAD_COLUMNS, EMPTY, DumpRows, SourceIndex, Task, index_dump
 from funnel_assets.pipeline.landed import land, source_context
-from funnel_assets.pipeline.outcome import Outcome, write_days
+from funnel_assets.pipeline.outcome import Outcome, write_before, write_days
 from funnel_assets.pipeline.overlap import Keys, Taken, taken, taken_digest, together, without_taken
 from funnel_assets.pipeline.row_store import RowStore
 from funnel_assets.pipeline.short_dumps import Counted, counted
@@ -52,7 +52,7 @@ from funnel_assets.pipeline.standing import (
 )
 from funnel_assets.storage.decisions import Decisions
 from funnel_assets.storage.files import recall, write_whole
-from funnel_assets.storage.lake import Lake, PartitionFacts, fingerprint
+from funnel_assets.storage.lake import BEFORE, Lake, PartitionFacts, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
 
@@ -117,6 +117,15 @@ class _Dumps:
         )
 
 
+@dataclass
+class _CleanedDays:
+    """Some days' rows, how many rows of each day met which fate, and the cells read with a loss, by kind."""
+
+    rows: pa.Table
+    counts: Mapping[dt.date, Counter[str]]
+    notes: Counter[str]
+
+
 class Ingest:
     """Makes the days of the tabular source datasets."""
 
@@ -158,6 +167,7 @@ class Ingest:
             reads = [self._dumps(source, tables, days, fetch) for source in self._configured(dataset)]
             overlap = self._overlap(reads)
             wanted = {day: _inputs(reads, overlap, day, tables) for day in days}
+            self._make_before(dataset, reads, overlap, tables)
             known = self._lake.all_facts(dataset)
             unreadable = self._quarantine.damaged(dataset)
             outcome.done = {
@@ -186,6 +196,42 @@ class Ingest:
         if drift:
             outcome.notes["drift"] = drift
         return outcome
+
+    def _make_before(
+        self, dataset: str, dumps: Sequence[_Dumps], overlap: Sequence[Taken], tables: Tables
+    ) -> None:
+        """Bring the rows dated before the first day up to the dumps, as one partition."""
+        if dataset not in WITH_BEFORE:
+            return
+        days = self._days_before(dumps)
+        written = self._lake.facts(dataset, BEFORE)
+        inputs = {"start": str(self._settings.start_date)} | {
+            f"days.{name}": fingerprint(told)
+            for name, told in _inputs_of_days(dumps, overlap, days, tables).items()
+        }
+        if (written is None and not days) or (written is not None and written.inputs == inputs):
+            return
+        rows = [arrow_schema(CONTRACTS[dataset]).empty_table()]
+        sizes = Counter[dt.date]()
+        for found in dumps:
+            sizes.update({day: found.of(day).index.rows(day) for day in days})
+        if written is not None and sizes.total() < written.rows and any(one.source.rolling for one in dumps):
+            log.warning(
+                "What %s holds before %s stays as it was: an earlier dump of a rolling source isn't in this home's "
+                "landing any more.",
+                dataset,
+                self._settings.start_date,
+            )
+            return
+        for some in cut(days, sizes, ROWS_AT_ONCE):
+            rows.append(self._cleaned(dataset, dumps, overlap, some, tables).rows)
+        write_before(self._lake, dataset, pa.concat_tables(rows), inputs)
+
+    def _days_before(self, dumps: Sequence[_Dumps]) -> list[dt.date]:
+        """Days before the first one that these dumps have rows of."""
+        indexes = [read.index for found in dumps for read in (found.newest, *found.older)]
+        start = self._settings.start_date
+        return sorted({day for index in indexes for day in index.days if day < start})
 
     def stale_days(self, dataset: str, days: Sequence[dt.date]) -> list[dt.date]:
         """Days in the lake whose rows differ from those of the newest landed dumps.
@@ -250,7 +296,8 @@ class Ingest:
                     dumps = self._with_older(self._indexed(source, newest, tables), tables)
                 except SourceBroken:
                     continue
-                needed = {newest.sha256, *(dumps.of(day).snapshot.sha256 for day in days)}
+                theirs = (*days, *self._days_before([dumps]))
+                needed = {newest.sha256, *(dumps.of(day).snapshot.sha256 for day in theirs)}
                 kept_days = self._settings.keep_dumps_days
                 removed += self._landing.prune(dataset, source.name, kept_days, KEEP_DUMPS, needed).snapshots
         return removed
@@ -620,7 +667,20 @@ class Ingest:
         config: Tables,
     ) -> Counter[str]:
         """Clean and write days; return how many cells were read with a loss, by kind."""
-        dataset, parser = outcome.dataset, PARSERS[outcome.dataset]
+        cleaned = self._cleaned(outcome.dataset, dumps, overlap, todo, config)
+        write_days(self._lake, outcome, cleaned.rows, todo, inputs=wanted, counts=cleaned.counts)
+        return cleaned.notes
+
+    def _cleaned(
+        self,
+        dataset: str,
+        dumps: Sequence[_Dumps],
+        overlap: Sequence[Taken],
+        todo: Sequence[dt.date],
+        config: Tables,
+    ) -> "_CleanedDays":
+        """Clean days, each from the dump that it is made from, and quarantine their bad rows."""
+        parser = PARSERS[dataset]
         counts = {day: Counter[str]() for day in todo}
         tables: list[pa.Table] = []
         notes: Counter[str] = Counter()
@@ -648,8 +708,7 @@ class Ingest:
         after = _rows_per_day(rows)
         for day in todo:
             counts[day]["duplicates"] += before[day] - after[day]
-        write_days(self._lake, outcome, rows, todo, inputs=wanted, counts=counts)
-        return notes
+        return _CleanedDays(rows, counts, notes)
 
     def _count(
         self, read: _Read, cleaned: Cleaned, todo: Sequence[dt.date], counts: Mapping[dt.date, Counter[str]]
@@ -659,7 +718,7 @@ class Ingest:
         none = cleaned.quarantine.iloc[:0]
         for day in todo:
             found = bad.get(day, none)
-            counts[day]["rows_in"] += read.index.days[day].rows if day in read.index.days else 0
+            counts[day]["rows_in"] += read.index.rows(day)
             counts[day]["quarantined"] += len(found)
             self._quarantine.replace(
                 read.source.dataset, read.source.name, str(day), found.assign(file=read.snapshot.origin)
@@ -695,6 +754,17 @@ def _as_undated(records: list[dict[str, object]]) -> pd.DataFrame:
     return pd.DataFrame(
         [{name: record[name] for name in BAD_COLUMNS} for record in records], columns=BAD_COLUMNS
     )
+
+
+def _inputs_of_days(
+    dumps: Sequence[_Dumps], overlap: Sequence[Taken], days: Sequence[dt.date], tables: Tables
+) -> dict[str, list[tuple[str, str]]]:
+    """Return what several days are made from: day and fingerprint, by source."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for day in days:
+        for name, told in _inputs(dumps, overlap, day, tables).items():
+            found.setdefault(name, []).append((str(day), told))
+    return found
 
 
 def _inputs(

@@ -10,7 +10,7 @@ from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.identity import KEYS
 from funnel_assets.domain.keys import ALONE_MARK
 from funnel_assets.storage.engine import DuckDBEngine
-from funnel_assets.storage.lake import Lake
+from funnel_assets.storage.lake import BEFORE, Lake
 
 NAMED_IN: dict[str, tuple[str, ...]] = {
     "dedup_leads": ("identity_links", "person_a", "person_b"),
@@ -36,7 +36,7 @@ def unknown(lake: Lake, keys: Collection[str], until: dt.date = dt.date.max) -> 
                 break
             contract = CONTRACTS[dataset]
             names = [key for key in KEYS if key in arrow_schema(contract).names]
-            days = [day for day in lake.days(dataset) if day <= until]
+            days = [BEFORE, *(day for day in lake.days(dataset) if day <= until)]
             seen = nw.from_native(engine.scan(lake, dataset, days, [*names, contract.key[0]]))
             alone = nw.concat_str([nw.lit(ALONE_MARK), nw.col(contract.key[0])])
             told = seen.select(*names, alone.alias("alone"))

@@ -14,7 +14,7 @@ from funnel_assets.arrow import on_days
 from funnel_assets.contracts.base import CONTRACTS, Violation, conform, violations
 from funnel_assets.errors import ContractViolation, FunnelError
 from funnel_assets.pipeline.journal import Journal
-from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
+from funnel_assets.storage.lake import BEFORE, Lake, PartitionFacts, name_days
 
 
 @dataclass
@@ -113,6 +113,30 @@ def write_days(
                 outcome.changed.add(day)
                 recording.wrote(day, before.content if before else None, facts.content)
     lake.remember(outcome.dataset)
+
+
+def write_before(lake: Lake, dataset: str, rows: pa.Table, inputs: Mapping[str, str]) -> None:
+    """Write the rows dated before the first day, as the one partition that they are (``storage.lake.BEFORE``).
+
+    Raises:
+        ContractViolation: They break the contract; what was there stays.
+    """
+    contract = CONTRACTS[dataset]
+    table = conform(rows, contract).sort_by([(name, "ascending") for name in ("date", *_rest(contract.key))])
+    for broken in violations(table, contract):
+        raise ContractViolation(
+            f"{len(broken.rows)} row(s) dated before the first day break the rule {broken.rule!r} on column "
+            f"{broken.column}.",
+            dataset=dataset,
+            fix="mend these rows at the source.",
+        )
+    before = lake.facts(dataset, BEFORE)
+    with Journal(lake).recording(dataset) as recording:
+        facts = lake.write(
+            dataset, BEFORE, table, inputs=inputs, replacing=lambda old: recording.compare(old, table)
+        )
+        if before is None or before.content != facts.content:
+            recording.wrote(BEFORE, before.content if before else None, facts.content)
 
 
 def _rest(key: Sequence[str]) -> list[str]:

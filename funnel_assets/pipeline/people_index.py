@@ -115,10 +115,11 @@ class PeopleIndex:
 def _indexed(lake: Lake, dataset: str, day: dt.date) -> tuple[str, pa.Table]:
     """Read a day's keys; returns the content that they are of, too."""
     names = key_columns(dataset)
-    content, keys = lake.content_and_rows(dataset, day, ["date", *names])
+    content, keys = lake.content_and_rows(dataset, day, names)
     nothing = pa.repeat(_NONE, len(keys))
     phones, emails = (
         key_numbers(keys[name]) if name in names else nothing for name in ("phone_key", "email_key")
     )
     who = key_numbers(pc.coalesce(*(keys[name] for name in names)))
-    return content, pa.Table.from_arrays([keys["date"].combine_chunks(), who, phones, emails], schema=_SCHEMA)
+    dates = pa.repeat(pa.scalar(day, pa.date32()), len(keys))  # of the partition: that of BEFORE holds many
+    return content, pa.Table.from_arrays([dates, who, phones, emails], schema=_SCHEMA)

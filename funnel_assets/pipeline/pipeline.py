@@ -23,6 +23,7 @@ from funnel_assets.masking import mask_email, mask_phone, mask_text
 from funnel_assets.pipeline import reconciliation
 from funnel_assets.pipeline.builders import BUILDERS, rules_of
 from funnel_assets.pipeline.compute import make_days
+from funnel_assets.pipeline.external_ids import id_problems
 from funnel_assets.pipeline.graph import NODES, days_between, in_order
 from funnel_assets.pipeline.held import Held, chosen, decide
 from funnel_assets.pipeline.ingest import Ingest
@@ -206,8 +207,12 @@ class Pipeline:
         return outcome
 
     def publish(self) -> Published:
-        """Bring Postgres up to the lake in one transaction; refuses when rows or money don't add up."""
+        """Bring Postgres up to the lake in one transaction; refuses when rows or money don't add up.
+
+        With ``FUNNEL_ID_CHECK=block`` also when an id of a person is repeated, or a sale has one that no lead has.
+        """
         tables = self.tables()
+        self._check_ids()
         timezone, currency = self.settings.timezone, self.settings.currency
         done = publish(
             self.lake,
@@ -222,6 +227,25 @@ class Pipeline:
         if done.days:
             self._list_unmapped(tables)
         return done
+
+    def id_problems(self) -> list[str]:
+        """What is wrong with the ids by which sources know people, in words."""
+        return id_problems(self.lake, self.sources())
+
+    def _check_ids(self) -> None:
+        try:
+            found = self.id_problems()
+        except ConfigError as error:  # what landed may be published all the same
+            log.warning("Ids aren't checked: %s", error)
+            return
+        if found and self.settings.id_check == "block":
+            raise FunnelError(
+                f"not published (FUNNEL_ID_CHECK=block): {'; '.join(found)}. What was published before stays.",
+                dataset=found[0].partition(",")[0],
+                fix="mend these rows at the source, or set FUNNEL_ID_CHECK=warn.",
+            )
+        for line in found:
+            log.warning("%s", line)
 
     def _list_unmapped(self, tables: Tables) -> None:
         """Bring the list of unmapped sources up to what is published; that it can't be written spoils no publish."""

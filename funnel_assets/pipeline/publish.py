@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
+import pandas as pd
 import pyarrow as pa
 
 from funnel_assets import figures
@@ -18,12 +19,13 @@ from funnel_assets.arrow import on_days, pc
 from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, ColumnFacts, Contract, arrow_schema, columns
+from funnel_assets.domain.sales import FIRST_TOUCH
 from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline import reconciliation
 from funnel_assets.pipeline.staleness import refuse_other_keys, under_other_keys
 from funnel_assets.pipeline.who import KnownPeople
 from funnel_assets.storage.engine import DuckDBEngine
-from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
+from funnel_assets.storage.lake import BEFORE, Lake, PartitionFacts, name_days
 from funnel_assets.storage.quarantine import COLUMNS, Quarantine
 from funnel_assets.storage.views import view_statements
 from funnel_assets.storage.views.kept import concerned_statements, refresh_statements
@@ -51,6 +53,15 @@ _PUBLISHED_DAYS = pa.schema(
 )
 _QUARANTINE = pa.schema(
     [(name, pa.int64() if name == "line" else pa.string()) for name in COLUMNS if name != "raw"]
+)
+_TOUCH_BEFORE = pa.schema(
+    [
+        *(
+            arrow_schema(CONTRACTS["dedup_leads"]).field(name)
+            for name in (*FIRST_TOUCH, "identified_by", "city")
+        ),
+        ("content", pa.string()),
+    ]
 )
 _ICP_TIERS = pa.schema([("field", pa.string()), ("value", pa.string()), ("tier", pa.string())])
 
@@ -107,7 +118,8 @@ def _side_ddl(name: str, schema: pa.Schema, comment: str, date_column: str | Non
     return TableDdl(
         name=name,
         columns=tuple(
-            ColumnDdl(field.name, kinds[field.type], comment=_SIDE_MEANINGS[field.name]) for field in schema
+            ColumnDdl(field.name, kinds[field.type], comment=_SIDE_MEANINGS.get(field.name, ""))
+            for field in schema
         ),
         comment=comment,
         date_column=date_column,
@@ -141,6 +153,11 @@ SIDE_TABLES = (
     _side_ddl("published_days", _PUBLISHED_DAYS, "Which day of which dataset is published, and its content."),
     _side_ddl(
         "quarantine", _QUARANTINE, "Rows and files that couldn't be used, with the reason and what to do."
+    ),
+    _side_ddl(
+        "_touch_before",
+        _TOUCH_BEFORE,
+        "First touch ever of people touched before the first published day; read crm_contacts instead.",
     ),
     _side_ddl("icp_tiers", _ICP_TIERS, "Ideal customer profile tiers (icp_tiers.csv)."),
     _side_ddl("reconciliation", reconciliation.SCHEMA, "Totals of each step against the mart's, per day."),
@@ -204,6 +221,7 @@ def publish(
     _refuse_broken_steps(reconciliation.broken_steps(lake, tables, steps, known, balanced))
     compared = _compared(lake, facts["funnel_marts"], replace["funnel_marts"])
     side = _side_tables(quarantine, facts) | {"reconciliation": compared} | _new_tiers(warehouse, tables)
+    side |= _new_touches_before(lake, warehouse)
     changed = {name: days for name, days in replace.items() if days}
     rows: dict[str, Rows] = {name: partial(_day_batches, lake, name, days) for name, days in changed.items()}
     replace_days = changed | dict.fromkeys(side)
@@ -275,6 +293,23 @@ def _new_tiers(warehouse: Warehouse, tables: Tables) -> dict[str, Rows]:
         if sorted(map(repr, published)) == sorted(map(repr, table.to_pylist())):
             return {}
     return {name: table}
+
+
+def _new_touches_before(lake: Lake, warehouse: Warehouse) -> dict[str, Rows]:
+    """The first touches before the first day where they changed: one row per person."""
+    name = "_touch_before"
+    facts = lake.facts("dedup_leads", BEFORE)
+    content = facts.content if facts is not None and facts.rows else None
+    if _is_there(warehouse, name):
+        published = [row["content"] for row in warehouse.fetch(f"SELECT content FROM {name} LIMIT 1")]
+        if published == ([] if content is None else [content]):
+            return {}
+    columns = [column for column in _TOUCH_BEFORE.names if column != "content"]
+    rows = lake.read("dedup_leads", [BEFORE], columns=columns, require=False)
+    in_order = rows.sort_by([("person_id", "ascending"), ("date", "ascending")])
+    firsts = in_order.to_pandas(types_mapper=pd.ArrowDtype).drop_duplicates("person_id")
+    told = pa.Table.from_pandas(firsts.assign(content=content), schema=_TOUCH_BEFORE, preserve_index=False)
+    return {name: told}
 
 
 def _compared(lake: Lake, marts: Mapping[dt.date, PartitionFacts], replace: Sequence[dt.date]) -> pa.Table:

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.errors import FunnelError
-from funnel_assets.pipeline.graph import NODES, Input, Node, days_between
-from funnel_assets.storage.lake import Lake, PartitionFacts, name_days
+from funnel_assets.pipeline.graph import NODES, WITH_BEFORE, Input, Node, days_between
+from funnel_assets.storage.lake import BEFORE, Lake, PartitionFacts, name_days
 
 MISSING = "missing"
 
@@ -47,10 +47,13 @@ class Contents:
         self._lost: dict[str, list[dt.date]] = {}
 
     def of(self, dataset: str) -> Mapping[dt.date, str]:
-        """Content hash per written day of a dataset, in order of day."""
+        """Content hash per written day of a dataset, in order of day; BEFORE comes first."""
         if dataset not in self._contents:
             facts = self._lake.all_facts(dataset)
-            self._contents[dataset] = {
+            before = self._lake.facts(dataset, BEFORE) if dataset in WITH_BEFORE else None
+            # One without rows is as good as none.
+            earliest = {BEFORE: before.content} if before is not None and before.rows else {}
+            self._contents[dataset] = earliest | {
                 day: found.content for day, found in facts.items() if day >= self._start
             }
         return self._contents[dataset]
@@ -101,7 +104,11 @@ class Contents:
         first, last = read.window(day)
         if first == dt.date.min:
             return self._chained(read.dataset, last)
-        window = [(str(d), c) for d, c in self.on(read.dataset, days_between(first, last)).items()]
+        days = days_between(first, last)
+        if first < self._start and read.dataset in WITH_BEFORE:
+            days = [BEFORE, *days]
+            self.of(read.dataset)
+        window = [(str(d), c) for d, c in self.on(read.dataset, days).items()]
         return hashlib.sha256(repr(window).encode()).hexdigest()[:32]
 
     def everything(self, dataset: str) -> str:

@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from funnel_assets import outside
 from funnel_assets.config.settings import Settings
 from funnel_assets.config.source_model import Source
 from funnel_assets.config.sources import SourcesConfig
 from funnel_assets.config.tables import Tables
-from funnel_assets.contracts.base import CONTRACTS, conform
+from funnel_assets.contracts.base import CONTRACTS, arrow_schema, conform
 from funnel_assets.domain.attendance import SET_ASIDE, AttendanceResult, Export, attendance_days, export_of
 from funnel_assets.domain.email import normalize_emails
 from funnel_assets.domain.phone import normalize_phones
@@ -37,7 +38,7 @@ from funnel_assets.domain.text import as_arrow, as_text
 from funnel_assets.errors import FunnelError, LandedDamaged
 from funnel_assets.pipeline.graph import cut
 from funnel_assets.pipeline.held import Held, accepted, quarantined
-from funnel_assets.pipeline.outcome import Outcome, write_days
+from funnel_assets.pipeline.outcome import Outcome, write_before, write_days
 from funnel_assets.pipeline.staleness import KEYS_UNDER
 from funnel_assets.pipeline.standing import CLOCKS_DIFFER, given_up, lost_files, lost_files_error
 from funnel_assets.sources.zoom.doubts import doubts
@@ -46,7 +47,7 @@ from funnel_assets.sources.zoom.reader import read_report
 from funnel_assets.sources.zoom.report import ZoomReport
 from funnel_assets.storage.decisions import Decision, Decisions
 from funnel_assets.storage.files import recall, write_whole
-from funnel_assets.storage.lake import Lake, PartitionFacts, fingerprint
+from funnel_assets.storage.lake import BEFORE, Lake, PartitionFacts, fingerprint
 from funnel_assets.storage.landing import Landing, Snapshot
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
 
@@ -433,7 +434,9 @@ class ZoomIngest:
         if any(day > last for day in kept.days):
             told += " A day is made when it is over: tomorrow at the earliest."
         if any(day < first for day in kept.days):
-            told += f" Days before {first} (FUNNEL_START_DATE) aren't made."
+            told += (
+                f" Days before {first} (FUNNEL_START_DATE) aren't made; they count for first touches only."
+            )
         return told
 
     def _judge(self, source: Source, data: bytes, name: str, sha256: str, landed_at: dt.datetime) -> KeptFile:
@@ -634,6 +637,7 @@ class ZoomIngest:
             arrivals = self.take_in(wait=True)
             tables = self._tables()
             standings = self._standings()
+            self._make_before(standings, tables)
             known = self._lake.all_facts(DATASET)
             wanted = self._wanted(standings, days, known)
             unreadable = self._quarantine.damaged(DATASET)
@@ -774,7 +778,6 @@ class ZoomIngest:
         for days in self._pieces(kept, todo):
             result, reservations = self._join(kept, set(days), tables)
             told |= reservations
-            rows = _keyed(result.rows, tables)
             counts = self._counted(result, days)
             for source in kept:
                 for day, bad in self._bad_rows(result, kept[source], todo, days):
@@ -785,7 +788,12 @@ class ZoomIngest:
                     counts[day]["rows_in"] += unread
                     self._quarantine.replace(DATASET, source.name, str(day), bad)
             write_days(
-                self._lake, outcome, conform(rows, CONTRACTS[DATASET]), days, inputs=wanted, counts=counts
+                self._lake,
+                outcome,
+                conform(_keyed(result.rows, tables), CONTRACTS[DATASET]),
+                days,
+                inputs=wanted,
+                counts=counts,
             )
             totals.append(result.totals)
         if told:
@@ -793,6 +801,32 @@ class ZoomIngest:
         stated = pd.concat(totals).drop_duplicates()
         if len(stated):
             outcome.notes["totals the reports state"] = _markdown(stated[stated["difference"] != 0])
+
+    def _make_before(self, standings: Mapping[Source, Standing], tables: Tables) -> None:
+        """Bring the rows of events before the first day up to the files used, as one partition."""
+        start = str(self._settings.start_date)
+        used = {source: standing.used for source, standing in standings.items()}
+        names = {day for found in used.values() for file in found for day in file.days if day < start}
+        days = sorted(map(dt.date.fromisoformat, names))
+        made_of: dict[str, str] = {"start": start}
+        for of_day in self._wanted(standings, days, {}).values():
+            made_of |= of_day
+        written = self._lake.facts(DATASET, BEFORE)
+        if (written is None and not days) or (written is not None and written.inputs == made_of):
+            return
+        if written is not None and (lost := self._refused(standings, [BEFORE], {BEFORE: written})):
+            log.warning("What is dated before %s stays as it was: %s", start, lost[BEFORE])
+            return
+        rows = [arrow_schema(CONTRACTS[DATASET]).empty_table()]
+        for some in self._pieces(used, days):
+            result, _ = self._join(used, set(some), tables)
+            rows.append(conform(_keyed(result.rows, tables), CONTRACTS[DATASET]))
+            for source, found in used.items():
+                # The bad rows of a file that has later days stand under one of those.
+                over = [file for file in found if max(file.days, default="") < start]
+                for day, bad in self._bad_rows(result, over, days, some):
+                    self._quarantine.replace(DATASET, source.name, str(day), bad)
+        write_before(self._lake, DATASET, pa.concat_tables(rows), made_of)
 
     def _pieces(
         self, kept: Mapping[Source, Sequence[KeptFile]], days: Sequence[dt.date]

@@ -38,6 +38,11 @@ _T = TypeVar("_T")
 # Up to so many days are looked for one by one; for more, listing the folder costs less.
 FEW_DAYS = 10
 
+BEFORE = dt.date.min
+"""Stands for all days before the first one of the datasets (``FUNNEL_START_DATE``): their rows are one partition, which
+sorts before every day, keeps each row's own date, and isn't one of :meth:`Lake.days`. Only datasets that say who people
+are and when they were first touched have it (``pipeline.graph.WITH_BEFORE``)."""
+
 _DAY_DIRECTORY = re.compile(r"date=(\d{4}-\d{2}-\d{2})$")
 
 
@@ -94,9 +99,13 @@ class Lake:
 
     def path(self, dataset: str, day: dt.date) -> str:
         """Where a day's rows are, whether or not they exist yet."""
+        if day == BEFORE:  # apart: whoever reads a dataset's folder gets the rows of its days
+            return f"{self.root}/_before/{dataset}/data.parquet"
         return f"{self.root}/{dataset}/date={day.isoformat()}/data.parquet"
 
     def _facts_path(self, dataset: str, day: dt.date) -> str:
+        if day == BEFORE:
+            return f"{self.root}/_before/{dataset}/facts.json"
         return f"{self.root}/{dataset}/_facts/{day.isoformat()}.json"
 
     def write(
@@ -230,6 +239,8 @@ class Lake:
                 path for path in (self.path(dataset, day) for day in wanted) if self.filesystem.exists(path)
             ]
         present = set(self.days(dataset))
+        if wanted[0] == BEFORE and self.filesystem.exists(self.path(dataset, BEFORE)):
+            present.add(BEFORE)
         return [self.path(dataset, day) for day in wanted if day in present]
 
     def read(
@@ -280,7 +291,7 @@ class Lake:
             return True
         if not self.filesystem.exists(note) or self.filesystem.cat_file(note) != columns.encode():
             wanted = set(arrow_schema(CONTRACTS[dataset]).names)
-            for path in self.files(dataset, self.days(dataset)):
+            for path in self.files(dataset, [BEFORE, *self.days(dataset)]):
                 with self.filesystem.open(path) as file:
                     if not wanted <= set(pq.read_schema(file).names):
                         return False
@@ -330,8 +341,8 @@ class Lake:
         self._replace(f"{self.root}/{name}", data)
 
     def require(self, dataset: str, days: Iterable[dt.date]) -> None:
-        """Raise MissingPartitions unless every day is in the lake."""
-        missing = sorted(set(days) - set(self.days(dataset)))
+        """Raise MissingPartitions unless every day is in the lake; there may be nothing before the first one."""
+        missing = sorted(set(days) - {BEFORE} - set(self.days(dataset)))
         if missing:
             raise MissingPartitions(
                 f"{len(missing)} day(s) are not in the lake: {name_days(missing)}.",

@@ -369,16 +369,19 @@ def sales_enriched(tables: dict[str, pa.Table], first: dt.date, last: dt.date) -
             "final_funnel_rule": rule,
             "attended": zoom_lookup(sale["phone_key"], day, zoom)[0],
             "days_to_revenue": None,
+            "is_sold_before_touch": False,
         }
-        for prefix, since in (("first", day.replace(day=1)), ("origin", day - 90 * DAY)):
-            back = [t for t in everything if t["person_id"] == who and since <= t["date"] <= day]
+        spans = {"first": (day.replace(day=1), day), "origin": (day - 90 * DAY, day)}
+        for prefix, (since, until) in (spans | {"ever": (dt.date.min, day + 31 * DAY)}).items():
+            back = [t for t in everything if t["person_id"] == who and since <= t["date"] <= until]
             top = back[0] if back else None
             for name in ("source", "medium", "campaign"):
                 row[f"{prefix}_{name}"] = top[name] if top else None
             row[f"{prefix}_touch_at"] = top["order"][1] if top else None
             row[f"{prefix}_funnel"] = funnel_of(top["source"], top["date"], mapping) if top else None
-            if top and prefix == "origin":
+            if top and prefix == "ever":
                 row["days_to_revenue"] = (day - top["date"]).days
+                row["is_sold_before_touch"] = top["date"] > day
         rows.append(row)
     return rows
 

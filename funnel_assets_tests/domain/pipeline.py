@@ -62,6 +62,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
         "zoom_attendance",
         "raw_leads",
         "links",
+        "dedup_leads",
         "manual_mapping",
         "manual_funnels",
         "mapping",

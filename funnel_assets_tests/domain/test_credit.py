@@ -134,7 +134,7 @@ def test_an_unpaid_sale_has_none_and_a_sale_without_touch_keeps_its_revenue() ->
 def test_credit_adds_up_over_a_world_and_first_touch_is_the_origin() -> None:
     world = World(1, days=100, people=6, rows=150)
     built = dict(world.tables)
-    for dataset in ("links", "sales_enriched", "sale_credit"):
+    for dataset in ("links", "dedup_leads", "sales_enriched", "sale_credit"):
         built[dataset] = compute(DuckEngine(), built, dataset, START, world.last)
     sales = {row["sale_id"]: row for row in built["sales_enriched"].to_pylist() if row["is_paid"]}
     sums: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: dict.fromkeys(AMOUNTS, 0))

@@ -13,7 +13,7 @@ import pytest
 
 from funnel_assets.bench.identity_sql import dedup_leads_sql
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema, conform, violations
-from funnel_assets.domain.frames import LOOK_BACK_DAYS
+from funnel_assets.domain.frames import LATE_TOUCH_DAYS, LOOK_BACK_DAYS
 from funnel_assets_tests.domain.engines import DuckEngine, PandasEngine, SparkEngine, rows
 from funnel_assets_tests.domain.pipeline import DERIVED, build, compute
 from funnel_assets_tests.domain.worlds import START, World
@@ -88,6 +88,7 @@ WINDOWS: dict[str, dict[str, tuple[dt.date, dt.date]]] = {
         "zoom_attendance": (BACK, MONTH_END),
         "raw_leads": (BACK, LAST),
         "links": (START, LAST),
+        "dedup_leads": (START, LAST + dt.timedelta(days=LATE_TOUCH_DAYS)),
     },
     "sale_credit": {
         "sales_enriched": (FIRST, LAST),

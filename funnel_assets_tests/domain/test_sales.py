@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from funnel_assets.domain.leads import dedup_leads
 from funnel_assets.domain.mapping import MISCELLANEOUS
 from funnel_assets.domain.sales import assigned_leads, sales_enriched, with_final_funnel
 from funnel_assets_tests.domain import oracle
@@ -127,7 +128,12 @@ def enriched(
             "mapping": mapping_table(),
         }
     )
-    found = sales_enriched(**frames(leads or [], meetings or []), **loaded, first=DAY, last=DAY)
+    given = frames(leads or [], meetings or [])
+    span: dict[str, dt.date] = {"first": later(-500), "last": later(60)}
+    heads = dedup_leads(
+        given["raw_leads"], given["zoom_attendance"], given["links"], loaded["mapping"], **span
+    )
+    found = sales_enriched(**given, dedup_leads=heads, **loaded, first=DAY, last=DAY)
     return sorted(engine.table(found).to_pylist(), key=lambda row: row["sale_id"])
 
 
@@ -236,7 +242,29 @@ def test_a_sale_goes_back_to_its_first_touches_and_counts_days_in_local_days() -
 def test_a_sale_without_a_touch_has_no_first_touch_and_no_days() -> None:
     [row] = enriched([sale(1)])
     assert row["person_id"] == "as1"
-    assert [row[name] for name in row if name.startswith(("first_", "origin_", "days_"))] == [None] * 11
+    firsts = [row[name] for name in row if name.startswith(("first_", "origin_", "ever_", "days_"))]
+    assert firsts == [None] * 16
+    assert row["is_sold_before_touch"] is False
+
+
+@pytest.mark.parametrize(
+    ("touched", "expected"),
+    [
+        pytest.param([-400, -80, -3], ("n400", "n80", "n3", 400, False), id="older than the look-back"),
+        pytest.param([2], ("", None, None, -2, True), id="entered after the sale"),
+        pytest.param([-1, 2], ("n1", "n1", "n1", 1, False), id="a later touch doesn't matter"),
+        pytest.param([31], ("", None, None, -31, True), id="a month after the sale"),
+        pytest.param([32], (None, None, None, None, False), id="too late to have led to it"),
+    ],
+)
+def test_days_to_revenue_go_by_the_first_touch_ever(touched: list[int], expected: tuple[Any, ...]) -> None:
+    leads = [
+        {**lead(n, later(days), 600, **phone(1)), "utm_source": f"n{-days}" if days < 0 else ""}
+        for n, days in enumerate(touched)
+    ]
+    [row] = enriched([sale(1, **phone(1))], leads)
+    names = ("ever_source", "origin_source", "first_source", "days_to_revenue", "is_sold_before_touch")
+    assert tuple(row[name] for name in names) == expected
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -244,6 +272,7 @@ def test_random_worlds_equal_the_slow_model(seed: int) -> None:
     world = World(seed, days=110, people=6, rows=110)
     engine = PandasEngine() if seed else DuckEngine()
     tables = world.tables | {"links": compute(engine, world.tables, "links", START, world.last)}
+    tables["dedup_leads"] = compute(engine, tables, "dedup_leads", START, world.last)
     since = START + dt.timedelta(days=40)
     found = compute(engine, tables, "sales_enriched", since, world.last)
     assert found.num_rows > 10

@@ -43,7 +43,7 @@ READS = {
     "engagement_summary": {"raw_leads", "zoom_attendance", "engagement_events"},
     "scored_contacts": {"engagement_summary", "sales_enriched"},
     "assigned_leads": {"crm_assignments", "zoom_attendance", "raw_leads", "engagement_events"},
-    "sales_enriched": {"crm_sales", "raw_leads", "zoom_attendance", "engagement_events"},
+    "sales_enriched": {"dedup_leads", "crm_sales", "raw_leads", "zoom_attendance", "engagement_events"},
     "sale_credit": {"sales_enriched", "raw_leads", "zoom_attendance", "engagement_events"},
     "funnel_marts": {
         "dedup_leads",

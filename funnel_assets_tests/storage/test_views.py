@@ -35,6 +35,8 @@ SIDE_TABLES = {
     "reconciliation": "date date, dataset text, step text, measure text,"
     " expected numeric, found numeric, difference numeric",
     "icp_tiers": "field text, value text, tier text",
+    "_touch_before": "person_id text, date date, first_touch_at timestamptz, first_source text, first_medium text,"
+    " first_campaign text, first_funnel text, identified_by text, city text, content text",
     "published_days": "dataset text, date date, content text, rows bigint, missing text, published_at timestamptz",
 }
 
@@ -145,9 +147,9 @@ def lead(person: str, date: str, source: str | None = "fb", **more: Any) -> Row:
     return {
         "person_id": person,
         "date": date,
-        "origin_source": source,
-        "origin_medium": "paid",
-        "origin_campaign": "spring",
+        "first_source": source,
+        "first_medium": "paid",
+        "first_campaign": "spring",
         **more,
     }
 
@@ -185,7 +187,8 @@ def test_every_view_and_column_is_explained_and_none_is_personal(db: Database) -
     db.build()
     relations = db.rows(
         "SELECT relname, obj_description(oid) AS told FROM pg_class"
-        " WHERE relnamespace = 'funnel'::regnamespace AND (relkind IN ('v', 'm') OR relkind = 'r' AND relname ~ '^_')"
+        " WHERE relnamespace = 'funnel'::regnamespace AND relname <> '_touch_before'"
+        " AND (relkind IN ('v', 'm') OR relkind = 'r' AND relname ~ '^_')"
     )
     assert {row["relname"] for row in relations} == {*VIEW_NAMES, *(helper.name for helper in HELPERS)}
     assert [row["relname"] for row in relations if not row["told"]] == []
@@ -249,7 +252,7 @@ def test_what_moves_to_another_key_leaves_the_old_one(db: Database) -> None:
     db.add("dedup_leads", lead("p1", "2026-01-01", "fb"), lead("p2", "2026-01-01", "google"))
     db.add("scored_contacts", scored("p1", "2026-01-01", "Lead"), scored("p1", "2026-01-05", "MQL", "Lead"))
     db.add(
-        "sales_enriched", sale(1, "p1", "2026-02-01", "50", origin_touch_at="2026-01-01", days_to_revenue=31)
+        "sales_enriched", sale(1, "p1", "2026-02-01", "50", ever_touch_at="2026-01-01", days_to_revenue=31)
     )
     event = {"event_id": "e", "event_at": "2026-01-01", "email_key": "asha", "industry": "Banking"}
     db.add("engagement_events", {"date": "2026-01-01", **event})
@@ -261,7 +264,7 @@ def test_what_moves_to_another_key_leaves_the_old_one(db: Database) -> None:
     # The phone behind an e-mail is another: the firm moves, and with it the tier of a sale.
     db.replace("2026-01-02", raw_leads=[{"lead_id": "1", **touch, "phone_key": "p2"}])
     assert db.view("_contact_state", "person_id", "icp_tier") == [("p1", "Unknown"), ("p2", "High")]
-    assert db.view("_revenue_total", "origin_source", "icp_tier", "sales") == [("(none)", "Unknown", 1)]
+    assert db.view("_revenue_total", "ever_source", "icp_tier", "sales") == [("Unknown", "Unknown", 1)]
     # A tier is taken back.
     db.replace("2026-01-02", icp_tiers=[])
     assert db.view("_channel_total", "lead_source", "icp_tier", "people") == [
@@ -279,7 +282,7 @@ def test_what_moves_to_another_key_leaves_the_old_one(db: Database) -> None:
     assert db.view("vw_stage_transitions", "date", "median_days_in_previous_stage") == [
         (day("2026-01-05"), None)
     ]
-    assert db.view("_channel_total", "lead_source", "people") == [("bing", 1), ("unknown", 1)]
+    assert db.view("_channel_total", "lead_source", "people") == [("Unknown", 1), ("bing", 1)]
     assert not any(db.helpers().values())
 
 
@@ -305,10 +308,10 @@ def test_helpers_are_what_their_queries_give_whatever_day_is_replaced(db: Databa
         def keys() -> Row:
             return {"phone_key": pick(person), "email_key": pick(email)}
 
-        def origin() -> Row:
+        def touch(prefix: str) -> Row:
             names = ("source", "medium", "campaign", "funnel")
-            told = {f"origin_{name}": pick(funnels if name == "funnel" else words) for name in names}
-            return told | {"origin_touch_at": pick([None, date])}
+            told = {f"{prefix}_{name}": pick(funnels if name == "funnel" else words) for name in names}
+            return told | {f"{prefix}_touch_at": pick([None, date])}
 
         def amounts(*names: str) -> Row:
             return {name: pick([None, 5, "7.25"]) for name in names}
@@ -329,20 +332,21 @@ def test_helpers_are_what_their_queries_give_whatever_day_is_replaced(db: Databa
                 | {"current_stage": pick(stages), "previous_stage": pick([None, *stages])}
                 | {"intent_score": draw.randrange(9), "first_touch_channel": pick(words)}
             ),
-            "dedup_leads": lambda: (
-                who()
-                | origin()
-                | {"city": pick(words), "first_source": pick(words), "first_funnel": pick(funnels)}
-            ),
+            "dedup_leads": lambda: who() | touch("first") | {"city": pick(words)},
             "engagement_summary": lambda: (
                 who() | {"registrations": draw.randrange(2), "attendances": draw.randrange(2)}
             ),
             "assigned_leads": lambda: who() | {"first_source": pick(words), "funnel": pick(funnels)},
             "sales_enriched": lambda: (
                 who()
-                | origin()
+                | touch("origin")
+                | touch("ever")
                 | amounts(*net)
-                | {"is_paid": draw.random() < 0.8, "days_to_revenue": pick([None, 0, 3])}
+                | {
+                    "created_at": date,
+                    "is_paid": draw.random() < 0.8,
+                    "days_to_revenue": pick([None, -2, 0, 3]),
+                }
             ),
             "sale_credit": lambda: (
                 {
@@ -359,6 +363,12 @@ def test_helpers_are_what_their_queries_give_whatever_day_is_replaced(db: Databa
         for name in {"scored_contacts", "dedup_leads", "engagement_summary"} & set(found):
             found[name] = list({row["person_id"]: row for row in found[name]}.values())
         if draw.random() < 0.2:
+            found["_touch_before"] = [
+                {"person_id": person, "date": "2025-12-24", "content": "x"} | touch("first")
+                for person in ("p1", "p3", "e1", "p9")
+                if draw.random() < 0.5
+            ]
+        if draw.random() < 0.2:
             found["icp_tiers"] = [
                 {
                     "field": draw.choice(["industry", "company", "city"]),
@@ -372,6 +382,8 @@ def test_helpers_are_what_their_queries_give_whatever_day_is_replaced(db: Databa
 
     for date in days:
         for name, rows in of(date).items():
+            if name == "_touch_before":
+                db.run("DELETE FROM funnel._touch_before")
             db.add(name, *rows)
     db.build()
     filled = set()
@@ -428,7 +440,7 @@ def test_a_contact_is_its_latest_state_with_its_first_touch(db: Database) -> Non
     origin = ("lead_source", "first_touch_date", "city", "views")
     assert db.view("crm_contacts", "person_id", *origin) == [
         ("p1", "fb", day("2026-01-01"), "Pune", 4),
-        ("p2", "unknown", None, None, None),
+        ("p2", "Unknown", None, None, None),
     ]
     steps = ("first_attended_date", "first_assigned_date", "first_sale_date", "sales", "net_revenue_inr")
     assert db.view("crm_contacts", "person_id", *steps) == [
@@ -474,7 +486,7 @@ def test_average_intent_counts_zeros_and_joins_spellings_of_a_source(db: Databas
     )
     db.add("dedup_leads", lead("p3", "2026-01-01", " "))
     db.build()
-    assert db.view("vw_intent_by_source", "lead_source", "avg_intent") == [("(none)", 8), ("fb", 15)]
+    assert db.view("vw_intent_by_source", "lead_source", "avg_intent") == [("Unknown", 8), ("fb", 15)]
 
 
 def test_the_best_tier_of_industry_company_and_city_counts(db: Database) -> None:
@@ -514,11 +526,11 @@ def test_the_best_tier_of_industry_company_and_city_counts(db: Database) -> None
     )
     db.build()
     assert db.view("crm_contacts", "person_id", "icp_tier", "industry") == [
-        ("ealone", "Mid", None),
+        ("ealone", "Mid", "Unknown"),
         ("pboth", "High", "banking"),
-        ("pcity", "Low", None),
+        ("pcity", "Low", "Unknown"),
         ("plinked", "High", "Banking"),
-        ("pnone", "Unknown", None),
+        ("pnone", "Unknown", "Unknown"),
     ]
     assert db.view("vw_revenue_efficiency", "icp_tier", "sales") == [("High", 1), ("Mid", 1)]
 
@@ -603,7 +615,7 @@ def test_channel_economics(db: Database) -> None:
     db.add(
         "dedup_leads",
         *(lead(f"p{number}", "2026-01-01", "FB") for number in range(4)),
-        lead("o1", "2026-01-01", "organic", origin_campaign=None),
+        lead("o1", "2026-01-01", "organic", first_campaign=None),
     )
     db.add(
         "sales_enriched",
@@ -622,26 +634,26 @@ def test_channel_economics(db: Database) -> None:
     db.build()
     counts = ("source", "medium", "leads", "customers", "sales", "net_revenue_inr", "spend_inr")
     assert db.view("vw_channel_economics", *counts) == [
+        ("Unknown", "Unknown", 0, 1, 1, 70, 0),
         ("fb", "paid", 4, 1, 2, 1200, 240),
         ("native", "cpm", 0, 0, 0, 0, 60),
         ("organic", "paid", 1, 1, 1, 500, 0),
-        ("unknown", "unknown", 0, 1, 1, 70, 0),
     ]
     conversion = ("conversion_pct", "conversion_low_pct", "conversion_high_pct")
     # 1 of 4 and 1 of 1 by Wilson's formula, as tables of it give them.
     assert db.view("vw_channel_economics", "source", *conversion) == [
+        ("Unknown", None, None, None),
         ("fb", 25, inr("4.56"), inr("69.94")),
         ("native", None, None, None),
         ("organic", 100, inr("20.65"), 100),
-        ("unknown", None, None, None),
     ]
     rates = ("cpl_inr", "cac_inr", "ltv_inr", "ltv_to_cac", "avg_days_to_sale", "payback_months")
     assert db.view("vw_channel_economics", "source", *rates) == [
+        ("Unknown", None, 0, 70, None, None, None),
         # 30 days are 0.99 months, and 240 of 1200 are a fifth of 12 months.
         ("fb", 60, 240, 1200, 5, 30, inr("3.4")),
         ("native", None, None, None, None, None, None),
         ("organic", 0, 0, 500, None, 10, inr("0.3")),
-        ("unknown", None, 0, 70, None, None, None),
     ]
 
 
@@ -711,8 +723,8 @@ def test_cohorts_without_a_published_sales_part_are_unknown(db: Database) -> Non
 
 
 def test_steps_from_lead_to_sale_have_rates_and_times(db: Database) -> None:
-    db.add("dedup_leads", *(lead(f"p{n}", "2026-01-01", origin_funnel="ACCA") for n in range(4)))
-    db.add("dedup_leads", lead("p9", "2026-02-01", origin_funnel="CFA"))
+    db.add("dedup_leads", *(lead(f"p{n}", "2026-01-01", first_funnel="ACCA") for n in range(4)))
+    db.add("dedup_leads", lead("p9", "2026-02-01", first_funnel="CFA"))
     registered = [("p0", "2026-01-01"), ("p1", "2026-01-03"), ("p9", "2026-02-20")]
     db.add("engagement_summary", *({"person_id": p, "date": d, "registrations": 1} for p, d in registered))
     # Whoever attended before registering did not go on from the registration.
@@ -761,10 +773,9 @@ def test_credit_is_added_up_by_month_and_origin_and_spellings_are_joined(db: Dat
     db.build()
     wanted = ("model", "source", "sales", "net_revenue_inr")
     assert db.view("vw_sale_credit", *wanted, where="month = '2026-01-01'") == [
-        ("last_touch", "(none)", 1, 100),
-        ("linear", "(none)", inr("0.3333"), inr("33.33")),
+        ("last_touch", "Unknown", 1, 100),
+        ("linear", "Unknown", inr("1.3333"), inr("40.34")),
         ("linear", "fb", inr("0.6667"), inr("66.67")),
-        ("linear", "unknown", 1, inr("7.01")),
     ]
 
 
@@ -796,24 +807,74 @@ def test_revenue_efficiency(db: Database) -> None:
     db.add("scored_contacts", scored("p1", "2026-01-01", "Customer"))
     db.add("dedup_leads", lead("p1", "2026-01-01", city="Pune"))
     db.add("icp_tiers", {"field": "city", "value": "Pune", "tier": "High"})
-    fb = {"origin_source": "FB", "origin_touch_at": "2026-01-01"}
+    fb = {"ever_source": "FB", "ever_touch_at": "2026-01-01", "created_at": "2026-01-01 06:00"}
     db.add(
         "sales_enriched",
         sale(1, "p1", "2026-01-01", "300", days_to_revenue=0, **fb),
-        sale(2, "p1", "2026-01-06", "300", days_to_revenue=5, **fb | {"origin_source": " fb"}),
+        sale(2, "p1", "2026-01-06", "300", days_to_revenue=5, **fb | {"ever_source": " fb"}),
         sale(3, "p2", "2026-01-25", "600", days_to_revenue=24, **fb),
         sale(4, "p3", "2026-01-25", "50"),
         sale(5, "p1", "2026-01-25", "999", is_paid=False, days_to_revenue=24, **fb),
     )
     db.build()
-    wanted = ("origin_source", "icp_tier", "sales", "sales_with_touch", "net_revenue_inr")
+    wanted = ("ever_source", "icp_tier", "sales", "sales_with_touch", "net_revenue_inr")
     days = ("avg_days_to_revenue", "median_days_to_revenue", "velocity_inr_per_day", "efficiency_index")
     # All sales with a touch: 1200 in 1 + 5 + 24 days, 40 a day.
     assert db.view("vw_revenue_efficiency", *wanted, *days) == [
+        ("Unknown", "Unknown", 1, 0, 50, None, None, None, None),
         ("fb", "High", 2, 2, 600, inr("2.5"), 2.5, 100, inr("2.50")),
         ("fb", "Unknown", 1, 1, 600, 24, 24, 25, inr("0.63")),
-        ("unknown", "Unknown", 1, 0, 50, None, None, None, None),
     ]
+    elapsed = db.view("vw_revenue_efficiency", "ever_source", "avg_elapsed_days", where="icp_tier = 'High'")
+    assert elapsed == [("fb", inr("0.3"))]
+
+
+def test_a_sale_before_its_first_touch_counts_with_its_negative_days_and_is_told(db: Database) -> None:
+    fb = {"ever_source": "FB", "ever_touch_at": "2026-01-05"}
+    db.add(
+        "sales_enriched",
+        sale(1, "p1", "2026-01-03", created_at="2026-01-03", days_to_revenue=-2, **fb),
+        sale(2, "p2", "2026-01-15", created_at="2026-01-15", days_to_revenue=10, **fb),
+    )
+    db.build()
+    wanted = (
+        "sales",
+        "sales_before_touch",
+        "avg_days_to_revenue",
+        "avg_elapsed_days",
+        "velocity_inr_per_day",
+    )
+    assert db.view("vw_revenue_efficiency", *wanted) == [(2, 1, 4, 4, inr("181.82"))]
+
+
+def test_who_was_touched_before_the_first_day_is_known_by_that_and_is_nobodys_new_lead(db: Database) -> None:
+    before = {
+        "first_source": "Radio",
+        "first_medium": " ",
+        "first_campaign": "UNKNOWN",
+        "first_funnel": "CFA",
+    }
+    db.add(
+        "_touch_before",
+        {"person_id": "p1", "date": "2025-11-20", "first_touch_at": "2025-11-20", "city": "Pune", **before},
+        {"person_id": "p3", "date": "2025-11-20", "first_touch_at": "2025-11-20", **before},
+        {"person_id": "gone", "date": "2025-11-20", "first_touch_at": "2025-11-20", **before},
+    )
+    db.add("dedup_leads", lead("p1", "2026-01-02"), lead("p2", "2026-01-02"))
+    db.add("sales_enriched", sale(1, "p1", "2026-01-09"), sale(2, "p3", "2026-01-10"))
+    db.add("funnel_marts", mart("2026-01-02"))
+    db.build()
+    who = ("person_id", "lead_source", "lead_medium", "lead_campaign", "lead_funnel", "first_touch_date")
+    assert db.view("_contact_state", *who, "city") == [
+        ("p1", "radio", "Unknown", "Unknown", "CFA", day("2025-11-20"), "Pune"),
+        ("p2", "fb", "paid", "spring", None, day("2026-01-02"), None),
+        ("p3", "radio", "Unknown", "Unknown", "CFA", day("2025-11-20"), None),
+    ]
+    assert db.view("vw_channel_economics", "source", "leads", "customers", "avg_days_to_sale") == [
+        ("fb", 1, 0, None),
+        ("radio", 0, 2, inr("50.5")),
+    ]
+    assert db.view("vw_cohort_conversion", "cohort_month", "cohort_people") == []
 
 
 # --- trust ---
@@ -827,8 +888,8 @@ def test_slow_revenue_calls_for_a_decision_with_five_sales(
     db: Database, days: tuple[int, ...], triggered: bool
 ) -> None:
     db.publish_days("funnel_marts", "2026-05-01", "2026-05-01")
-    told = [sale(n, f"p{n}", "2026-04-01", days_to_revenue=d, origin_source="FB") for n, d in enumerate(days)]
-    old = sale(99, "p99", "2026-01-31", days_to_revenue=900, origin_source="FB")
+    told = [sale(n, f"p{n}", "2026-04-01", days_to_revenue=d, ever_source="FB") for n, d in enumerate(days)]
+    old = sale(99, "p99", "2026-01-31", days_to_revenue=900, ever_source="FB")
     db.add("sales_enriched", *told, old)
     db.build()
     assert db.view(

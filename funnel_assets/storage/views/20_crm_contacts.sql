@@ -1,6 +1,6 @@
 CREATE VIEW funnel.crm_contacts AS
 SELECT
-    person_id, company, industry, city, icp_tier,
+    person_id, company, coalesce(industry, 'Unknown') AS industry, city, icp_tier,
     lead_source, lead_medium, lead_campaign, lead_funnel, first_touch_date, first_touch_at, first_touch_channel,
     current_stage, previous_stage, stage_reason, stage_author, stage_since_date,
     nurture_track, track_frequency, track_channels, intent_score, intent_index, engagement_health,
@@ -14,17 +14,17 @@ COMMENT ON VIEW funnel.crm_contacts IS
     'Current state of every contact, one row per person. Holds no name, phone or e-mail; person_id is a pseudonym.';
 COMMENT ON COLUMN funnel.crm_contacts.person_id IS 'Stable pseudonym of the person';
 COMMENT ON COLUMN funnel.crm_contacts.company IS 'Company of the newest event that names one';
-COMMENT ON COLUMN funnel.crm_contacts.industry IS 'Industry of the newest event that names one';
+COMMENT ON COLUMN funnel.crm_contacts.industry IS 'Industry of the newest event that names one; Unknown when none does';
 COMMENT ON COLUMN funnel.crm_contacts.city IS 'City of the first touch, as typed';
 COMMENT ON COLUMN funnel.crm_contacts.icp_tier IS
     'Best tier that industry, company or city has in icp_tiers.csv: High, Mid or Low; Unknown when none is listed';
 COMMENT ON COLUMN funnel.crm_contacts.lead_source IS
-    'Source of the first known touch, lower case; (none) when the touch had none, unknown without a touch';
-COMMENT ON COLUMN funnel.crm_contacts.lead_medium IS 'Medium of the first known touch, lower case; as lead_source';
-COMMENT ON COLUMN funnel.crm_contacts.lead_campaign IS 'Campaign of the first known touch, lower case; as lead_source';
-COMMENT ON COLUMN funnel.crm_contacts.lead_funnel IS 'Funnel of the first known touch; empty without a touch';
-COMMENT ON COLUMN funnel.crm_contacts.first_touch_date IS 'Local day of the first known touch (form or Zoom event)';
-COMMENT ON COLUMN funnel.crm_contacts.first_touch_at IS 'Time of the first known touch (UTC)';
+    'Source of the first touch ever, lower case; Unknown when the touch had none, or without a touch';
+COMMENT ON COLUMN funnel.crm_contacts.lead_medium IS 'Medium of the first touch ever, lower case; as lead_source';
+COMMENT ON COLUMN funnel.crm_contacts.lead_campaign IS 'Campaign of the first touch ever, lower case; as lead_source';
+COMMENT ON COLUMN funnel.crm_contacts.lead_funnel IS 'Funnel of the first touch ever; empty without a touch';
+COMMENT ON COLUMN funnel.crm_contacts.first_touch_date IS 'Local day of the first touch ever (form or Zoom event)';
+COMMENT ON COLUMN funnel.crm_contacts.first_touch_at IS 'Time of the first touch ever (UTC)';
 COMMENT ON COLUMN funnel.crm_contacts.first_touch_channel IS 'Channel of the first engagement';
 COMMENT ON COLUMN funnel.crm_contacts.current_stage IS 'Lead, MQL, SQL, Opportunity or Customer';
 COMMENT ON COLUMN funnel.crm_contacts.previous_stage IS 'Stage before the latest change of state; empty on the first';

@@ -3,12 +3,12 @@ CREATE VIEW funnel.vw_channel_economics AS
 WITH campaign_channel AS (
     SELECT DISTINCT ON (lead_campaign) lead_campaign AS campaign, lead_source, lead_medium
     FROM funnel._channel_total
-    WHERE lead_campaign NOT IN ('(none)', 'unknown')
+    WHERE lead_campaign <> 'Unknown'
     GROUP BY lead_campaign, lead_source, lead_medium
     ORDER BY lead_campaign, sum(leads) DESC, lead_source, lead_medium
 ),
 paid AS (
-    SELECT lower(btrim(source)) AS source, lower(btrim(medium)) AS medium, lower(btrim(campaign)) AS campaign,
+    SELECT {named source} AS source, {named medium} AS medium, {named campaign} AS campaign,
         sum(spend_inr) AS spend_inr
     FROM funnel.funnel_marts
     WHERE spend_inr <> 0
@@ -28,7 +28,7 @@ channel AS (
         sum(wait_days)::numeric / nullif(sum(waited), 0) AS wait_days
     FROM funnel._channel_total
     GROUP BY lead_source, lead_medium
-    HAVING lead_source <> 'unknown' OR sum(customers) > 0
+    HAVING sum(leads) > 0 OR sum(customers) > 0
 ),
 -- What was never published is unknown, not 0.
 known AS (
@@ -82,11 +82,11 @@ SELECT
 FROM rates;
 
 COMMENT ON VIEW funnel.vw_channel_economics IS
-    'What each channel costs and brings: one row per source and medium of the first known touch, over all published days. Counts and amounts add up, rates do not. Young leads have had little time to buy, so a channel that has just started looks worse than it is.';
+    'What each channel costs and brings: one row per source and medium of the first touch ever, over all published days. Counts and amounts add up, rates do not. Young leads have had little time to buy, so a channel that has just started looks worse than it is.';
 COMMENT ON COLUMN funnel.vw_channel_economics.source IS
-    'Source of the first known touch, lower case; (none) when the touch had none; unknown for buyers without a touch; the ad platform for spend of a campaign that brought nobody';
-COMMENT ON COLUMN funnel.vw_channel_economics.medium IS 'Medium of the first known touch, lower case; as source';
-COMMENT ON COLUMN funnel.vw_channel_economics.leads IS 'People whose first known touch came through the channel';
+    'Source of the first touch ever, lower case; Unknown when the touch had none, and for buyers without a touch; the ad platform for spend of a campaign that brought nobody';
+COMMENT ON COLUMN funnel.vw_channel_economics.medium IS 'Medium of the first touch ever, lower case; as source';
+COMMENT ON COLUMN funnel.vw_channel_economics.leads IS 'People first touched ever on the days included, through the channel; who was known before is a customer, but no lead';
 COMMENT ON COLUMN funnel.vw_channel_economics.customers IS 'People of the channel with a paid sale';
 COMMENT ON COLUMN funnel.vw_channel_economics.sales IS 'Paid sales of these customers';
 COMMENT ON COLUMN funnel.vw_channel_economics.net_revenue_inr IS 'Net amount of these sales, INR';

@@ -59,8 +59,8 @@ SELECT
 FROM told;
 
 COMMENT ON VIEW funnel.vw_cohort_conversion IS
-    'People by the calendar month of their first known touch, and how many of them got how far by the end of each following month. One row per cohort and month since. Compare only rows that are mature.';
-COMMENT ON COLUMN funnel.vw_cohort_conversion.cohort_month IS 'First day of the calendar month of the first known touch';
+    'People by the calendar month of their first touch ever, as far as it lies on the published days, and how many of them got how far by the end of each following month. One row per cohort and month since. Compare only rows that are mature.';
+COMMENT ON COLUMN funnel.vw_cohort_conversion.cohort_month IS 'First day of the calendar month of the first touch ever';
 COMMENT ON COLUMN funnel.vw_cohort_conversion.months_since IS 'Calendar months after the cohort''s own month; 0 is that month';
 COMMENT ON COLUMN funnel.vw_cohort_conversion.cohort_people IS 'People in the cohort';
 COMMENT ON COLUMN funnel.vw_cohort_conversion.new_attended IS 'People who first attended an event in that month; adds up over months since';

@@ -9,7 +9,7 @@ COMMENT ON COLUMN funnel.vw_sale_credit.model IS
     'first_touch (the rule everywhere else), last_touch, linear (equal parts), position_based (40 % first, 40 % last, 20 % between) or time_decay (half as much for every 7 days earlier)';
 COMMENT ON COLUMN funnel.vw_sale_credit.funnel IS 'Funnel of the touch''s source on the touch''s day';
 COMMENT ON COLUMN funnel.vw_sale_credit.source IS
-    'Source of the touch, lower case; (none) when the touch had none, unknown for sales without a touch in the 90 days before';
+    'Source of the touch, lower case; Unknown when the touch had none, and for sales without a touch in the 90 days before';
 COMMENT ON COLUMN funnel.vw_sale_credit.medium IS 'Medium of the touch, lower case; as source';
 COMMENT ON COLUMN funnel.vw_sale_credit.campaign IS 'Campaign of the touch, lower case; as source';
 COMMENT ON COLUMN funnel.vw_sale_credit.sales IS 'Sales credited; a sale of several touches is divided, so this is no whole number';

@@ -60,9 +60,9 @@ SELECT
 FROM known;
 
 COMMENT ON VIEW funnel.vw_funnel_steps IS
-    'How many people take each step from lead over registration, attendance and handover to sale, and how long it takes: one row per month and funnel of the first known touch, and step. People add up over months and funnels, rates and days do not. Compare only rows that are mature.';
-COMMENT ON COLUMN funnel.vw_funnel_steps.cohort_month IS 'First day of the calendar month of the person''s first known touch';
-COMMENT ON COLUMN funnel.vw_funnel_steps.funnel IS 'Funnel of the first known touch';
+    'How many people take each step from lead over registration, attendance and handover to sale, and how long it takes: one row per month and funnel of the first touch ever (on the published days), and step. People add up over months and funnels, rates and days do not. Compare only rows that are mature.';
+COMMENT ON COLUMN funnel.vw_funnel_steps.cohort_month IS 'First day of the calendar month of the person''s first touch ever';
+COMMENT ON COLUMN funnel.vw_funnel_steps.funnel IS 'Funnel of the first touch ever';
 COMMENT ON COLUMN funnel.vw_funnel_steps.step_number IS 'Order of the steps; 5 is the whole way from lead to sale';
 COMMENT ON COLUMN funnel.vw_funnel_steps.step IS
     'lead to registration, registration to attendance, attendance to handover, handover to sale, or lead to sale';

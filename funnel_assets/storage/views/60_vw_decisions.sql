@@ -2,10 +2,10 @@ CREATE VIEW funnel.vw_decisions AS
 WITH today AS (
     SELECT coalesce(max(date) FILTER (WHERE dataset = 'funnel_marts'), max(date)) AS date FROM funnel.published_days
 ),
--- Slow money: average days from first touch to sale, by source, over the last 90 days; five sales at least.
+-- Slow money: average days from the first touch ever to the sale, by its source, over the last 90 days; five sales at least.
 slow AS (
     SELECT
-        'velocity_drop' AS trigger, coalesce(nullif(lower(btrim(origin_source)), ''), '(none)') AS subject,
+        'velocity_drop' AS trigger, {named ever_source} AS subject,
         'average days to revenue, last 90 days' AS observed_is, round(avg(days_to_revenue), 1) AS observed,
         45::numeric AS threshold, count(*) >= 5 AS is_enough,
         'Put a senior counsellor on the open leads of this source (high-touch sales).' AS action

@@ -11,7 +11,7 @@ import re
 from importlib.resources import files
 
 from funnel_assets.config.settings import DEFAULT_CURRENCY
-from funnel_assets.storage.views.kept import make_statements
+from funnel_assets.storage.views.kept import make_statements, with_names
 
 VIEW_NAMES = (
     "crm_contacts",
@@ -61,4 +61,4 @@ def _files() -> list[str]:
         (file for file in folder.iterdir() if re.fullmatch(r"\d+_.*\.sql", file.name)),
         key=lambda file: file.name,
     )
-    return [file.read_text(encoding="utf-8") for file in found]
+    return [with_names(file.read_text(encoding="utf-8")) for file in found]

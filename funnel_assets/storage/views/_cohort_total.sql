@@ -13,6 +13,6 @@ FROM (
         (date_part('year', first_assigned_date) * 12 + date_part('month', first_assigned_date) - 1)::int AS assigned_month,
         (date_part('year', first_sale_date) * 12 + date_part('month', first_sale_date) - 1)::int AS sale_month
     FROM {rows}
-    WHERE first_touch_date IS NOT NULL
+    WHERE first_touch_date IS NOT NULL AND NOT is_known_before
 ) AS contact
 GROUP BY 1, 2, 3, 4

@@ -11,13 +11,11 @@ WITH state AS (
     WINDOW states AS (PARTITION BY person_id ORDER BY date DESC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
     ORDER BY person_id, date DESC
 ),
-touch AS (
+-- The first touch ever: the earliest of the first touches of all months.
+seen AS (
     SELECT DISTINCT ON (person_id)
-        person_id, date AS first_touch_date, origin_touch_at AS first_touch_at, identified_by, city,
-        coalesce(nullif(lower(btrim(origin_source)), ''), '(none)') AS lead_source,
-        coalesce(nullif(lower(btrim(origin_medium)), ''), '(none)') AS lead_medium,
-        coalesce(nullif(lower(btrim(origin_campaign)), ''), '(none)') AS lead_campaign,
-        origin_funnel AS lead_funnel
+        person_id, date AS first_touch_date, first_touch_at, identified_by, city, first_source, first_medium,
+        first_campaign, first_funnel
     FROM funnel.dedup_leads
     WHERE {among person_id}
     ORDER BY person_id, date
@@ -66,14 +64,17 @@ tier AS (
     GROUP BY 1, 2
 )
 SELECT
-    person_id, touch.identified_by, firm.company, firm.industry, touch.city,
+    person_id, coalesce(seen.identified_by, earlier.identified_by) AS identified_by,
+    firm.company, firm.industry, coalesce(seen.city, earlier.city) AS city,
     CASE least(by_industry.rank, by_company.rank, by_city.rank)
         WHEN 1 THEN 'High' WHEN 2 THEN 'Mid' WHEN 3 THEN 'Low' ELSE 'Unknown'
     END AS icp_tier,
-    coalesce(touch.lead_source, 'unknown') AS lead_source,
-    coalesce(touch.lead_medium, 'unknown') AS lead_medium,
-    coalesce(touch.lead_campaign, 'unknown') AS lead_campaign,
-    touch.lead_funnel, touch.first_touch_date, touch.first_touch_at, state.first_touch_channel,
+    {named CASE WHEN earlier.date IS NULL THEN seen.first_source ELSE earlier.first_source END} AS lead_source,
+    {named CASE WHEN earlier.date IS NULL THEN seen.first_medium ELSE earlier.first_medium END} AS lead_medium,
+    {named CASE WHEN earlier.date IS NULL THEN seen.first_campaign ELSE earlier.first_campaign END} AS lead_campaign,
+    coalesce(earlier.first_funnel, seen.first_funnel) AS lead_funnel,
+    coalesce(earlier.date, seen.first_touch_date) AS first_touch_date, coalesce(earlier.first_touch_at, seen.first_touch_at) AS first_touch_at,
+    earlier.date IS NOT NULL AS is_known_before, state.first_touch_channel,
     state.current_stage, state.previous_stage, state.stage_reason, state.stage_author, state.stage_since_date, state.state_date,
     state.intent_score, state.intent_index, state.engagement_health, state.nurture_track, state.track_frequency,
     state.track_channels, state.next_playbook, state.sales_priority, state.owner_department, state.override_applied,
@@ -83,11 +84,13 @@ SELECT
     engagement.deals_closed, engagement.first_registered_date, engagement.first_attended_date, handover.first_assigned_date,
     bought.first_sale_date, coalesce(bought.sales, 0) AS sales, bought.gross_revenue_inr, bought.net_revenue_inr
 FROM state
-FULL JOIN touch USING (person_id)
+FULL JOIN seen USING (person_id)
 FULL JOIN bought USING (person_id)
+-- Who was touched before the first day and never came back is nobody of the days that are published.
+LEFT JOIN funnel._touch_before AS earlier USING (person_id)
 LEFT JOIN engagement USING (person_id)
 LEFT JOIN handover USING (person_id)
 LEFT JOIN funnel._person_firm AS firm USING (person_id)
 LEFT JOIN tier AS by_industry ON by_industry.field = 'industry' AND by_industry.value = lower(firm.industry)
 LEFT JOIN tier AS by_company ON by_company.field = 'company' AND by_company.value = lower(firm.company)
-LEFT JOIN tier AS by_city ON by_city.field = 'city' AND by_city.value = lower(btrim(touch.city))
+LEFT JOIN tier AS by_city ON by_city.field = 'city' AND by_city.value = lower(btrim(coalesce(seen.city, earlier.city)))

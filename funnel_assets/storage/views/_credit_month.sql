@@ -1,9 +1,9 @@
 -- Credit by month, model and origin.
 SELECT
     date_trunc('month', date::timestamp)::date AS month, model, funnel,
-    CASE WHEN touch_number = 0 THEN 'unknown' ELSE coalesce(nullif(lower(btrim(source)), ''), '(none)') END AS source,
-    CASE WHEN touch_number = 0 THEN 'unknown' ELSE coalesce(nullif(lower(btrim(medium)), ''), '(none)') END AS medium,
-    CASE WHEN touch_number = 0 THEN 'unknown' ELSE coalesce(nullif(lower(btrim(campaign)), ''), '(none)') END AS campaign,
+    {named source} AS source,
+    {named medium} AS medium,
+    {named campaign} AS campaign,
     currency,
     round(sum(share::numeric), 4) AS sales,
     coalesce(sum(gross_revenue_inr), 0) AS gross_revenue_inr,

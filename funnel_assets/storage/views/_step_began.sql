@@ -8,5 +8,5 @@ CROSS JOIN LATERAL (
         (1, first_touch_date), (2, first_registered_date), (3, first_attended_date), (4, first_assigned_date),
         (5, first_touch_date)
 ) AS step (step_number, began)
-WHERE first_touch_date IS NOT NULL AND step.began IS NOT NULL
+WHERE first_touch_date IS NOT NULL AND NOT is_known_before AND step.began IS NOT NULL
 GROUP BY 1, 2, 3, 4

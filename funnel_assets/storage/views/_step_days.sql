@@ -13,5 +13,5 @@ CROSS JOIN LATERAL (
         (4, first_assigned_date, first_sale_date),
         (5, first_touch_date, first_sale_date)
 ) AS step (step_number, began, reached)
-WHERE first_touch_date IS NOT NULL AND began IS NOT NULL
+WHERE first_touch_date IS NOT NULL AND NOT is_known_before AND began IS NOT NULL
 GROUP BY 1, 2, 3, 4

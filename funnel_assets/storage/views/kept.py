@@ -108,6 +108,7 @@ HELPERS: tuple[Kept | Sum, ...] = (
             "assigned_leads": _PEOPLE,
             "sales_enriched": _PEOPLE,
             "_person_firm": _PEOPLE,
+            "_touch_before": _PEOPLE,
             "icp_tiers": "SELECT person_id FROM funnel._contact_state",
         },
         "One row per person: contacts, leads and buyers, with firm, tier, state, origin, engagement and purchases; read"
@@ -154,7 +155,7 @@ HELPERS: tuple[Kept | Sum, ...] = (
         "_contact_state",
         ("lead_source", "lead_medium", "lead_campaign", "icp_tier"),
         ("people", "leads", "converted", "customers", "sales", "net_revenue_inr", "wait_days", "waited"),
-        "People, customers and revenue by source, medium and campaign of the first known touch and by customer tier;"
+        "People, customers and revenue by source, medium and campaign of the first touch ever and by customer tier;"
         " read vw_channel_economics instead.",
     ),
     Sum(
@@ -191,9 +192,10 @@ HELPERS: tuple[Kept | Sum, ...] = (
     Sum(
         "_revenue_total",
         "_paid_sale",
-        ("origin_source", "icp_tier", "days_to_revenue"),
-        ("sales", "gross_revenue_inr", "net_revenue_inr"),
-        "Paid sales and revenue by origin, customer tier and days to revenue; read vw_revenue_efficiency instead.",
+        ("ever_source", "icp_tier", "days_to_revenue"),
+        ("sales", "seconds", "gross_revenue_inr", "net_revenue_inr"),
+        "Paid sales and revenue by source of the first touch ever, customer tier and days to revenue; read"
+        " vw_revenue_efficiency instead.",
     ),
 )
 """Each after those it reads, and before all views."""
@@ -206,6 +208,7 @@ _INDEXED = {
         "assigned_leads",
         "sales_enriched",
     ),
+    "person_id": ("_touch_before",),
     "email_key": ("raw_leads", "zoom_attendance", "engagement_events"),
     "phone_key": ("engagement_events",),
 }
@@ -226,6 +229,16 @@ INDEXES = (
 """Indexes on published tables by which the rows of some keys are found."""
 
 
+def with_names(text: str) -> str:
+    """Return SQL in which ``{named COLUMN}`` is the source, medium or campaign by which views group.
+
+    Lower case without blanks around it; Unknown where there is none, however a source itself writes that.
+    """
+    return re.sub(
+        r"\{named (.*?)\}", r"coalesce(nullif(nullif(lower(btrim(\1)), ''), 'unknown'), 'Unknown')", text
+    )
+
+
 def query(helper: Kept | Sum, rows: str | None = None) -> str:
     """Return the query that makes a helper.
 
@@ -234,7 +247,7 @@ def query(helper: Kept | Sum, rows: str | None = None) -> str:
         rows: Of a sum, the rows to add up, a table or query in brackets; of a kept one, the table of the keys to make.
             None: all.
     """
-    text = (files(__package__ or "") / f"{helper.name}.sql").read_text(encoding="utf-8").strip()
+    text = with_names((files(__package__ or "") / f"{helper.name}.sql").read_text(encoding="utf-8").strip())
     if isinstance(helper, Sum):
         return text.replace("{rows}", f"{rows or f'funnel.{helper.of}'} AS rows")
     if rows is None:
