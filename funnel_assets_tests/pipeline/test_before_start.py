@@ -57,6 +57,7 @@ def open_pipeline(tmp_path: Path, database_url: str) -> Open:
             "FUNNEL_CURRENCY": "BRL",
             "FUNNEL_START_DATE": start,
             "FUNNEL_TODAY": "2018-03-09",
+            "FUNNEL_SECRET": "0f" * 32,
             "FUNNEL_POSTGRES_URL": database_url.replace("postgresql+psycopg2", "postgresql"),
             "FUNNEL_POSTGRES_DATABASE": database_url.rpartition("/")[2],
         }
