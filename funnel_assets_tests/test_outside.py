@@ -17,6 +17,7 @@ from funnel_assets.errors import ConfigError, FunnelError, SourceBroken
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.sources.tabular import read_table
 from funnel_assets.unmapped import apply
+from funnel_assets_tests.pseudonyms import SECRET
 
 pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="Windows has no pipes in folders"),
@@ -73,7 +74,12 @@ def test_source_that_is_no_regular_file_fails_its_day_and_says_what_it_is(tmp_pa
         "raw_leads:\n  - {name: leads, kind: csv, path: leads.csv}\n"
     )
     MAKERS[kind](tmp_path / "leads.csv")
-    given = {"FUNNEL_HOME": str(tmp_path), "FUNNEL_START_DATE": str(DAY), "FUNNEL_TODAY": "2025-03-30"}
+    given = {
+        "FUNNEL_HOME": str(tmp_path),
+        "FUNNEL_SECRET": SECRET,
+        "FUNNEL_START_DATE": str(DAY),
+        "FUNNEL_TODAY": "2025-03-30",
+    }
     failed = Pipeline(load_settings(given, dotenv=False)).make("raw_leads", [DAY]).failed[DAY]
     assert isinstance(failed, SourceBroken)
     assert f"it is {kind}, not a regular file" in str(failed)

@@ -13,6 +13,7 @@ from funnel_assets.config.tables import default_file
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.domain.parsing import PARSERS
 from funnel_assets.pipeline.pipeline import Pipeline
+from funnel_assets_tests.pseudonyms import SECRET
 
 PROJECT = Path(__file__).parents[2]
 TEXT = (PROJECT / "docs" / "sources.md").read_text()
@@ -57,7 +58,12 @@ def test_an_example_loads_every_row_of_the_export(example: Example, tmp_path: Pa
     listed = yaml.safe_load(example.lines)
     for sources in listed.values():
         (tmp_path / sources[0]["path"]).write_text(example.export)
-    environ = {"FUNNEL_HOME": str(tmp_path), "FUNNEL_START_DATE": str(DAY), "FUNNEL_TODAY": "2026-04-01"}
+    environ = {
+        "FUNNEL_HOME": str(tmp_path),
+        "FUNNEL_SECRET": SECRET,
+        "FUNNEL_START_DATE": str(DAY),
+        "FUNNEL_TODAY": "2026-04-01",
+    }
     opened = Pipeline(load_settings(environ, dotenv=False))
     for dataset, sources in listed.items():
         outcome = opened.make(dataset, [DAY])

@@ -10,6 +10,7 @@ from pathlib import Path
 from funnel_assets.config.settings import load_settings
 from funnel_assets.config.tables import write_defaults
 from funnel_assets.pipeline.pipeline import Pipeline
+from funnel_assets_tests.pseudonyms import SECRET
 from funnel_assets_tests.sources.zoom import files
 
 START = dt.date(2025, 1, 1)
@@ -69,7 +70,12 @@ class Inbox:
 
     def pipeline(self, **environ: str) -> Pipeline:
         """Pipeline of this home, on a fixed day."""
-        given = {"FUNNEL_HOME": str(self.home), "FUNNEL_START_DATE": str(START), "FUNNEL_TODAY": str(TODAY)}
+        given = {
+            "FUNNEL_HOME": str(self.home),
+            "FUNNEL_SECRET": SECRET,
+            "FUNNEL_START_DATE": str(START),
+            "FUNNEL_TODAY": str(TODAY),
+        }
         return Pipeline(load_settings({**given, **environ}, dotenv=False))
 
     def drop(self, name: str, body: bytes, *, age_seconds: float = 60.0) -> Path:

@@ -14,6 +14,7 @@ from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.pipeline.short_dumps import Counted, counted
 from funnel_assets.storage.decisions import Decision
 from funnel_assets.storage.landing import Snapshot
+from funnel_assets_tests.pseudonyms import SECRET
 from funnel_assets_tests.sources.loopback import Server, reply, serve
 
 DATASET, SOURCE = "raw_leads", "lead_forms"
@@ -57,7 +58,12 @@ class Home:
         )
 
     def pipeline(self) -> Pipeline:
-        given = {"FUNNEL_HOME": str(self.home), "FUNNEL_START_DATE": str(FIRST), "FUNNEL_TODAY": "2025-03-30"}
+        given = {
+            "FUNNEL_HOME": str(self.home),
+            "FUNNEL_SECRET": SECRET,
+            "FUNNEL_START_DATE": str(FIRST),
+            "FUNNEL_TODAY": "2025-03-30",
+        }
         return Pipeline(load_settings(given, dotenv=False))
 
     def fetch(self, body: bytes, *headers: str, proven: bool = False) -> tuple[Pipeline, Outcome]:

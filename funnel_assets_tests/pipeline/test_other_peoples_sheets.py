@@ -20,6 +20,7 @@ from funnel_assets.pipeline.graph import in_order
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.sources import pieces
+from funnel_assets_tests.pseudonyms import SECRET
 
 DAYS = [dt.date(2026, 3, day) for day in range(1, 11)]
 
@@ -51,6 +52,7 @@ class Home:
         """Open the pipeline, with a lake of its own where asked."""
         environ = {
             "FUNNEL_HOME": str(self.home),
+            "FUNNEL_SECRET": SECRET,
             "FUNNEL_LAKE": str(self.home / lake),
             "FUNNEL_START_DATE": str(DAYS[0]),
             "FUNNEL_TODAY": str(DAYS[-1] + dt.timedelta(days=1)),

@@ -13,6 +13,7 @@ import pytest
 from funnel_assets.config.settings import load_settings
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.sources import pieces
+from funnel_assets_tests.pseudonyms import SECRET
 
 DAYS = [dt.date(2026, 3, day) for day in (1, 2, 3, 4)]
 NEW, OLD = "this_quarter", "last_quarter"
@@ -45,6 +46,7 @@ class Shop:
     def open(self, lake: str = "lake") -> Pipeline:
         environ = {
             "FUNNEL_HOME": str(self.home),
+            "FUNNEL_SECRET": SECRET,
             "FUNNEL_LAKE": str(self.home / lake),
             "FUNNEL_START_DATE": str(DAYS[0]),
             "FUNNEL_TODAY": str(DAYS[-1] + dt.timedelta(days=1)),

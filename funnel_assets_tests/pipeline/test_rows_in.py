@@ -22,6 +22,7 @@ from funnel_assets.sources import pieces
 from funnel_assets.storage.lake import Lake
 from funnel_assets.storage.landing import Landing
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
+from funnel_assets_tests.pseudonyms import SECRET
 
 DATASET = "crm_assignments"
 DAYS = [dt.date(2026, 3, day) for day in range(1, 6)]
@@ -48,7 +49,7 @@ class Here:
 
     def run(self, days: list[dt.date], *, fetch: bool) -> tuple[Outcome, Lake, Quarantine]:
         """Make days as a run does."""
-        found = load_settings({"FUNNEL_HOME": str(self.home)}, dotenv=False)
+        found = load_settings({"FUNNEL_HOME": str(self.home), "FUNNEL_SECRET": SECRET}, dotenv=False)
         lake, quarantine = Lake(found.lake), Quarantine(found.quarantine)
         ingest = Ingest(
             found,
