@@ -102,6 +102,10 @@ class _Dumps:
         reads = (self.newest, *self.older)
         return next((read for read in reads if day in read.index.days), self.newest)
 
+    @staticmethod
+    def _holds(read: _Read, day: dt.date, made_of: str | None) -> bool:
+        return day in read.index.days if made_of is None else read.index.digest(day) == made_of
+
     def lacks(self, day: dt.date, made_of: str | None) -> bool:
         """Whether a day was made from a dump that isn't here any more, and none that is here holds all of it.
 
@@ -113,7 +117,7 @@ class _Dumps:
         return (
             self.source.rolling
             and made_of != EMPTY
-            and not any(read.index.covers(day) or read.index.digest(day) == made_of for read in reads)
+            and not any(read.index.covers(day) or self._holds(read, day, made_of) for read in reads)
         )
 
 
