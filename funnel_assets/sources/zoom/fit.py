@@ -596,6 +596,9 @@ def _check_names(people: People, labels: Labels) -> None:
             _filled(column)
         ):
             people.refuse(answers, "misaligned", name)
+        roles = _filled(_mapped(column, "role", labels)[0])
+        if np.count_nonzero(roles) > 1 and np.count_nonzero(roles) >= 0.5 * np.count_nonzero(_filled(column)):
+            people.refuse(np.ones(len(roles), dtype=bool), "misaligned", name)
         if guest is not None:
             people.refuse(answers & ~_filled(guest) & _filled(column), "misaligned", name)
         if country is not None:
