@@ -22,7 +22,7 @@ from funnel_assets.sources import pieces
 from funnel_assets.storage.lake import Lake
 from funnel_assets.storage.landing import Landing
 from funnel_assets.storage.quarantine import UNDATED, Quarantine
-from funnel_assets_tests.pseudonyms import SECRET
+from funnel_assets_tests.pseudonyms import NAMES, SECRET
 
 DATASET = "crm_assignments"
 DAYS = [dt.date(2026, 3, day) for day in range(1, 6)]
@@ -57,7 +57,7 @@ class Here:
             Landing(found.landing),
             quarantine,
             lambda: load_sources(found.sources_file, found.environ),
-            lambda: load_tables(found.config_dir),
+            lambda: load_tables(found.config_dir, names=NAMES),
         )
         outcome = ingest.make_days(DATASET, days, fetch=fetch)
         assert not outcome.failed, outcome.failed
