@@ -210,6 +210,19 @@ def test_the_analyst_logs_in_and_may_change_nothing(postgres_home: Path) -> None
         psycopg2.connect(server.analyst_url.rsplit("/", 1)[0] + "/dagster")
 
 
+def test_the_analyst_cannot_hold_the_server_for_ever(postgres_home: Path) -> None:
+    server = ensure_server(postgres_home)
+    with psycopg2.connect(server.analyst_url) as connection, connection.cursor() as cursor:
+        limits = {"statement_timeout": "10min", "idle_in_transaction_session_timeout": "2min"}
+        for name, limit in limits.items():
+            cursor.execute(f"SHOW {name}")
+            assert cursor.fetchone() == (limit,), name
+        cursor.execute(
+            "SELECT rolconnlimit, rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = user"
+        )
+        assert cursor.fetchone() == (20, False, False, False)
+
+
 def test_a_lost_analyst_password_is_made_anew(home: Path) -> None:
     ensure_server(home)
     (home / "postgres" / "analyst-password").unlink()

@@ -25,6 +25,14 @@ from funnel_assets.storage.postgres.server import (
 
 _CHECK_ACCESS = "check that it is up and that host, port, user and password are right, then try again"
 
+_ANALYST_LIMITS = {
+    "statement_timeout": "10min",
+    "idle_in_transaction_session_timeout": "2min",
+    "idle_session_timeout": "1d",
+}
+"""So that a forgotten query or session of a BI tool doesn't hold the server's resources for ever."""
+_ANALYST_CONNECTIONS = 20
+
 
 def external_server(url: str, warehouse_database: str | None, dagster_database: str | None) -> PostgresServer:
     """The server that ``FUNNEL_POSTGRES_URL`` names, with both databases made."""
@@ -99,8 +107,15 @@ def ensure_analyst(server: PostgresServer) -> None:
             # Dagster's tables hold nothing for an analyst.
             dagster = sql.Identifier(server.dagster_database)
             cursor.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(dagster))
+        for name, limit in _ANALYST_LIMITS.items():
+            cursor.execute(
+                sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(name), sql.Literal(limit))
+            )
         password = sql.Literal(server.analyst_password)
-        cursor.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, password))
+        allowed = sql.Literal(_ANALYST_CONNECTIONS)
+        cursor.execute(
+            sql.SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(role, allowed, password)
+        )
         connection.commit()
 
 
