@@ -259,6 +259,9 @@ def _tell_unknown_columns(
             "times": _like(columns[index], _MOMENT_LIKE),
             "roles": _filled(_mapped(columns[index], "role", labels)[0]),
         }
+        if not {"registration_time", "approval", "first_name", "attended"} & set(people.block.names):
+            # A list of visits has no questions of the organiser's: this may be the waiting room's column.
+            holds["answers"] = _filled(_mapped(columns[index], "yes_no", labels)[0])
         for what, found in holds.items():
             if filled and np.count_nonzero(found) >= _MOST_MOMENTS * filled:
                 detail = f"The column {shown} holds {what}, and its heading is unknown."
