@@ -691,13 +691,13 @@ def _sale_origin(sale: Row) -> str:
     days = sale["days_to_revenue"]
     when = f"{_days(days)} before the sale" if days >= 0 else f"{_days(-days)} after the sale"
 
-    def source(prefix: str, lacking: str) -> str:
+    def source(prefix: str) -> str:
         known = sale[f"{prefix}_source"] or "Unknown"
-        return f"{known} ({sale[f'{prefix}_funnel']})" if sale[f"{prefix}_touch_at"] else lacking
+        return f"{known} ({sale[f'{prefix}_funnel']})" if sale[f"{prefix}_touch_at"] else "none"
 
     return (
-        f"First touches: of the month {source('first', 'none')}; "
-        f"of the {LOOK_BACK_DAYS} days {source('origin', 'none')}; ever {source('ever', 'none')}, {when}."
+        f"First touches: of the month {source('first')}; "
+        f"of the {LOOK_BACK_DAYS} days {source('origin')}; ever {source('ever')}, {when}."
     )
 
 

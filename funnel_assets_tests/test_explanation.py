@@ -346,7 +346,7 @@ def test_a_link_row_that_names_nobody_is_told(pipeline: Pipeline, decided: Calla
 def test_a_buyer_whom_only_the_crm_knows_is_told(pipeline: Pipeline) -> None:
     text = told(pipeline, "only@example.com")
     assert line_with(text, "only the CRM knows this person")
-    assert line_with(text, "No touch in the 90 days before")
+    assert line_with(text, "No touch is known")
     assert line_with(text, "Final funnel: Bootcamp", "nobody set another")
 
 

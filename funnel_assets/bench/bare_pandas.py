@@ -26,7 +26,7 @@ from funnel_assets.sources.zoom.reader import read_report
 TIMEZONE = "Asia/Kolkata"
 PSEUDONYMS = Pseudonyms(b"any secret: marts hold no keys")
 MISCELLANEOUS = "Other Sources (Miscellaneous)"
-NONE = "(none)"
+NONE = "Unknown"
 UNPAID = "fail|cancel|refund|chargeback|revers|declin|reject|bounce|void"
 LOOK_BACK = dt.timedelta(days=90)
 DIMENSIONS = ["funnel", "source", "medium", "campaign"]

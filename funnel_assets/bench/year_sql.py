@@ -180,9 +180,9 @@ SELECT date, funnel, source, medium, campaign, 0, 0, 0, 0, 0, 0, 0, 0, cost, imp
 
 COPY (
     SELECT date, coalesce(nullif(trim(funnel), ''), 'Other Sources (Miscellaneous)') AS funnel,
-           coalesce(nullif(trim(source), ''), '(none)') AS source,
-           coalesce(nullif(trim(medium), ''), '(none)') AS medium,
-           coalesce(nullif(trim(campaign), ''), '(none)') AS campaign, {sums}
+           coalesce(nullif(trim(source), ''), 'Unknown') AS source,
+           coalesce(nullif(trim(medium), ''), 'Unknown') AS medium,
+           coalesce(nullif(trim(campaign), ''), 'Unknown') AS campaign, {sums}
     FROM parts WHERE date BETWEEN DATE '{first}' AND DATE '{last}'
     GROUP BY ALL
 ) TO '{out}' (FORMAT parquet);
