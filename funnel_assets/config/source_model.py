@@ -106,6 +106,7 @@ class Source:
         last_day: Latest one; None: the day after the dump was taken.
         date_order: ``month_first`` or ``day_first``: how a report's dates are read where they don't tell themselves.
         max_megabytes: Size over which a dropped report isn't opened; None keeps the default.
+        max_unpacked_megabytes: Size that a workbook may unpack to; None keeps the default.
         country: Whose phone numbers the national ones are, two letters; a number with a country code states its own.
         totals_tolerance_pct: By how much what was read of a dropped report may differ from the totals it states,
             before it is held until a person accepts it.
@@ -147,6 +148,7 @@ class Source:
     last_day: dt.date | None = None
     date_order: str | None = None
     max_megabytes: float | None = None
+    max_unpacked_megabytes: float | None = None
     country: str = HOME
     totals_tolerance_pct: float = DEFAULT_TOTALS_TOLERANCE_PCT
     least_rows_pct: float = DEFAULT_LEAST_ROWS_PCT

@@ -82,6 +82,7 @@ _KEYS: dict[str, frozenset[str]] = {
     "sheet": frozenset({"xlsx"}),
     "date_order": frozenset({"zoom_folder"}),
     "max_megabytes": frozenset({"zoom_folder"}),
+    "max_unpacked_megabytes": frozenset({"xlsx"}),
     "totals_tolerance_pct": frozenset({"zoom_folder"}),
     "least_rows_pct": HTTP_KINDS,
     "drift": _TABULAR,
@@ -393,6 +394,9 @@ class _Reader:
             date_order=self.choice(pairs.get("date_order"), "date_order", DATE_ORDERS),
             max_megabytes=self.number(pairs["max_megabytes"], "max_megabytes")
             if "max_megabytes" in pairs
+            else None,
+            max_unpacked_megabytes=self.number(pairs["max_unpacked_megabytes"], "max_unpacked_megabytes")
+            if "max_unpacked_megabytes" in pairs
             else None,
             drift=self.choice(pairs.get("drift"), "drift", DRIFT) or "evolve",
             rolling=self.flag(pairs.get("rolling"), "rolling"),

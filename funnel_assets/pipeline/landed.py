@@ -149,6 +149,7 @@ def read_landed(source: Source, path: Path, origin: str, parser: Parser) -> RawT
             file=origin,
             required_hint=hints(source, parser),
             allow_empty=source.allow_empty,
+            max_unpacked_megabytes=source.max_unpacked_megabytes,
         )
         picked = picked_rows(source, raw, parser)
         check_currencies(source, currencies(source, picked))

@@ -27,7 +27,17 @@ from funnel_assets.errors import SourceBroken
 from funnel_assets.sources import sniff
 from funnel_assets.sources.columns import column_key
 from funnel_assets.sources.encoding import to_utf8
-from funnel_assets.sources.tabular import LINE, Dialect, RaggedRow, RawTable, row_text, unique_names
+from funnel_assets.sources.tabular import (
+    BAD_ROWS_LOOKED_AT,
+    LINE,
+    Dialect,
+    RaggedRow,
+    RawTable,
+    check_fit,
+    check_width,
+    row_text,
+    unique_names,
+)
 
 DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -85,6 +95,7 @@ def read_csv(
         )
     decoded = to_utf8(data, encoding, file=file)
     layout = _find_layout(decoded.data, delimiter, hints, file)
+    check_width(layout.width, file, rows=decoded.data.count(b"\n"), size=len(decoded.data))
     start = offset_of_line(decoded.data, layout.first_line)
     body = decoded.data[start:]
     rows = _read_fast(body, layout, layout.first_line) or _read_slow(body, layout, layout.first_line, file)
@@ -174,7 +185,7 @@ def _records(text: str, delimiter: str, skip: int = 0) -> Iterator[_Record]:
     line = 1
     try:
         for cells in reader:
-            if line > skip:
+            if cells and line > skip:
                 yield _Record([cell.strip() for cell in cells], line, reader.line_num + 1)
             line = reader.line_num + 1
     except csv.Error:
@@ -446,7 +457,8 @@ def _read_odd(state: _Reading, lines: list[str], number: int, *, final: bool) ->
 def _odd_spans(state: _Reading, lines: list[str], begin: int, number: int) -> Iterator[_Span]:
     """Keep the rows that fit the header, and yield the others in their turn."""
     width, delimiter, rows, numbers = (state.layout.width, state.layout.delimiter, state.rows, state.numbers)
-    reader = csv.reader(itertools.islice(lines, begin, None), delimiter=delimiter)
+    # By index: whatever skips to `begin` is paid again by each of a thousand rows with a stray quote.
+    reader = csv.reader((lines[at] for at in range(begin, len(lines))), delimiter=delimiter)
     start = begin
     while start < len(lines):
         try:
@@ -455,6 +467,10 @@ def _odd_spans(state: _Reading, lines: list[str], begin: int, number: int) -> It
             yield _Span(lines, start, len(lines), number + start, None, False)
             return
         end = begin + reader.line_num
+        if not cells:
+            state.blank += 1
+            start = end
+            continue
         is_open = end == len(lines) and _is_open("".join(lines[start:end]), delimiter)
         if (
             len(cells) == width
@@ -534,7 +550,7 @@ def _set_aside(state: _Reading, span: _Span, reason: str) -> int:
     A stray quote makes one cell of all lines up to the next quote. When any of those lines is a whole row by
     itself, only the first line is set aside and reading goes on with the second.
     """
-    swallowed = span.lines[span.begin + 1 : span.end]
+    swallowed = (span.lines[at] for at in range(span.begin + 1, span.end))
     cells, end = span.cells or [], span.end
     if reason == "unclosed_quote" or any(_fits_alone(state, line) for line in swallowed):
         reason, end = "unclosed_quote", span.begin + 1
@@ -547,6 +563,9 @@ def _set_aside(state: _Reading, span: _Span, reason: str) -> int:
         "too_many_fields": f"{counts}: a cell with a {delimiter} in it needs quotes at the origin.",
     }[reason]
     state.ragged.append(RaggedRow(span.line, reason, detail, row_text(cells)))
+    if len(state.ragged) % BAD_ROWS_LOOKED_AT == 0:
+        good = len(state.rows) + sum(len(part.lines) for part in state.parts)
+        check_fit(state.ragged, good, state.file)
     return end
 
 

@@ -11,7 +11,6 @@ out what is wrong with it and where.
 """
 
 import hashlib
-import json
 import mmap
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -261,7 +260,7 @@ def _open_json(data: mmap.mmap, head: bytes, offset: int, dialect: Dialect) -> D
     if len(around) > _HEAD_BYTES:
         return None
     try:
-        found = json.loads(around)
+        found = structured.decoder().decode(around.decode())
     except ValueError:
         return None
     lists = (

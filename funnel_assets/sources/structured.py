@@ -4,8 +4,6 @@ Belongs here: how a typed value of these formats is written as text without loss
 (``delimited``).
 """
 
-import datetime as dt
-import io
 import json
 import re
 from collections.abc import Generator, Iterator, Sequence
@@ -15,124 +13,103 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import python_calamine as calamine
 
 from funnel_assets.arrow import pc
 from funnel_assets.errors import SourceBroken
-from funnel_assets.sources import sniff
+from funnel_assets.sources import sniff, workbook
 from funnel_assets.sources.columns import column_key
 from funnel_assets.sources.delimited import Rows, assemble, blank_to_null, header_position, matches
 from funnel_assets.sources.encoding import to_utf8
-from funnel_assets.sources.tabular import LINE, Dialect, RaggedRow, RawTable, row_text, unique_names
+from funnel_assets.sources.sheets import number_text
+from funnel_assets.sources.tabular import (
+    BAD_ROWS_LOOKED_AT,
+    LINE,
+    Dialect,
+    RaggedRow,
+    RawTable,
+    check_fit,
+    check_width,
+    row_text,
+    storable,
+    unique_names,
+)
 
 _TEXT = pa.large_string()
 _OBJECTS_AT_ONCE = 1_000
+_NAMES_SHOWN = 20
+_DEEPEST = 64
 
 
 # --- workbooks ------------------------------------------------------------------------------------
 
 
-def read_workbook(data: bytes, *, sheet: str | None, file: str | None, hints: Sequence[str]) -> RawTable:
+def read_workbook(
+    data: bytes,
+    *,
+    sheet: str | None,
+    file: str | None,
+    hints: Sequence[str],
+    most_megabytes: float | None = None,
+) -> RawTable:
     """Read one sheet of an Excel or OpenDocument workbook; see `tabular.read_table`.
 
     Numbers are written in full (``919876543210``, never ``9.19877E+11``), dates as ``YYYY-MM-DD`` or
     ``YYYY-MM-DD HH:MM:SS``. What a cell's format made of the number on screen isn't in the file's values: leading
     zeros that only the format shows are not there.
     """
-    book = _open_book(data, file)
+    if sniff.looks_like_html(data[: sniff.HEAD_BYTES]):
+        page = sniff.describe_page(data)
+        raise SourceBroken(f"This is {page}, not a workbook.", file=file, fix="check the link or the file.")
     wanted = {column_key(hint) for hint in hints} - {""}
-    name, rows = _choose_sheet(book, sheet, wanted, file)
-    filled = [(number, cells) for number, cells in enumerate(rows, start=1) if any(cells)]
+    with workbook.opened(data, file=file, most_megabytes=most_megabytes) as book:
+        name, filled, height = _choose_sheet(book, sheet, wanted, file)
+        names = book.names
     if not filled:
         raise SourceBroken(
             f"The sheet {name!r} is empty.", file=file, fix="check which sheet holds the data."
         )
     position = header_position([cells for _, cells in filled], wanted)
     header = [cell.strip() for cell in filled[position][1]]
+    check_width(len(header), file)
     body = filled[position + 1 :]
     columns = [
-        pa.chunked_array([pa.array(cells, _TEXT)])
+        pa.chunked_array([pa.array(map(storable, cells), _TEXT)])
         for cells in (zip(*(cells for _, cells in body), strict=True) if body else [()] * len(header))
     ]
     lines = np.array([number for number, _ in body], dtype=np.int64)
-    blank = len(rows) - filled[position][0] - len(body)
+    blank = height - filled[position][0] - len(body)
     dialect = Dialect("xlsx", header_line=filled[position][0], sheet=name)
-    others = [other for other in book.sheet_names if other != name]
-    notes = (f"sheets not read: {', '.join(others)}",) if others else ()
+    others = [other for other in names if other != name]
+    notes = (f"sheets not read: {_listed(others)}",) if others else ()
     return assemble(header, Rows(columns, lines, [], blank), dialect, notes)
 
 
-def _open_book(data: bytes, file: str | None) -> calamine.CalamineWorkbook:
-    if sniff.looks_like_html(data[: sniff.HEAD_BYTES]):
-        page = sniff.describe_page(data)
-        raise SourceBroken(f"This is {page}, not a workbook.", file=file, fix="check the link or the file.")
-    locked = False
-    try:
-        return calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-    except calamine.PasswordError:
-        locked = True
-    except (calamine.CalamineError, OSError, ValueError):
-        locked = False
-    if locked:
-        raise SourceBroken("The workbook has a password.", file=file, fix="save it without one.")
-    raise SourceBroken(
-        "The workbook can't be opened; it is damaged, cut off or no workbook.",
-        file=file,
-        fix="download or export it again, or set the right `kind:` in sources.yaml.",
-    )
-
-
 def _choose_sheet(
-    book: calamine.CalamineWorkbook, sheet: str | None, wanted: set[str], file: str | None
-) -> tuple[str, list[list[str]]]:
+    book: workbook.Workbook, sheet: str | None, wanted: set[str], file: str | None
+) -> tuple[str, list[tuple[int, list[str]]], int]:
     if sheet is not None:
-        same = [name for name in book.sheet_names if column_key(name) == column_key(sheet)]
+        same = [name for name in book.names if column_key(name) == column_key(sheet)]
         if not same:
             raise SourceBroken(
-                f"The workbook has no sheet {sheet!r}; it has {', '.join(book.sheet_names)}.",
+                f"The workbook has no sheet {sheet!r}; it has {_listed(book.names)}.",
                 file=file,
                 fix="correct `sheet:` in sources.yaml.",
             )
-        return same[0], _sheet_rows(book, same[0])
-    visible = [
-        meta.name
-        for meta in book.sheets_metadata
-        if meta.visible == calamine.SheetVisibleEnum.Visible and meta.typ == calamine.SheetTypeEnum.WorkSheet
-    ]
-    best: tuple[int, str, list[list[str]]] | None = None
-    for name in visible or book.sheet_names:
-        rows = _sheet_rows(book, name)
-        fit = max((matches(cells, wanted) for cells in rows[:60]), default=0)
-        if best is None or fit > best[0] or (not any(map(any, best[2])) and any(map(any, rows))):
-            best = fit, name, rows
+        return same[0], *book.rows(same[0])
+    best: tuple[int, str, list[tuple[int, list[str]]], int] | None = None
+    for name in book.visible or book.names:
+        rows, height = book.rows(name)
+        fit = max((matches(cells, wanted) for _, cells in rows[:60]), default=0)
+        if best is None or fit > best[0] or (rows and not best[2]):
+            best = fit, name, rows, height
     if best is None:
         raise SourceBroken("The workbook has no sheet.", file=file, fix="export it again.")
-    return best[1], best[2]
+    return best[1:]
 
 
-def _sheet_rows(book: calamine.CalamineWorkbook, name: str) -> list[list[str]]:
-    sheet = book.get_sheet_by_name(name)
-    return [[_cell_text(value) for value in row] for row in sheet.to_python(skip_empty_area=False)]
-
-
-def _cell_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, float):
-        return number_text(value)
-    if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ")
-    return "" if value is None else str(value)
-
-
-def number_text(value: float) -> str:
-    """Write a number in full and exactly: ``919876543210.0`` is ``919876543210``, ``0.1`` stays ``0.1``."""
-    if value.is_integer() and abs(value) < 1e17:
-        return str(int(value))
-    text = repr(value)
-    return np.format_float_positional(value, trim="-") if "e" in text and abs(value) < 1 else text
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
 # --- JSON -----------------------------------------------------------------------------------------
@@ -165,7 +142,9 @@ def read_json(data: bytes, *, encoding: str | None, lines: bool, file: str | Non
     ragged: list[RaggedRow] = []
     found = _line_objects(text, ragged, file) if lines else _list_objects(text, ragged, file)
     dialect = Dialect("jsonl" if lines else "json", decoded.encoding)
-    return _object_table(found, ragged, dialect, whole=text.endswith("\n"), notes=decoded.notes)
+    return _object_table(
+        found, ragged, dialect, len(data), whole=text.endswith("\n"), notes=decoded.notes, file=file
+    )
 
 
 def read_piece(text: str, dialect: Dialect, *, lines: bool, is_last: bool) -> RawTable | None:
@@ -177,7 +156,7 @@ def read_piece(text: str, dialect: Dialect, *, lines: bool, is_last: bool) -> Ra
     ragged: list[RaggedRow] = []
     found = _line_objects(text, ragged, None) if lines else _all_objects(text, ragged)
     try:
-        return _object_table(found, ragged, dialect)
+        return _object_table(found, ragged, dialect, len(text))
     except SourceBroken:
         return None
 
@@ -193,11 +172,13 @@ def _object_table(
     found: Iterator[tuple[int, dict[str, Any]]],
     ragged: list[RaggedRow],
     dialect: Dialect,
+    size: int,
     *,
     whole: bool = True,
     notes: tuple[str, ...] = (),
+    file: str | None = None,
 ) -> RawTable:
-    texts, numbers = _texts(found)
+    texts, numbers = _texts(found, size, file)
     header = tuple(key.strip() for key in texts)
     names = unique_names(header)
     arrays = [blank_to_null(pa.chunked_array(chunks)) for chunks in texts.values()]
@@ -214,7 +195,9 @@ def _object_table(
     )
 
 
-def _texts(found: Iterator[tuple[int, dict[str, Any]]]) -> tuple[dict[str, list[pa.Array]], list[int]]:
+def _texts(
+    found: Iterator[tuple[int, dict[str, Any]]], size: int, file: str | None
+) -> tuple[dict[str, list[pa.Array]], list[int]]:
     """Return the values as text, in pieces by key, and the line or number of each object."""
     chunks: dict[str, list[pa.Array]] = {}
     numbers: list[int] = []
@@ -224,12 +207,15 @@ def _texts(found: Iterator[tuple[int, dict[str, Any]]]) -> tuple[dict[str, list[
         # Neighbours with the same keys go together: several times as fast as one by one.
         for keys, alike in groupby((item for _, item in block), key=tuple):
             rows = [item.values() for item in alike]
-            for key, values in zip(keys, zip(*rows, strict=True), strict=True):
+            # Names that are one name once they can be stored are one, the last counts, as JSON's own repeated ones.
+            for key, values in dict(zip(map(storable, keys), zip(*rows, strict=True), strict=True)).items():
                 column = columns.setdefault(key, [])
                 column.extend([None] * (count - len(column)))
                 plain = set(map(type, values)) <= {str, type(None)}
-                column.extend(values if plain else map(json_text, values))
+                column.extend(map(_stored, values) if plain else map(json_text, values))
             count += len(rows)
+            names = max(len(columns), len(chunks))
+            check_width(names, file, rows=len(numbers) + count, size=size)
         for column in columns.values():
             column.extend([None] * (count - len(column)))
         for key in columns:
@@ -243,27 +229,60 @@ def _texts(found: Iterator[tuple[int, dict[str, Any]]]) -> tuple[dict[str, list[
 def json_text(value: Any) -> str | None:
     """Write a JSON value as text: numbers as typed, lists and objects as JSON."""
     if value is None or isinstance(value, str):
-        return value
+        return _stored(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, _Typed):
         return value.typed
     if isinstance(value, dict | list):
-        return _NESTED.encode(value)
+        return storable(_NESTED.encode(value))
     return str(value)
+
+
+def _stored(value: str | None) -> str | None:
+    return value if value is None or (value.isascii() and "\x00" not in value) else storable(value)
 
 
 _NESTED = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
+class _Decoder(json.JSONDecoder):
+    """Reads what is nested at most `_DEEPEST` levels: what is deeper is no record, and ends Python's own stack."""
+
+    def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
+        try:
+            value, end = super().raw_decode(s, idx)
+        except RecursionError:
+            end = None
+        else:
+            opened = s.count("[", idx, end) + s.count("{", idx, end)
+            if opened <= _DEEPEST or _depth(value) <= _DEEPEST:
+                return value, end
+        raise json.JSONDecodeError(f"Nested more than {_DEEPEST} levels deep", s, idx)
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return depth
+
+
 def decoder() -> json.JSONDecoder:
-    """A decoder whose numbers remember how they were typed."""
-    return json.JSONDecoder(parse_float=_Typed)
+    """A decoder whose numbers remember how they were typed, and which refuses what is nested too deep."""
+    return _Decoder(parse_float=_Typed)
 
 
 def _not_an_object(line: int, value: Any) -> RaggedRow:
     detail = "This is no JSON object with named fields: correct it at the origin."
     return RaggedRow(line, "not_an_object", detail, row_text([value]))
+
+
+def _set_aside(ragged: list[RaggedRow], row: RaggedRow, number: int, file: str | None) -> None:
+    ragged.append(row)
+    if len(ragged) % BAD_ROWS_LOOKED_AT == 0:
+        check_fit(ragged, number - len(ragged), file)
 
 
 def _line_objects(
@@ -281,12 +300,12 @@ def _line_objects(
             if number == len(pieces):
                 raise _cut_json(file, number) from None
             detail = "This line is not valid JSON: correct it at the origin."
-            ragged.append(RaggedRow(number, "bad_json", detail, row_text([piece])))
+            _set_aside(ragged, RaggedRow(number, "bad_json", detail, row_text([piece])), number, file)
             continue
         if isinstance(item, dict):
             yield number, item
         else:
-            ragged.append(_not_an_object(number, item))
+            _set_aside(ragged, _not_an_object(number, item), number, file)
 
 
 _SPACE = re.compile(r"[\s,]*")
@@ -317,13 +336,13 @@ def _list_objects(
         if isinstance(item, dict):
             yield number, item
         else:
-            ragged.append(_not_an_object(number, item))
+            _set_aside(ragged, _not_an_object(number, item), number, file)
 
 
 def _wrapped_list(text: str, file: str | None) -> int:
     """Find where the one list of objects inside a top-level object begins."""
     try:
-        whole = json.loads(text)
+        whole = decoder().decode(text)
     except ValueError as problem:
         raise _cut_json(file, getattr(problem, "lineno", 1)) from None
     if not isinstance(whole, dict):
@@ -364,6 +383,8 @@ def read_parquet(data: bytes, *, file: str | None) -> RawTable:
     table = None
     try:
         table = pq.read_table(pa.BufferReader(data))
+        # Whether text is UTF-8, too: a reader of it would stumble much later.
+        table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError):
         table = None
     if table is None:
@@ -372,6 +393,7 @@ def read_parquet(data: bytes, *, file: str | None) -> RawTable:
             file=file,
             fix="copy or export it again, or set the right `kind:` in sources.yaml.",
         )
+    check_width(table.num_columns, file)
     header = tuple(name.strip() for name in table.column_names)
     names = unique_names(header)
     arrays = [blank_to_null(_column_text(column)) for column in table.columns]

@@ -106,6 +106,7 @@ def read_table(
     file: str | None = None,
     required_hint: Collection[str] = (),
     allow_empty: bool = False,
+    max_unpacked_megabytes: float | None = None,
 ) -> RawTable:
     """Read a file as text.
 
@@ -119,6 +120,7 @@ def read_table(
         required_hint: Column names (any spelling) that the file should have. They find the header below title
             lines, and settle the delimiter and the sheet.
         allow_empty: Accept a header without rows, giving a table of none.
+        max_unpacked_megabytes: What a workbook may unpack to; None: `workbook.MOST_UNPACKED_MEGABYTES`.
 
     Returns:
         The table; see `RawTable`.
@@ -136,7 +138,16 @@ def read_table(
         raise SourceBroken(
             "The file is empty.", file=name, fix="export it again; if it is a copy, wait for it."
         )
-    table = _read(data, kind, encoding, delimiter, sheet, name, tuple(required_hint))
+    hints = tuple(required_hint)
+    if kind == "xlsx":
+        # Imported here because these modules build on the shapes above.
+        from funnel_assets.sources import structured
+
+        table = structured.read_workbook(
+            data, sheet=sheet, file=name, hints=hints, most_megabytes=max_unpacked_megabytes
+        )
+    else:
+        table = _read(data, kind, encoding, delimiter, name, hints)
     if not table.rows_in and not allow_empty:
         raise SourceBroken(
             "The sheet is empty: it has a header and no rows.",
@@ -171,17 +182,13 @@ def _read(
     kind: Kind,
     encoding: str | None,
     delimiter: str | None,
-    sheet: str | None,
     file: str | None,
     hints: Sequence[str],
 ) -> RawTable:
-    # Imported here because these modules build on the shapes above.
     from funnel_assets.sources import delimited, structured
 
     if kind == "csv":
         return delimited.read_csv(data, encoding=encoding, delimiter=delimiter, file=file, hints=hints)
-    if kind == "xlsx":
-        return structured.read_workbook(data, sheet=sheet, file=file, hints=hints)
     if kind == "parquet":
         return structured.read_parquet(data, file=file)
     return structured.read_json(data, encoding=encoding, lines=kind == "jsonl", file=file)
@@ -191,17 +198,82 @@ def unique_names(header: Sequence[str]) -> tuple[str, ...]:
     """Give every column a name of its own: repeated ones are numbered, empty ones named by position."""
     taken = {LINE}
     names: list[str] = []
+    numbers: dict[str, int] = {}
     for position, cell in enumerate(header, start=1):
         base = cell or f"(column {position})"
-        name, number = base, 1
+        name, number = base, numbers.get(base, 1)
         while name in taken:
             number += 1
             name = f"{base} ({number})"
+        numbers[base] = number
         taken.add(name)
         names.append(name)
     return tuple(names)
 
 
+BAD_ROWS_LOOKED_AT = 20_000
+
+
+def check_fit(ragged: Sequence[RaggedRow], good: int, file: str | None) -> None:
+    """Give a file up that is no table of this header: setting a row aside costs many times what reading one does.
+
+    Args:
+        ragged: Rows set aside so far.
+        good: Rows that fitted so far.
+        file: For the message.
+
+    Raises:
+        SourceBroken: Nine of ten rows don't fit.
+    """
+    if good * 9 < len(ragged):
+        raise SourceBroken(
+            f"{len(ragged)} of the first {good + len(ragged)} rows don't fit the header.",
+            file=file,
+            line=ragged[0].line,
+            fix="check the delimiter and the header line of the export, or set `delimiter:` in sources.yaml.",
+        )
+
+
+MOST_COLUMNS = 16_384
+"""What a spreadsheet can have; a table with more has lost its line ends or has its values for names."""
+
+
+_EMPTY_CELLS_PER_BYTE, _EMPTY_CELLS_AT_LEAST = 8, 2_000_000
+
+
+def check_width(columns: int, file: str | None, *, rows: int = 0, size: int = 0) -> None:
+    """Refuse a table that is wider than any spreadsheet, or whose cells are nearly all ones that the file doesn't hold.
+
+    Args:
+        columns: How many there are.
+        file: For the message.
+        rows: How many rows there will be.
+        size: Bytes that they come from.
+
+    Raises:
+        SourceBroken: It is; a few such bytes would become gigabytes.
+    """
+    if columns * rows > _EMPTY_CELLS_PER_BYTE * size + _EMPTY_CELLS_AT_LEAST:
+        raise SourceBroken(
+            f"The table would have {rows:,} rows of {columns:,} columns, nearly all of them empty.",
+            file=file,
+            fix="check what the export takes for names of columns, and take empty columns out of it.",
+        )
+    if columns > MOST_COLUMNS:
+        raise SourceBroken(
+            f"The table has more than {MOST_COLUMNS:,} columns; no spreadsheet has as many.",
+            file=file,
+            fix="check the delimiter, the line ends and the export itself.",
+        )
+
+
+def storable(text: str) -> str:
+    """Return text as every store takes it: half of a surrogate pair becomes U+FFFD, NUL characters go."""
+    if text.isascii():
+        return text.replace("\x00", "")
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\x00", "")
+
+
 def row_text(cells: Sequence[object]) -> str:
     """Write a row's cells as JSON for the quarantine."""
-    return json.dumps(list(cells), ensure_ascii=False, default=str)
+    return storable(json.dumps(list(cells), ensure_ascii=False, default=str))

@@ -62,14 +62,14 @@ def _stated_length(response: requests.Response) -> int | None:
     value = response.headers.get("Content-Length", "")
     if "chunked" in response.headers.get("Transfer-Encoding", "").lower():
         return None
-    return int(value) if re.fullmatch(r"\d+", value.strip()) else None
+    return int(value) if re.fullmatch(r"[0-9]{1,18}", value.strip()) else None
 
 
 def _too_large(policy: HttpPolicy) -> Failed:
     return Failed(
         Failure(
             f"The body is larger than the limit of {policy.max_bytes / 1e6:,.1f} MB",
-            "check that the link is the right one; if it is, raise `max_bytes` for this source.",
+            "check that the link is the right one; if it is, raise `http: max_megabytes` of this source.",
             retry=False,
         )
     )

@@ -62,7 +62,7 @@ def try_once(
     if guard.expired:
         return Failure(
             f"The answer was not complete within {policy.deadline_s:g} s, though bytes may have trickled in",
-            "try again later; if the file is that large, raise `deadline_s` for this source.",
+            "try again later; if the file is that large, raise `http: deadline_seconds` of this source.",
             retry=False,
             kind=SourceUnavailable,
         )
