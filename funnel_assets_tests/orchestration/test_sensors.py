@@ -216,8 +216,8 @@ def test_tick_says_in_words_what_became_of_each_file(inbox: Inbox, instance: dg.
         in told
     )
     assert (
-        f"Taken: c long ago.csv. Event of 2024-12-31. Days before {START} (FUNNEL_START_DATE) aren't made."
-        in told
+        f"Taken: c long ago.csv. Event of 2024-12-31. Days before {START} (FUNNEL_START_DATE) aren't made; "
+        "they count for first touches only." in told
     )
     assert tick(opened, instance, "zoom_inbox").skip_message == "3 file(s) known, 1 of them in quarantine."
     assert sensors.ZOOM_SECONDS + zoom.SETTLE_SECONDS < 60, "within a minute"
