@@ -8,7 +8,7 @@ output is still yielded so that later steps run on the good days, and the step t
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
@@ -131,6 +131,10 @@ def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, dataset:
         except FunnelError as error:
             days = []
             problems.append(error.located(dataset=dataset))
+    else:
+        for rekeyed in pipeline.rekey(dataset):
+            _log_days(context, pipeline, rekeyed, sorted(rekeyed.changed))
+            problems.append(rekeyed.error())
     started = dt.datetime.now(dt.UTC)
     fetch = LANDED_TAG not in context.run.tags
     # Elsewhere each step is a process, which would fetch everything for itself.
@@ -150,28 +154,36 @@ def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, dataset:
             )
         yield dg.Output(None, metadata=_notes(outcome))
     else:
-        for day, facts in outcome.done.items():
-            if not restating or day in outcome.changed:
-                context.log_event(
-                    dg.AssetMaterialization(
-                        dataset,
-                        partition=day.isoformat(),
-                        metadata={
-                            **_metadata(pipeline, outcome, day, facts),
-                            **moved.get(day, {}),
-                            **_notes(outcome),
-                        },
-                    )
-                )
+        told = [day for day in outcome.done if not restating or day in outcome.changed]
+        _log_days(context, pipeline, outcome, told, moved)
         yield dg.Output(None, metadata=_NO_EVENTS)
     yield from _checks(pipeline, outcome)
     problems += [outcome.error(), refused]
-    told = [str(problem) for problem in problems if problem is not None]
-    if told:
+    messages = [str(problem) for problem in problems if problem is not None]
+    if messages:
         raise dg.Failure(
-            description="\n".join(told),
+            description="\n".join(messages),
             metadata={"failed_days": name_days(list(outcome.failed)), "good_days": len(outcome.done)},
             allow_retries=False,
+        )
+
+
+def _log_days(
+    context: dg.AssetExecutionContext,
+    pipeline: Pipeline,
+    outcome: Outcome,
+    days: Sequence[dt.date],
+    moved: Mapping[dt.date, Mapping[str, dg.MetadataValue]] | None = None,
+) -> None:
+    """Record days of a dataset one by one."""
+    for day in days:
+        metadata = {
+            **_metadata(pipeline, outcome, day, outcome.done[day]),
+            **(moved or {}).get(day, {}),
+            **_notes(outcome),
+        }
+        context.log_event(
+            dg.AssetMaterialization(outcome.dataset, partition=day.isoformat(), metadata=metadata)
         )
 
 

@@ -206,6 +206,11 @@ def readers(datasets: Iterable[str]) -> set[str]:
     return found
 
 
+def ancestors(dataset: str) -> set[str]:
+    """Every dataset that this one reads, directly or through others."""
+    return {name for name in NODES if dataset in readers([name])}
+
+
 def days_between(first: dt.date, last: dt.date) -> list[dt.date]:
     """Every day from ``first`` to ``last``, both included."""
     return [first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)]

@@ -4,7 +4,7 @@ import datetime as dt
 import logging
 import os
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
 
 import pyarrow as pa
@@ -24,7 +24,7 @@ from funnel_assets.pipeline import reconciliation
 from funnel_assets.pipeline.builders import BUILDERS, rules_of
 from funnel_assets.pipeline.compute import make_days
 from funnel_assets.pipeline.external_ids import id_problems
-from funnel_assets.pipeline.graph import NODES, days_between, in_order
+from funnel_assets.pipeline.graph import NODES, ancestors, days_between, in_order
 from funnel_assets.pipeline.held import Held, chosen, decide
 from funnel_assets.pipeline.ingest import Ingest
 from funnel_assets.pipeline.journal import KEEP_DAYS, Journal
@@ -33,7 +33,7 @@ from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.owed import owed_days
 from funnel_assets.pipeline.publish import Published, publish
 from funnel_assets.pipeline.room import refuse_too_little_room
-from funnel_assets.pipeline.staleness import Contents, stale_days
+from funnel_assets.pipeline.staleness import Contents, stale_days, under_other_keys
 from funnel_assets.pipeline.who import KnownPeople
 from funnel_assets.pipeline.zoom import ZoomIngest
 from funnel_assets.storage.decisions import ACCEPT, REJECT, Decisions
@@ -205,6 +205,24 @@ class Pipeline:
             log.warning("%s: %s", dataset, "; ".join(nobody))
             outcome.notes["names nobody"] = "\n".join(f"- {line}" for line in nobody)
         return outcome
+
+    def rekey(self, dataset: str) -> Iterator[Outcome]:
+        """Make again what a dataset is made from, and its own days, where keys are of another secret, or of none.
+
+        After a rotation, and after the version that made keys without a secret, nothing can be made from such days or
+        published with them. From what has landed; for the mart, which publishes everything, of all datasets.
+        """
+        secret = self.names().pseudonyms.fingerprint
+        for name in in_order(NODES if dataset == "funnel_marts" else {dataset, *ancestors(dataset)}):
+            found = under_other_keys(name, self.lake.all_facts(name), secret)
+            days = [day for day in found if day >= self.settings.start_date]
+            if days:
+                log.info(
+                    "%s: %d day(s) have keys of an earlier version or secret; they are made again first",
+                    name,
+                    len(days),
+                )
+                yield self.make(name, days, fetch=False)
 
     def publish(self) -> Published:
         """Bring Postgres up to the lake in one transaction; refuses when rows or money don't add up.
