@@ -46,7 +46,8 @@ def test_a_night_over_a_lake_of_other_keys_makes_everything_again(here: Place) -
         told = {name: harness.recorded(instance, run.run_id, name) for name in ("raw_leads", "dedup_leads")}
     assert all(sorted(of) == [str(day) for day in days] for of in told.values()), told
     now = contents(opened)
-    assert keyed and not [of for of in keyed if keyed[of] == now[of]]
+    assert keyed
+    assert not [of for of in keyed if keyed[of] == now[of]]
     shown = opened.warehouse.fetch("SELECT DISTINCT date, person_id FROM dedup_leads")
     leads = opened.lake.read("dedup_leads", days, columns=["date", "person_id"]).to_pylist()
     assert {(row["date"], row["person_id"]) for row in shown} == {tuple(row.values()) for row in leads}
