@@ -32,7 +32,6 @@ test-long: $(VENV)/.installed
 # The same tests on less, in ten minutes at most.
 test-ci-long: $(VENV)/.installed
 	@FUNNEL_FUZZ_FILES=$${FUNNEL_FUZZ_FILES:-2000} FUNNEL_MUTATIONS=$${FUNNEL_MUTATIONS:-1000} \
-	  FUNNEL_KILLS=$${FUNNEL_KILLS:-1} FUNNEL_HISTORIES=$${FUNNEL_HISTORIES:-1} \
 	  FUNNEL_FUZZ_SECONDS=$${FUNNEL_FUZZ_SECONDS:-0} $(PYTEST) -m long
 
 ui: $(VENV)/.installed
