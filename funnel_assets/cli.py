@@ -275,8 +275,9 @@ def ui(
         try:
             code = process.wait()
         except KeyboardInterrupt:
-            launch.end(process)
             code = 0
+        finally:
+            launch.end(process)
     raise typer.Exit(EXIT_FAILED if code else 0)
 
 

@@ -58,7 +58,7 @@ def prepare(settings: Settings) -> PostgresServer:
 def child_environment(settings: Settings, server: PostgresServer) -> dict[str, str]:
     """Variables by which every process of ours finds the same home, start date and server."""
     return {
-        **settings.environ,
+        **settings.passed_on(),
         "DAGSTER_HOME": str(settings.home / "dagster"),
         "FUNNEL_HOME": str(settings.home),
         "FUNNEL_START_DATE": settings.start_date.isoformat(),
@@ -128,11 +128,10 @@ def _tell_failures(instance: dg.DagsterInstance, run_id: str) -> None:
         log.error("%s", told or f"{event.step_key}: {cause.message.strip() if cause else 'failed'}")
 
 
-def start_ui(*, port: int = UI_PORT, host: str = "127.0.0.1") -> subprocess.Popen[bytes]:
-    """Start Dagster's webserver and daemon as one child process group; ending it ends both."""
-    program = Path(sys.executable).with_name("dagster")
+def start_ui(*, port: int = UI_PORT) -> subprocess.Popen[bytes]:
+    """Start Dagster's webserver behind our guard, and the daemon, as one child process group; ending it ends all."""
     return subprocess.Popen(
-        [str(program), "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", host, "-p", str(port)],
+        [sys.executable, "-m", "funnel_assets.ui_server", "--port", str(port)],
         cwd=PROJECT,
         env=dict(os.environ),
         start_new_session=True,

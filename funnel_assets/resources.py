@@ -33,7 +33,7 @@ class PipelineResource(dg.ConfigurableResource):
         if self._pipeline is None:
             settings = load_settings()
             # A secret may stand in .env only; what fetches looks in the environment.
-            for name, value in settings.environ.items():
+            for name, value in settings.passed_on().items():
                 os.environ.setdefault(name, value)
             self._pipeline = Pipeline(settings)
         return self._pipeline

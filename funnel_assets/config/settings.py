@@ -33,6 +33,10 @@ DEFAULT_MONTHS = 4
 DEFAULT_KEEP_DUMPS_DAYS = 30
 DEFAULT_DAILY_AT = dt.time(2, 30)
 DOTENV = ".env"
+_FOR_PROGRAMS = re.compile(r"(LD|DYLD|DAGSTER|BASH)_.*|PYTHON.*|PATH", re.IGNORECASE)
+"""Variables that decide which code a program loads or runs: never taken from a file of the working directory."""
+_MENTIONED = re.compile(r"""\$\{(\w+)\}|\benv["']?\s*:\s*["']?(\w+)""")
+"""Where ``sources.yaml`` names a variable: in a location, or in ``auth``."""
 ID_CHECKS = ("warn", "block")
 START_DATE_FILE = "start_date"
 
@@ -64,6 +68,7 @@ class Settings:
             ``block`` publishing.
         environ: The environment plus what ``.env`` adds, with ``FUNNEL_HOME``, ``FUNNEL_TIMEZONE``,
             ``FUNNEL_CURRENCY`` and ``FUNNEL_COUNTRY`` as resolved here. Holds secrets: never print it.
+        from_dotenv: Names that are in ``environ`` by ``.env`` alone.
         fixed_today: ``FUNNEL_TODAY`` for tests and demonstrations; None means the clock.
         clock: Gives now, with a time zone.
     """
@@ -81,6 +86,7 @@ class Settings:
     keep_dumps_days: int
     id_check: str
     environ: Mapping[str, str] = field(repr=False, compare=False)
+    from_dotenv: frozenset[str] = frozenset()
     fixed_today: dt.date | None = None
     clock: Callable[[], dt.datetime] = field(default=_utc_now, repr=False, compare=False)
 
@@ -134,6 +140,20 @@ class Settings:
         """Log files."""
         return self.home / "logs"
 
+    def passed_on(self) -> dict[str, str]:
+        """Return what of ``environ`` this process and its children get: of ``.env`` only what is ours.
+
+        That is ``FUNNEL_*``, and what ``sources.yaml`` names. Whoever puts a file into a folder where somebody works
+        mustn't decide how the programs that are started there behave.
+        """
+        try:
+            text = outside.content(self.sources_file).decode("utf-8", "replace")
+        except OSError:  # told by those who need it
+            text = ""
+        ours = {one or other for one, other in _MENTIONED.findall(text)}
+        strange = {name for name in self.from_dotenv - ours if not name.startswith("FUNNEL_")}
+        return {name: value for name, value in self.environ.items() if name not in strange}
+
     def today(self) -> dt.date:
         """Return the local day it is now (or ``FUNNEL_TODAY``)."""
         return self.fixed_today or self.clock().astimezone(self.zone).date()
@@ -166,6 +186,13 @@ def load_settings(
     lines: dict[str, int] = {}
     if dotenv:
         for name, (value, line) in _read_dotenv(base / DOTENV).items():
+            if _FOR_PROGRAMS.fullmatch(name):
+                raise ConfigError(
+                    f"{name} decides how programs run, and isn't taken from here.",
+                    file=DOTENV,
+                    line=line,
+                    fix=f"take the line out; if {name} is needed, set it in the environment.",
+                )
             if name not in given:
                 given[name] = value
                 lines[name] = line
@@ -193,6 +220,7 @@ def load_settings(
             | {"FUNNEL_HOME": str(home), "FUNNEL_TIMEZONE": timezone}
             | {"FUNNEL_CURRENCY": currency, "FUNNEL_COUNTRY": country}
         ),
+        from_dotenv=frozenset(lines),
         fixed_today=fixed_today,
         clock=clock,
     )

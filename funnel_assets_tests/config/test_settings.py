@@ -153,6 +153,40 @@ def test_mistake_in_dotenv_has_a_line(tmp_path: Path, text: str, line: int) -> N
     assert (error.value.file, error.value.line) == (".env", line)
 
 
+@pytest.mark.parametrize(
+    "name", ["LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "PYTHONPATH", "PATH", "DAGSTER_HOME", "Path", "BASH_ENV"]
+)
+def test_dotenv_decides_nothing_about_how_programs_run(tmp_path: Path, name: str) -> None:
+    (tmp_path / ".env").write_text(f"CRM_TOKEN=a\n{name}=/tmp/theirs\n")
+    with pytest.raises(ConfigError, match=name) as error:
+        load(tmp_path, {"PATH": "/usr/bin"})
+    assert (error.value.file, error.value.line) == (".env", 2)
+    assert "/tmp/theirs" not in str(error.value)
+
+
+def test_of_dotenv_only_what_is_ours_is_passed_on(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "FUNNEL_ENGINE=pandas\nCRM_TOKEN=a\nSHEETS=b\nQUOTED=c\nNODE_OPTIONS=d\nGITHUB_TOKEN=e\nGIVEN=f\n"
+    )
+    settings = load(tmp_path, {"GIVEN": "by the shell"})
+    settings.config_dir.mkdir(parents=True)
+    assert not settings.passed_on().keys() & {"CRM_TOKEN", "SHEETS", "NODE_OPTIONS"}
+    settings.sources_file.write_text(
+        "a: {url: 'https://x/${SHEETS}', auth: {type: bearer, env: CRM_TOKEN}}\nb:\n  auth:\n    env: 'QUOTED'\n"
+    )
+    passed = settings.passed_on()
+    assert {
+        name: passed.get(name) for name in ("FUNNEL_ENGINE", "CRM_TOKEN", "SHEETS", "QUOTED", "GIVEN")
+    } == {
+        "FUNNEL_ENGINE": "pandas",
+        "CRM_TOKEN": "a",
+        "SHEETS": "b",
+        "QUOTED": "c",
+        "GIVEN": "by the shell",
+    }
+    assert not passed.keys() & {"NODE_OPTIONS", "GITHUB_TOKEN"}
+
+
 def test_secrets_are_not_in_the_repr(tmp_path: Path) -> None:
     settings = load(
         tmp_path,

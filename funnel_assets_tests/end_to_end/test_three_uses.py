@@ -1,12 +1,17 @@
 """The three uses that the software is judged on, against a running UI and daemon, through the API of its pages."""
 
 import datetime as dt
+import http.client
+import json
+import urllib.parse
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from funnel_assets.pipeline.graph import NODES
 from funnel_assets.pipeline.pipeline import Pipeline
+from funnel_assets_tests.end_to_end import hostile
 from funnel_assets_tests.end_to_end.ui import Ui, running_ui
 from funnel_assets_tests.world import INDIA, Place, place, yesterday
 
@@ -116,3 +121,90 @@ def zoom_runs(ui: Ui) -> list[dict[str, object]]:
         for run in ui.runs()
         if any(t["key"] == "funnel/cause" and t["value"].startswith("zoom ") for t in run["tags"])
     ]
+
+
+# --- what other sites' pages may do with it: nothing ---
+
+
+def attacks(ui: Ui) -> list[dict[str, object]]:
+    """Backfills that the hostile mutation launched."""
+    found = ui.ask(
+        "{ partitionBackfillsOrError { ... on PartitionBackfills { results { id tags { key } } } } }"
+    )["partitionBackfillsOrError"]["results"]
+    return [one for one in found if any(tag["key"] == "hostile" for tag in one["tags"])]
+
+
+def sent(ui: Ui, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str]:
+    """Status and body of the answer to a request as written here; a ``_`` in a header's name is a ``-``."""
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(ui.url).netloc, timeout=60)
+    try:
+        connection.request(
+            method, path, body or None, {name.replace("_", "-"): value for name, value in headers.items()}
+        )
+        answer = connection.getresponse()
+        return answer.status, "" if answer.status == 101 else answer.read().decode(errors="replace")
+    finally:
+        connection.close()
+
+
+@pytest.mark.browser
+def test_hostile_page_and_rebound_name_reach_nothing_in_a_browser(ui: Ui) -> None:
+    program = hostile.chromium()
+    port = urllib.parse.urlsplit(ui.url).port
+    with (
+        hostile.serving(ui.url, hostile.BACKFILL % yesterday()) as page_port,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=program, args=hostile.CHROMIUM_FLAGS) as browser,
+    ):
+        for site in ("evil.test", "127.0.0.1"):  # another site, and another port of this machine
+            page = browser.new_page()
+            answered: list[tuple[str, int]] = []
+            page.on("response", lambda answer, to=answered: to.append((answer.url, answer.status)))
+            page.goto(f"http://{site}:{page_port}/")
+            found = page.evaluate("attack()")
+            assert found["socket"] == "refused"
+            assert found["json"] == found["read"] == "refused", "nothing can be read"
+            reached = [status for url, status in answered if url.startswith(ui.url)]
+            assert len(reached) >= 4, answered
+            assert set(reached) == {403}, answered
+            page.close()
+        page = browser.new_page()
+        answer = page.goto(f"http://evil.test:{port}/")
+        assert answer is not None
+        assert answer.status == 403
+        assert "Refused: this isn't the address of the Dagster UI" in page.inner_text("body")
+        page.goto(f"http://evil.test:{page_port}/")
+        page.click("#link")  # a link is the person's own doing, and the pages work
+        page.goto(f"{ui.url}/assets")
+        page.wait_for_selector("text=marketing", timeout=60_000)
+    assert attacks(ui) == []
+
+
+def test_requests_that_other_pages_could_send_are_refused(ui: Ui) -> None:
+    mutation = hostile.BACKFILL % yesterday()
+    get = f"/graphql?query={urllib.parse.quote(mutation)}"
+    body = json.dumps({"query": mutation})
+    as_json = {"Content_Type": "application/json"}
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13"}
+    upgrade |= {"Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec_WebSocket_Protocol": "graphql-ws"}
+    rebound = {"Host": f"evil.test:{urllib.parse.urlsplit(ui.url).port}"}
+    foreign = {"Origin": "http://evil.test"}
+    requests = [
+        sent(ui, "GET", get),
+        sent(ui, "GET", "/", **rebound),
+        sent(ui, "POST", "/graphql", body, **as_json, **rebound),
+        sent(ui, "POST", "/graphql", body, **as_json, **foreign),
+        sent(ui, "POST", "/graphql", body, Content_Type="text/plain; application/json"),
+        sent(ui, "POST", get, "a=b", Content_Type="application/x-www-form-urlencoded"),
+        sent(ui, "POST", "/report_asset_materialization/raw_leads?partition=x", "a=b"),
+        sent(ui, "GET", "/graphql", **upgrade, **foreign),
+        sent(ui, "GET", "/graphql", **upgrade, **rebound),
+    ]
+    for status, said in requests:
+        assert status == 403
+        assert said.startswith("Refused: ")
+    assert attacks(ui) == []
+    assert sent(ui, "GET", "/graphql", **upgrade, Origin=ui.url)[0] == 101, "the UI's own pages are let in"
+    assert sent(ui, "GET", "/", Accept="text/html")[0] == 200
+    ui.ask(mutation)
+    assert len(attacks(ui)) == 1, "what was refused would have worked"
