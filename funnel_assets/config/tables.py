@@ -206,10 +206,14 @@ def default_file(name: str) -> bytes:
 
 
 def _find_files(config_dir: Path, mistakes: Mistakes) -> dict[str, Path | None]:
-    """Match files to tables without regard to case; note files that were meant to be read but aren't."""
+    """Match files to tables without regard to case; note files that were meant to be read but aren't.
+
+    A pipe, a folder or a broken link under a table's name counts as its file: reading it says what it is, where
+    leaving it out would take the packaged default instead without a word.
+    """
     found: dict[str, list[Path]] = {}
     for path in sorted(config_dir.iterdir()) if config_dir.is_dir() else ():
-        if path.is_file() and not path.name.startswith((".", "~")):
+        if not path.name.startswith((".", "~")):
             found.setdefault(path.name.lower(), []).append(path)
     files: dict[str, Path | None] = {}
     for name, spec in SPECS.items():
@@ -240,7 +244,13 @@ def _content(spec: TableSpec, path: Path | None, mistakes: Mistakes) -> bytes | 
         return default_file(spec.file)
     try:
         return outside.content(path)
+    except outside.NotARegularFile as error:
+        mistakes.add(spec.file, 1, f"{error.strerror}; put the CSV itself there")
+        return None
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and path.is_symlink():
+            mistakes.add(spec.file, 1, "it is a link that leads nowhere; put the CSV itself there")
+            return None
         mistakes.add(spec.file, 1, f"the file can't be read ({error.strerror}); is it open in a spreadsheet?")
         return None
 

@@ -4,6 +4,8 @@ import contextlib
 import csv
 import datetime as dt
 import io
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -647,6 +649,25 @@ def test_misnamed_file_is_a_mistake(tmp_path: Path, name: str, expected: str) ->
         load_tables(tmp_path)
     assert error.value.file == name
     assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        pytest.param(os.mkfifo, "it is a pipe, not a regular file", id="pipe"),
+        pytest.param(Path.mkdir, "it is a folder, not a regular file", id="folder"),
+        pytest.param(
+            lambda path: path.symlink_to("nowhere.csv"), "it is a link that leads nowhere", id="broken link"
+        ),
+    ],
+)
+def test_what_is_no_file_under_a_tables_name_is_a_mistake_and_no_default(
+    tmp_path: Path, make: Callable[[Path], object], expected: str
+) -> None:
+    make(tmp_path / "Scoring.csv")
+    with pytest.raises(ConfigError, match=expected):
+        load_tables(tmp_path)
+    assert list(load_tables(tmp_path, apart=True).wrong) == ["scoring"]
 
 
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
