@@ -15,10 +15,10 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 
 from funnel_assets.checks import held_result, held_spec
 from funnel_assets.contracts.base import CONTRACTS, columns
-from funnel_assets.errors import FunnelError
+from funnel_assets.errors import ConfigError, FunnelError
 from funnel_assets.jobs import EXECUTOR
 from funnel_assets.pipeline.changes import differences
-from funnel_assets.pipeline.graph import NODES, readers
+from funnel_assets.pipeline.graph import NODES, in_order, readers
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.resources import PipelineResource
@@ -123,6 +123,8 @@ def column_schema(dataset: str) -> dg.TableSchema:
 
 def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, dataset: str) -> Iterator[object]:
     days = [dt.date.fromisoformat(key) for key in context.partition_keys]
+    if NODES[dataset].is_source:
+        _refuse_sources_file(context, pipeline, dataset)
     restating = RESTATE_TAG in context.run.tags
     problems: list[FunnelError | None] = []
     if restating:
@@ -185,6 +187,19 @@ def _log_days(
         context.log_event(
             dg.AssetMaterialization(outcome.dataset, partition=day.isoformat(), metadata=metadata)
         )
+
+
+def _refuse_sources_file(context: dg.AssetExecutionContext, pipeline: Pipeline, dataset: str) -> None:
+    """Fail a source's step at once when ``sources.yaml`` is wrong as a whole.
+
+    Every source step would say the same: the first one of the run says what is wrong, the others where that stands.
+    """
+    try:
+        pipeline.sources()
+    except ConfigError as error:
+        first = next(name for name in in_order(_selected_in_run(context)) if NODES[name].is_source)
+        told = str(error) if dataset == first else f"sources.yaml has a mistake: see the step {first}."
+        raise dg.Failure(description=told, allow_retries=False) from None
 
 
 def _published(pipeline: Pipeline) -> FunnelError | None:
