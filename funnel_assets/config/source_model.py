@@ -38,6 +38,7 @@ COUNTED = ("engagement_events",)
 
 DEFAULT_TOTALS_TOLERANCE_PCT = 5.0
 DEFAULT_LEAST_ROWS_PCT = 80.0
+DEFAULT_MOST_SUPERSEDED_PCT = 10.0
 
 HTTP_KINDS = frozenset({"http_csv", "http_json"})
 
@@ -112,6 +113,8 @@ class Source:
             before it is held until a person accepts it.
         least_rows_pct: Share of the last dump's rows that a fetched one has to have, where nothing proves it whole;
             one with fewer is held until the next fetch agrees or a person accepts it. 0 holds none.
+        most_superseded_pct: Share of a dump's rows that may have the id of another row and other content; with more
+            of them the column is no id, and the dump is refused. 100 refuses none.
         currency: Of all amounts, three letters.
         currency_column: Name in the file of the column that says which currency a row is in; a row in another one
             is quarantined. None: all rows are in ``currency``.
@@ -152,6 +155,7 @@ class Source:
     country: str = HOME
     totals_tolerance_pct: float = DEFAULT_TOTALS_TOLERANCE_PCT
     least_rows_pct: float = DEFAULT_LEAST_ROWS_PCT
+    most_superseded_pct: float = DEFAULT_MOST_SUPERSEDED_PCT
     currency: str = DEFAULT_CURRENCY
     currency_column: str | None = None
     amounts: str = "major"

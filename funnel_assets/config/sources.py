@@ -33,6 +33,7 @@ from funnel_assets.config.source_model import (
     DATASETS,
     DATE_ORDERS,
     DEFAULT_LEAST_ROWS_PCT,
+    DEFAULT_MOST_SUPERSEDED_PCT,
     DEFAULT_TOTALS_TOLERANCE_PCT,
     DRIFT,
     HTTP_KINDS,
@@ -85,6 +86,7 @@ _KEYS: dict[str, frozenset[str]] = {
     "max_unpacked_megabytes": frozenset({"xlsx"}),
     "totals_tolerance_pct": frozenset({"zoom_folder"}),
     "least_rows_pct": HTTP_KINDS,
+    "most_superseded_pct": _TABULAR,
     "drift": _TABULAR,
     "rolling": _TABULAR,
     "allow_empty": frozenset(KINDS),
@@ -385,6 +387,9 @@ class _Reader:
             ),
             least_rows_pct=self.percent(
                 pairs.get("least_rows_pct"), "least_rows_pct", DEFAULT_LEAST_ROWS_PCT
+            ),
+            most_superseded_pct=self.percent(
+                pairs.get("most_superseded_pct"), "most_superseded_pct", DEFAULT_MOST_SUPERSEDED_PCT
             ),
             currency=currency,
             currency_column=currency_column,

@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from funnel_assets.config.source_model import Source
+from funnel_assets.contracts.base import CONTRACTS
 from funnel_assets.domain.date_choice import Readings, rivals
 from funnel_assets.domain.keys import hash_texts, hash_words, key_words
 from funnel_assets.domain.parsing import Parser, SourceContext
@@ -26,6 +27,7 @@ from funnel_assets.domain.parsing.base import (
     DUPLICATE,
     LOAD,
     QUARANTINE,
+    SUPERSEDED,
     RowFacts,
     build_index,
     repeated_words,
@@ -37,6 +39,7 @@ from funnel_assets.pipeline.dating import added_readings, column_formats, kept_f
 from funnel_assets.pipeline.landed import (
     check_currencies,
     check_names,
+    check_paths,
     column_match,
     contract_rows,
     currencies,
@@ -44,9 +47,12 @@ from funnel_assets.pipeline.landed import (
     hints,
     matched_columns,
     number_columns,
+    paths_found,
+    patterns_matched,
     picked_rows,
     profile_before,
     read_landed,
+    unmatched_notes,
 )
 from funnel_assets.pipeline.overlap import Keys
 from funnel_assets.pipeline.row_store import Found, Known, KnownPiece, RowStore
@@ -62,7 +68,9 @@ EMPTY = "empty"
 BAD_COLUMNS = ["line", "reason", "detail", "raw"]
 
 _ROWS_AT_ONCE = 200_000
-_FORMAT = 5
+_FEW_SUPERSEDED = 10
+"""So many rows of shared ids are looked over: a handful in a small dump says nothing of its columns."""
+_FORMAT = 6
 """Raised when what is kept of a piece changes."""
 _PIECE_SHIFT = 40
 _REL_LINE = (1 << _PIECE_SHIFT) - 1
@@ -263,6 +271,8 @@ def _index(
     drift: Sequence[str],
     settled: "_Settled",
 ) -> SourceIndex:
+    if task.keep:
+        check_ids(task.source, task.parser, rows_in, settled.superseded)
     return SourceIndex(
         sha256=task.snapshot.sha256,
         rules=task.rules,
@@ -277,18 +287,44 @@ def _index(
     )
 
 
+def check_ids(source: Source, parser: Parser, rows: int, superseded: int) -> None:
+    """Refuse a dump in which the column taken for the id is shared by rows that aren't one another's versions.
+
+    Raises:
+        SourceBroken: With the numbers.
+    """
+    if superseded < _FEW_SUPERSEDED or superseded * 100 <= source.most_superseded_pct * rows:
+        return
+    key = next(name for name in CONTRACTS[source.dataset].key if name in parser.columns)
+    column = source.columns.get(key) or source.columns.get(parser.columns[key]) or parser.columns[key]
+    raise SourceBroken(
+        f"{superseded:,} of {rows:,} rows ({superseded / rows:.0%}) have the {column!r} of another row and other "
+        f"content; of one {column!r} one row is kept, so they would be left out. It is no id if several rows share "
+        "it, as the lines of an order do.",
+        dataset=source.dataset,
+        source=source.name,
+        file=source.shown_location,
+        fix=f"map {key} in sources.yaml to a column that differs in every row; if rows of one id really are its "
+        "later versions, set most_superseded_pct: 100 for the source.",
+    )
+
+
 # --- whole ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Settled:
-    """Every row's day (since 1970; 0 where none) and hash, what becomes of it, and its rank among tied rows."""
+    """Every row's day (since 1970; 0 where none) and hash, what becomes of it, and its rank among tied rows.
+
+    Of the repeated rows, ``superseded`` ones have other content than the row that is kept.
+    """
 
     days: np.ndarray
     words: np.ndarray
     loaded: np.ndarray
     repeated: np.ndarray
     has_ahead: bool
+    superseded: int
     ranks: np.ndarray | None = None
 
     @property
@@ -312,9 +348,7 @@ class _WholeRows:
 
 
 def _whole(task: Task) -> Indexed:
-    raw = read_landed(task.source, task.path, task.snapshot.origin, task.parser)
-    if task.keep:
-        check_names(task.source, raw.columns)
+    raw = read_landed(task.source, task.path, task.snapshot.origin, task.parser, is_newest=task.keep)
     matched = matched_columns(task.source, raw, task.parser, task.before)
     table = matched.table
     task = _with_dates(task, readings(task.parser, table, task.context))
@@ -336,6 +370,7 @@ def _whole(task: Task) -> Indexed:
         (index["fate"] == LOAD).to_numpy(),
         (index["fate"] == DUPLICATE).to_numpy(),
         has_ahead=_has_ahead(days, task.context),
+        superseded=int((index["reason"] == SUPERSEDED).sum()),
         ranks=None if facts.ties is None else _ranks(key_words(facts.ties), index),
     )
     found = _index(task, raw.header, raw.rows_in, len(bad), matched.drift, settled)
@@ -392,7 +427,7 @@ def _by_pieces(task: Task, dump: Dump) -> Indexed:
     nothing = RawTable(_aligned(None, columns), columns, columns, dump.dialect, 0, notes=dump.notes)
     picked = picked_rows(task.source, nothing, task.parser)
     if task.keep:
-        check_names(task.source, picked.columns)
+        check_names(task.source, columns)
     match = column_match(task.source, picked.columns, task.parser)
     reading = _Reading(task, dump, columns, match)
     if not kept.columns.startswith(reading.shape) and any(rows is None for _, rows in parts):
@@ -412,12 +447,15 @@ def _by_pieces(task: Task, dump: Dump) -> Indexed:
     ragged = sum(row["row"] is None for piece in pieces for row in piece.bad)
     if not rows_in or 2 * ragged > rows_in:
         raise NotInPieces
+    if task.keep:
+        check_paths(task.source, columns, {path for piece in pieces for path in piece.paths})
     check_currencies(task.source, list(dict.fromkeys(code for piece in pieces for code in piece.currencies)))
     numbers = _added(piece.numbers for piece in pieces)
     drift = drift_without_rows(task.source, picked, task.parser, match, profile_before(task.before), numbers)
     if drift is None:
         raise NotInPieces
     drift += left_out_note(sum(piece.left_out for piece in pieces))
+    drift += unmatched_notes(task.source, {name for piece in pieces for name in piece.matched})
     # Of a JSON list the records are counted, of everything else the lines.
     ends = [piece.rows_in if dump.dialect.kind == "json" else piece.lines for piece in pieces]
     lines = dump.first_line + np.cumsum([0, *ends])[:-1]
@@ -577,6 +615,8 @@ def _found_out(
             left_out=raw.table.num_rows - table.table.num_rows,
             numbers={name: counts[at_piece] for name, counts in counted.items()},
             currencies=tuple(currencies(task.source, table)),
+            paths=tuple(sorted(paths_found(task.source, raw))),
+            matched=tuple(sorted(patterns_matched(task.source, table))),
             bad=[*undated, *ragged],
             ahead_of=str(task.context.last_day) if _has_ahead(days[first:last], task.context) else None,
         )
@@ -625,16 +665,21 @@ class _PieceRows:
         self._lines = facts["line"].to_numpy() + self._first_lines[self._piece_of]
         self._keys = _words_of(facts, "key_high", "key_low")
         ranks = [facts[name].to_numpy() for name in facts.column_names if name.startswith("rank_")]
-        repeated = repeated_words(self._keys, [*ranks, self._lines]) >= 0
+        kept = repeated_words(self._keys, [*ranks, self._lines])
+        repeated = kept >= 0
         bad = np.zeros(len(facts), bool)
         for start, (piece, _) in zip(self._starts, found, strict=False):
             bad[[start + row["row"] for row in piece.bad if row["row"] is not None]] = True
         words, ties = _words_of(facts, "high", "low"), _words_of(facts, "tie_high", "tie_low")
         assert words is not None
         loaded = ~repeated & ~bad
+        again = np.flatnonzero(repeated & ~bad)
+        superseded = int((words[again] != words[kept[again]]).any(axis=1).sum())
         placed = None if ties is None else _ranked(ties, self._lines, loaded)
         has_ahead = any(piece.ahead_of for piece, _ in found)
-        self.settled = _Settled(facts["day"].to_numpy(), words, loaded, repeated, has_ahead, placed)
+        self.settled = _Settled(
+            facts["day"].to_numpy(), words, loaded, repeated, has_ahead, superseded, placed
+        )
 
     def keys(self) -> Keys | None:
         """Return the keys of the rows to load; None where they have none."""

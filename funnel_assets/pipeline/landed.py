@@ -4,7 +4,7 @@ Belongs here: joining ``sources`` with the landing. Does not belong here: what r
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +32,7 @@ from funnel_assets.sources.columns import (
     profile_of,
     unknown_columns,
 )
-from funnel_assets.sources.fields import extracted, field, no_column, only_rows, with_fields
+from funnel_assets.sources.fields import extracted, field, leads_somewhere, no_column, only_rows, with_fields
 from funnel_assets.sources.files import take_file
 from funnel_assets.sources.http import Auth, HttpPolicy, HttpRequest, fetch
 from funnel_assets.sources.tabular import LINE, RaggedRow, RawTable, read_table
@@ -137,8 +137,13 @@ def _policy(source: Source) -> HttpPolicy:
     return HttpPolicy(**{name: value for name, value in given.items() if value is not None})
 
 
-def read_landed(source: Source, path: Path, origin: str, parser: Parser) -> RawTable:
-    """Read landed bytes as text, with the fields and rows that the source picks out, located for messages."""
+def read_landed(
+    source: Source, path: Path, origin: str, parser: Parser, *, is_newest: bool = False
+) -> RawTable:
+    """Read landed bytes as text, with the fields and rows that the source picks out, located for messages.
+
+    The newest dump has to have whatever ``sources.yaml`` names.
+    """
     try:
         raw = read_table(
             path,
@@ -151,9 +156,13 @@ def read_landed(source: Source, path: Path, origin: str, parser: Parser) -> RawT
             allow_empty=source.allow_empty,
             max_unpacked_megabytes=source.max_unpacked_megabytes,
         )
+        if is_newest and len(raw.table):
+            check_names(source, raw.columns)
+            check_paths(source, raw.columns, paths_found(source, raw))
         picked = picked_rows(source, raw, parser)
         check_currencies(source, currencies(source, picked))
-        return picked
+        notes = unmatched_notes(source, patterns_matched(source, picked)) if len(picked.table) else ()
+        return replace(picked, notes=(*picked.notes, *notes))
     except SourceBroken as error:
         raise error.located(dataset=source.dataset, source=source.name) from None
 
@@ -225,6 +234,69 @@ def check_names(source: Source, columns: Sequence[str]) -> None:
     wanted |= {f"extract: {name}": one.column for name, one in source.extract.items()}
     if columns and (problem := unknown_columns(wanted, columns, **_where(source))):
         raise problem
+
+
+def nested_paths(source: Source, columns: Sequence[str]) -> dict[str, str]:
+    """Return what ``sources.yaml`` names that lies inside a column of a file: the key that names it, and its path."""
+    there = {column_key(name) for name in columns}
+    named = {f"columns: {name}": file for name, file in source.columns.items()}
+    named |= {f"extract: {name}": one.column for name, one in source.extract.items()}
+    named |= {f"only: {path}": path for path in source.only}
+    one = {"count": source.count, "external_id": source.external_id, "currency": source.currency_column}
+    named |= {key: path for key, path in one.items() if path is not None}
+    return {key: path for key, path in named.items() if "." in path and column_key(path) not in there}
+
+
+def paths_found(source: Source, raw: RawTable) -> set[str]:
+    """Return the paths of `nested_paths` at which some record has something."""
+    return {path for path in set(nested_paths(source, raw.columns).values()) if leads_somewhere(raw, path)}
+
+
+def check_paths(source: Source, columns: Sequence[str], found: Collection[str]) -> None:
+    """Refuse a dump in which no record has anything at a path that its source names; older dumps as of `check_names`.
+
+    A path that some records lack is normal; one that all lack is a name that names nothing.
+
+    Args:
+        source: Where it came from.
+        columns: Of the whole dump.
+        found: What `paths_found` found in any part of it.
+
+    Raises:
+        SourceBroken: Naming them all.
+    """
+    lost = {key: path for key, path in nested_paths(source, columns).items() if path not in found}
+    if not lost:
+        return
+    told = "; ".join(f"`{key}` names {path!r}" for key, path in lost.items())
+    problem = SourceBroken(
+        f"sources.yaml names what no record of the file has: {told}. The columns are there, but there is nothing "
+        "inside them at these paths.",
+        fix="correct the path in sources.yaml, take its line out, or restore the field at the source.",
+    )
+    raise problem.located(**_where(source))
+
+
+def patterns_matched(source: Source, picked: RawTable) -> set[str]:
+    """Return the names of ``extract`` whose pattern took something out of some row."""
+    there = {name: picked.table.column(name) for name in picked.columns if name in picked.table.column_names}
+    return {
+        name
+        for name, one in source.extract.items()
+        if (cells := there.get(f"{one.column} ({name})")) is not None and cells.null_count < len(cells)
+    }
+
+
+def unmatched_notes(source: Source, matched: Collection[str]) -> tuple[str, ...]:
+    """Say which patterns of ``extract`` took nothing out of any row.
+
+    A note, no error: which campaigns were running is a fact about the rows, and a day without any is a good day.
+    """
+    return tuple(
+        f"`extract: {name}` of sources.yaml matches in no row: {one.pattern!r} in {one.column!r}"
+        for name, one in source.extract.items()
+        if name not in matched
+    )
 
 
 def matched_columns(source: Source, raw: RawTable, parser: Parser, before: Snapshot | None) -> Matched:

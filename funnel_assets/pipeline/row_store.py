@@ -40,6 +40,8 @@ class KnownPiece:
         bad: Rows for quarantine: ``row`` (position among the piece's rows; None for one that doesn't fit the header),
             ``line`` (from the piece's first), ``reason``, ``detail``, ``raw``.
         dates: Per column of dates, how its cells are read by each group of rivals among the source's formats.
+        paths: Paths of ``sources.yaml`` inside nested values at which some record of it has something.
+        matched: Names of ``extract`` whose pattern took something out of some row of it.
         ahead_of: Last plausible day, where rows of later days were set aside: tomorrow they may be plausible.
     """
 
@@ -53,6 +55,8 @@ class KnownPiece:
     currencies: tuple[str, ...] = ()
     bad: list[dict[str, Any]] = field(default_factory=list)
     dates: dict[str, list[Readings]] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
+    matched: tuple[str, ...] = ()
     ahead_of: str | None = None
 
 

@@ -18,6 +18,7 @@ from funnel_assets.sources.structured import decoder, json_text
 from funnel_assets.sources.tabular import RawTable
 
 _TEXT = pa.large_string()
+_AT_ONCE = 1_000
 
 
 def field(table: RawTable, path: str) -> pa.ChunkedArray | None:
@@ -42,14 +43,39 @@ def field(table: RawTable, path: str) -> pa.ChunkedArray | None:
     return pa.chunked_array([inner.take(cells.indices)])
 
 
+_NOT_THERE = (ValueError, StopIteration, IndexError, TypeError, AttributeError)
+
+
 def _inside(decode: Callable[[str], Any], cell: str | None, steps: Sequence[str]) -> str | None:
     try:
-        value = decode(cell or "")
-        for step in steps:
-            value = value[int(step)] if isinstance(value, list) else _named(value, step)
-    except (ValueError, StopIteration, IndexError, TypeError, AttributeError):
+        return json_text(_reached(decode, cell, steps)) or None
+    except _NOT_THERE:
         return None
-    return json_text(value) or None
+
+
+def _reached(decode: Callable[[str], Any], cell: str | None, steps: Sequence[str]) -> Any:
+    value = decode(cell or "")
+    for step in steps:
+        value = value[int(step)] if isinstance(value, list) else _named(value, step)
+    return value
+
+
+def leads_somewhere(table: RawTable, path: str) -> bool:
+    """Whether any record has something at a path inside a column of JSON, be it null or empty."""
+    head, _, rest = path.partition(".")
+    by_key = {column_key(name): name for name in table.columns}
+    if column_key(head) not in by_key:
+        return False
+    decode, steps = decoder().decode, rest.split(".")
+    # Most paths are in the first record already.
+    for batch in table.table.select([by_key[column_key(head)]]).to_batches(max_chunksize=_AT_ONCE):
+        for cell in pc.unique(batch.column(0)).to_pylist():
+            try:
+                _reached(decode, cell, steps)
+            except _NOT_THERE:
+                continue
+            return True
+    return False
 
 
 def _named(record: dict[str, Any], name: str) -> Any:

@@ -79,6 +79,12 @@ def test_the_inbox_takes_no_name_that_another_source_has(tmp_path: Path) -> None
     assert [source.name for source in config.sources] == ["Zoom_Reports", "zoom_reports_2"]
 
 
+def test_how_many_rows_may_share_an_id_is_a_percentage(tmp_path: Path) -> None:
+    for text, wanted in (("", 10.0), ("most_superseded_pct: 100", 100.0)):
+        found = load(tmp_path, one(f"kind: csv\npath: a.csv\n{text}", "crm_sales")).get("mine")
+        assert found.most_superseded_pct == wanted
+
+
 @pytest.mark.parametrize(
     ("dataset", "keys", "name", "default"),
     [

@@ -190,6 +190,25 @@ def test_both_parts_may_fail_and_nothing_is_published_as_zero(
     assert all(value is None for row in found for value in row.values())
 
 
+def test_a_sources_file_that_is_wrong_as_a_whole_is_one_message(
+    here: Place, opened: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    (day,) = opened.all_days()[-1:]
+    good = here.settings.sources_file.read_text()
+    here.settings.sources_file.write_text(good.replace("raw_leads:", "raw_lead:", 1))
+    try:
+        run = harness.run(instance, opened, day, day)
+    finally:
+        here.settings.sources_file.write_text(good)
+    failed = harness.failures(instance, run.run_id)
+    whole = [name for name, told in failed.items() if "did you mean raw_leads?" in told]
+    assert len(whole) == 1
+    assert {told for name, told in failed.items() if name not in whole} == {
+        f"sources.yaml has a mistake: see the step {whole[0]}."
+    }
+    assert len(failed) == 6
+
+
 def test_every_day_shows_rows_preview_and_sources(bad_day: BadDay, whole: Whole) -> None:
     found = harness.materializations(whole.instance, whole.run_id)
     keys = {(event.asset_key.to_user_string(), str(event.partition)) for event in found}

@@ -119,6 +119,85 @@ def test_a_name_that_no_column_of_the_file_has_is_one_message_with_a_suggestion(
     assert {row["utm_source"] for row in home.rows("raw_leads")} == {"google"}
 
 
+def events(count: int = 60) -> list[dict[str, Any]]:
+    return [
+        {
+            "event_id": f"e{n}",
+            "event_type": "view",
+            "event_time": f"2026-03-0{n % 9 + 1} 10:00:00",
+            "user": {"email": f"p{n}@x.example"},
+            "page": f"https://x.example/?utm_source=s{n}",
+        }
+        for n in range(count)
+    ]
+
+
+def listed(records: list[dict[str, Any]]) -> str:
+    return "\n".join(json.dumps(record) for record in records)
+
+
+@pytest.mark.usefixtures("reading")
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ("columns: {email: user.mail}", "`columns: email` names 'user.mail'"),
+        ("only: {user.kind: [lead]}", "`only: user.kind` names 'user.kind'"),
+        ("columns: {email: user.email}\ncount: user.times", "`count` names 'user.times'"),
+        (
+            "extract: {channel: {from: user.page, pattern: 'utm=(.+)'}}",
+            "`extract: channel` names 'user.page'",
+        ),
+    ],
+    ids=["columns", "only", "count", "extract"],
+)
+def test_a_path_that_is_in_no_record_is_a_mistake(home: Home, keys: str, named: str) -> None:
+    (home.home / "events.jsonl").write_text(listed(events()))
+    home.source("engagement_events", keys, "events.jsonl")
+    told = home.refused("engagement_events")
+    assert named in told
+    assert "no record of the file has" in told
+
+
+@pytest.mark.usefixtures("reading")
+def test_a_path_that_one_record_of_many_has_is_none_be_it_empty(home: Home) -> None:
+    found = events()
+    found[57]["user"] |= {"company": None}
+    (home.home / "events.jsonl").write_text(listed(found))
+    home.source("engagement_events", "columns: {email: user.email, company: user.company}", "events.jsonl")
+    assert len(home.rows("engagement_events")) == len(found)
+
+
+@pytest.mark.usefixtures("reading")
+def test_a_pattern_that_matches_nowhere_is_told_and_one_that_matches_once_is_not(home: Home) -> None:
+    found = events()
+    found[57]["page"] += "&coupon=WELCOME"
+    (home.home / "events.jsonl").write_text(listed(found))
+    keys = "columns: {email: user.email}\nextract: {channel: {from: page, pattern: '%s=([^&]+)'}}"
+    for parameter, is_told in (("utm_medium", True), ("coupon", False)):
+        home.source("engagement_events", keys % parameter, "events.jsonl")
+        outcome = home.make("engagement_events")
+        assert not outcome.failed
+        assert (
+            "`extract: channel` of sources.yaml matches in no row" in outcome.notes.get("drift", "")
+        ) is is_told
+
+
+@pytest.mark.usefixtures("reading")
+def test_an_id_that_other_rows_share_is_none(home: Home) -> None:
+    lines = [f"L{n},O{n // 2},2026-03-0{n % 9 + 1} 10:00:00,98{n:08d},{100 + n}" for n in range(60)]
+    home.dump("Row,Order,createdOn,phone,paidAmount", lines)
+    home.source("crm_sales", "columns: {_id: Order}")
+    told = home.refused("crm_sales")
+    assert "30 of 60 rows (50%) have the 'Order' of another row and other content" in told
+    assert "map sale_id in sources.yaml" in told
+    home.source("crm_sales", "columns: {_id: Order}\nmost_superseded_pct: 50")
+    assert len(home.rows("crm_sales")) == 30
+    home.source("crm_sales", "columns: {_id: Row}")
+    assert len(home.rows("crm_sales")) == 60
+    home.dump("Row,Order,createdOn,phone,paidAmount", [*lines, *lines])
+    assert len(home.rows("crm_sales")) == 60, "the same row again is no other row"
+
+
 def test_a_name_that_is_none_of_ours_stops_its_dataset_alone(home: Home) -> None:
     home.dump(LEADS, leads())
     home.sources(

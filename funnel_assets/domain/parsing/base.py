@@ -43,6 +43,7 @@ COUNT = "how often it happened"
 """Column of a table under which stands what ``count`` of sources.yaml names; absent where it names nothing."""
 
 LOAD, DUPLICATE, QUARANTINE = "load", "duplicate", "quarantine"
+IDENTICAL, SUPERSEDED = "identical_row", "superseded_row"
 
 
 @dataclass(frozen=True)
@@ -413,7 +414,7 @@ def build_index(table: pd.DataFrame, facts: RowFacts) -> pd.DataFrame:
         codes = pc.dictionary_encode(hashes).indices.to_numpy()
         rows = np.flatnonzero(repeated)
         same = codes[rows] == codes[kept[rows]]
-        findings.reason[rows] = np.where(same, "identical_row", "superseded_row")
+        findings.reason[rows] = np.where(same, IDENTICAL, SUPERSEDED)
         findings.detail[rows] = np.where(
             same, "The same row stands elsewhere in the source.", "Another row of the same key is kept."
         )
