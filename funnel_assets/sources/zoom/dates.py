@@ -24,7 +24,7 @@ from funnel_assets.sources.zoom.zones import Zone, named_zone, only_offset, othe
 
 ORDERS = ("month_first", "day_first")
 _TIME = (
-    r"(?:AT\s+)?(?:(?P<ap0>AM|PM)\s*)?(?P<h>\d{1,2})[:.時时](?P<mi>\d{2})分?(?:[:.]?(?P<s>\d{2})(?:\.\d+)?秒?)?"
+    r"(?:(?:AT|À)\s+)?(?:(?P<ap0>AM|PM)\s*)?(?P<h>\d{1,2})[:.時时](?P<mi>\d{2})分?(?:[:.]?(?P<s>\d{2})(?:\.\d+)?秒?)?"
     r"(?:\s*(?P<ap1>AM|PM))?"
     r"(?:\s*\(?(?P<z>Z|(?:UTC|GMT)[+-]\d{1,2}(?::?\d{2})?|[+-]\d{2}:?\d{2}|[A-Z]{2,5})\)?)?"
 )

@@ -454,9 +454,11 @@ def _check_stray_email(people: People, columns: list[pa.Array]) -> None:
     empty = ~_filled(people.text["email"])
     if not empty.any():
         return
-    for name, title, column in zip(people.block.names, people.block.header, columns, strict=True):
-        if name not in ("email", "user_name", "upn", "registration_email"):
-            people.refuse(empty & _like(column, _EMAIL), "misaligned", title)
+    # The host's address, which stands in every row of some lists, is nobody's stray one.
+    own = ("email", "user_name", "upn", "registration_email")
+    for index, (name, title) in enumerate(zip(people.block.names, people.block.header, strict=True)):
+        if name not in own and people.block.event_columns.get(index) != "host_email":
+            people.refuse(empty & _like(columns[index], _EMAIL), "misaligned", title)
 
 
 def _check_minutes(people: People, cells: dict[str, pa.Array], labels: Labels) -> None:

@@ -401,7 +401,7 @@ def speaks_of_an_event(data: bytes, labels: Labels) -> bool:
         cells = re.split(
             r'[,;\t|\n\r"]', data[:_LOOK_AT_BYTES].decode(encoding, errors="replace").replace("\x00", "")
         )
-        kinds = ("title", "section", "meta", "header")
+        kinds = ("title", "section", "meta", "header", "action")
         known = {name for cell in cells for kind in kinds if (name := labels.name(kind, cell.strip()))}
         if len(known) >= _ENOUGH_WORDS:
             return True
