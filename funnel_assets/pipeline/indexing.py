@@ -304,8 +304,8 @@ def check_ids(source: Source, parser: Parser, rows: int, superseded: int) -> Non
         dataset=source.dataset,
         source=source.name,
         file=source.shown_location,
-        fix=f"map {key} in sources.yaml to a column that differs in every row; if rows of one id really are its "
-        "later versions, set most_superseded_pct: 100 for the source.",
+        fix=f"map {parser.columns[key]} in sources.yaml to a column that differs in every row; if rows of one id "
+        "really are its later versions, set most_superseded_pct: 100 for the source.",
     )
 
 

@@ -40,6 +40,9 @@ def test_an_undamaged_report_is_in_no_doubt(key: str) -> None:
         ("zoom_attendee_with_polls", ('Polls and people,845 1100 2200,"Nov 20, 2024 6:30 PM",45,3,0,2,2\n', ""), "facts_contradict"),
         ("gotomeeting_attendees", ("Meeting Subject,Meeting ID,Meeting Type,Organizer,Organizer Email,Start Time,End Time,Duration (minutes),# Attendees\n", ""), "unread_lines"),
         ("teams_joined_left", ("Sam Roe\tLeft\t13/09/2022, 17:45:00", "Sam Roe\t13/09/2022, 17:45:00"), "unread_lines"),
+        ("teams_joined_left_portuguese", ("Inês Góis\tSaiu\t19/03/2021 09", 'Inês Góis\t"Saiu\t19/03/2021 09'), "unread_lines"),
+        ("zoom_attendee_2026_ampm", ("Weekend workshop,", "4,"), "facts_contradict"),
+        ("webex_meeting_formulas", ("\tRole\tAttendee Email\tJoin Time\tLeave Time\tAttendance Duration\tConnection Type\tSession Name", "\tSession Name\tAttendee Email\tJoin Time\tLeave Time\tAttendance Duration\tConnection Type\tRole"), "unknown_column"),
         ("zoom_meeting_2020", ("Join Time", "Qux Zonk"), "unknown_column"),
         ("teams_engagement", ("\tRole\t", "\tQux Zonk\t"), "unknown_column"),
         ("teams_german", ("Gerd (Gast)\t16.10.26, 18:05:00\t16.10.26, 18:20:00\t15 Min.\t\tTeilnehmer\n", ""), "totals_differ"),
@@ -74,6 +77,12 @@ def test_a_row_whose_cells_are_out_of_place_is_set_apart(key: str, change: tuple
 def test_a_heading_that_no_table_knows_is_told(heading: str, told: str) -> None:
     report = _damaged("meet_duration_only", ("Last name", heading))
     assert any(told in note for note in report.notes)
+
+
+def test_a_log_of_three_columns_whose_dates_can_be_read_in_two_ways_is_called_ambiguous() -> None:
+    with pytest.raises(ReportRefused) as refusal:
+        _damaged("teams_joined_left_portuguese", ("19/03/2021", "09/03/2021"))
+    assert refusal.value.reason == "dates_ambiguous"
 
 
 def test_text_that_was_encoded_twice_is_refused() -> None:

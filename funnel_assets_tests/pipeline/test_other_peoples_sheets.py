@@ -189,7 +189,7 @@ def test_an_id_that_other_rows_share_is_none(home: Home) -> None:
     home.source("crm_sales", "columns: {_id: Order}")
     told = home.refused("crm_sales")
     assert "30 of 60 rows (50%) have the 'Order' of another row and other content" in told
-    assert "map sale_id in sources.yaml" in told
+    assert "map _id in sources.yaml" in told
     home.source("crm_sales", "columns: {_id: Order}\nmost_superseded_pct: 50")
     assert len(home.rows("crm_sales")) == 30
     home.source("crm_sales", "columns: {_id: Row}")

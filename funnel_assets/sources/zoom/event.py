@@ -31,6 +31,8 @@ _DURATIONS = ("actual_duration", "duration")
 _NUMBER = re.compile(r"\d{1,3}([,.\s]?\d{3})*|\d+")
 _NOTHING = re.compile(r"\W*|n\W?a", re.IGNORECASE)
 # A topic may be "Session 2" or "2025"; it is no moment, no address and no bare number of a webinar's length.
+# Nobody calls an event by a small number; a count that stands there has changed places with the topic.
+_COUNT = re.compile(r"\d{1,3}")
 _NO_TOPIC = re.compile(
     r"\S+@\S+|[\d\s-]{9,}|.*\d{1,2}:\d{2}.*\d{4}.*|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*\d{1,2}:\d{2}.*"
 )
@@ -44,6 +46,7 @@ def event_doubts(
     facts: Sequence[Mapping[str, str]],
     times: Mapping[str, Cells],
     labels: Labels,
+    broken_lines: int,
 ) -> Iterator[Doubt]:
     """Doubts about the lines that speak of the event.
 
@@ -52,6 +55,7 @@ def event_doubts(
         facts: Facts of each sitting.
         times: The facts that are moments.
         labels: Words for lengths of time.
+        broken_lines: Lines that were set apart because a quotation mark in them never closes.
     """
     unread = sum(1 for _, cells in layout.loose if sum(map(bool, cells)) > 2)
     if unread:
@@ -59,6 +63,8 @@ def event_doubts(
             "unread_lines", f"{unread} line(s) outside any table couldn't be read.", {"lines": unread}
         )
     actions = sum(reason == "broken_action" for block in layout.blocks for _, reason, _ in block.set_aside)
+    if any(block.is_log for block in layout.blocks):
+        actions += broken_lines
     if actions:
         detail = f"{actions} line(s) of the log lack a name, an action or a time: visits may be wrong."
         yield Doubt("unread_lines", detail, {"lines": actions})
@@ -77,7 +83,9 @@ def event_doubts(
             if text and not re.search(r"\d{6}", re.sub(r"\W", "", text)) and len(text) < 9
         }
         wrong |= {"host_email" for text in [row.get("host_email", "")] if text and "@" not in text}
-        wrong |= {"topic" for text in [row.get("topic", "")] if _NO_TOPIC.fullmatch(text)}
+        wrong |= {
+            "topic" for text in [row.get("topic", "")] if _NO_TOPIC.fullmatch(text) or _COUNT.fullmatch(text)
+        }
     if len(facts) > 1:
         # A list over several sittings says the same things of each, and calls them all by one name.
         wrong |= {name for name in _OF_EACH if 0 < sum(name in row for row in facts) < len(facts)}

@@ -266,12 +266,30 @@ def _tell_unknown_columns(
             if filled and np.count_nonzero(found) >= _MOST_MOMENTS * filled:
                 detail = f"The column {shown} holds {what}, and its heading is unknown."
                 people.doubts.append(Doubt("unknown_column", detail, {"filled": int(filled)}))
+    _doubt_lost_roles(people, columns, labels)
     widths = [len(row) for row in people.block.rows]
     if len(widths) > 1 and max(widths) < len(people.block.header):
         detail = "Every row has fewer cells than its header: which heading is whose isn't sure."
         people.doubts.append(Doubt("unknown_column", detail, {"rows": len(widths)}))
     if titles:
         people.notes.append(f"Nothing was read from columns of unknown headings: {', '.join(titles)}.")
+
+
+def _doubt_lost_roles(people: People, columns: list[pa.Array], labels: Labels) -> None:
+    """The roles' column holds none, and another one that nobody reads holds nothing else: headings changed places."""
+    names = people.block.names
+
+    def roles(index: int) -> int:
+        return np.count_nonzero(_filled(_mapped(columns[index], "role", labels)[0]))
+
+    if "role" not in names or roles(names.index("role")):
+        return
+    for index, name in enumerate(names):
+        filled = np.count_nonzero(_filled(columns[index]))
+        if name == "other" and filled > 1 and roles(index) >= _MOST_MOMENTS * filled:
+            shown = repr(mask_text(people.block.header[index]))
+            detail = f"The column {shown} holds roles, and the one of roles holds none."
+            people.doubts.append(Doubt("unknown_column", detail, {"filled": int(filled)}))
 
 
 def _same_names(block: Block, labels: Labels) -> dict[int, int]:

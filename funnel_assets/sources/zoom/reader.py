@@ -184,7 +184,7 @@ def _read(
         _mark_meeting_staff(read, _first(facts, "host_email"), _first(facts, "host_name"), labels)
     sessions = _sessions(facts, fact_cells, order, timezone, labels)
     found = [*(doubt for block in blocks for doubt in block.doubts)]
-    found += event_doubts(layout, facts, fact_cells, labels)
+    found += event_doubts(layout, facts, fact_cells, labels, len(records.broken))
     if len(facts) == 1:
         moments = [_microseconds(sessions[0].actual_start), _microseconds(sessions[0].end)]
         found += duration_doubts(read, moments[0], moments[1], minutes)
