@@ -280,7 +280,7 @@ def _doubt_lost_roles(people: People, columns: list[pa.Array], labels: Labels) -
     names = people.block.names
 
     def roles(index: int) -> int:
-        return np.count_nonzero(_filled(_mapped(columns[index], "role", labels)[0]))
+        return int(np.count_nonzero(_filled(_mapped(columns[index], "role", labels)[0])))
 
     if "role" not in names or roles(names.index("role")):
         return
