@@ -81,7 +81,7 @@ def test_a_heading_that_no_table_knows_is_told(heading: str, told: str) -> None:
 
 def test_a_log_of_three_columns_whose_dates_can_be_read_in_two_ways_is_called_ambiguous() -> None:
     with pytest.raises(ReportRefused) as refusal:
-        _damaged("teams_joined_left_portuguese", ("19/03/2021", "09/03/2021"))
+        _damaged("teams_joined_left_portuguese", *[("19/03/2021", "09/03/2021")] * 6)
     assert refusal.value.reason == "dates_ambiguous"
 
 
