@@ -15,6 +15,7 @@ import requests
 
 from funnel_assets.config.settings import Settings
 from funnel_assets.masking import mask_text, redact_url
+from funnel_assets.shown import shown
 from funnel_assets.storage.files import recall, write_whole
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Alerts:
         if key in told:
             return False
         try:
-            self._post(self._settings.alert_webhook, {"text": mask_text(text)[:LONGEST_TEXT]})
+            self._post(self._settings.alert_webhook, {"text": shown(mask_text(text))[:LONGEST_TEXT]})
         except requests.RequestException as error:
             # Whoever should be told isn't told: that must not also fail the night's run.
             log.warning(

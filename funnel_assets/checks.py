@@ -6,6 +6,7 @@ from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline.graph import NODES
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.resources import PipelineResource
+from funnel_assets.shown import shown
 from funnel_assets.storage.lake import name_days
 
 FRESHNESS = "freshness"
@@ -65,7 +66,7 @@ def held_result(pipeline: Pipeline, dataset: str) -> dg.AssetCheckResult:
         passed=not held,
         severity=dg.AssetCheckSeverity.ERROR,
         description=" ".join(one.told() for one in held[:MOST_TOLD]) or "Nothing waits for a decision.",
-        metadata={"held": len(held), "which": dg.MetadataValue.md("\n".join(lines) or "none")},
+        metadata={"held": len(held), "which": dg.MetadataValue.md(shown("\n".join(lines)) or "none")},
     )
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
 from funnel_assets.config.settings import Settings, load_settings
 from funnel_assets.errors import FunnelError, UsageError
+from funnel_assets.screen import SafeConsole
+from funnel_assets.shown import shown
 from funnel_assets.storage.files import refusal
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -41,8 +42,8 @@ inbox_app = typer.Typer(
 )
 app.add_typer(inbox_app, name="inbox")
 
-screen = Console()
-errors = Console(stderr=True)
+screen = SafeConsole()
+errors = SafeConsole(stderr=True)
 
 Day = Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], help="Local day, YYYY-MM-DD.")]
 
@@ -212,6 +213,7 @@ def changes(
     Example: `funnel changes --since 2026-03-22`
     """
     from funnel_assets import tables
+    from funnel_assets.exports import harmless
     from funnel_assets.pipeline.changes import changes_since
     from funnel_assets.storage.lake import Lake
 
@@ -222,7 +224,8 @@ def changes(
     if csv is not None:
         csv.mkdir(parents=True, exist_ok=True)
         for name in ("sources", "figures", "parts"):
-            getattr(found, name).to_csv(csv / f"{name}.csv", index=False)
+            told = getattr(found, name).map(lambda cell: harmless(cell) if isinstance(cell, str) else cell)
+            told.to_csv(csv / f"{name}.csv", index=False)
     if found.sources.empty and found.figures.empty:
         screen.print(f"Nothing that was there before {moment:%Y-%m-%d %H:%M} has changed since.")
         return
@@ -336,8 +339,8 @@ def preview_mapping(
 
     settings = _settings()
     found = preview.preview_mapping(Pipeline(settings), file)
-    for shown in tables.mapping_preview(found.before, found.after, found.moves, settings.currency):
-        screen.print(shown)
+    for table in tables.mapping_preview(found.before, found.after, found.moves, settings.currency):
+        screen.print(table)
     if found.waiting:
         screen.print(
             f"Days of {', '.join(found.waiting)} wait to be made again for other reasons, and their figures move for "
@@ -396,7 +399,7 @@ def analyst_url() -> None:
         "Password": f"the text in {settings.home / 'postgres' / ANALYST_FILE}",
     }
     for name, value in told.items():
-        typer.echo(f"{name:<9} {value}")
+        typer.echo(shown(f"{name:<9} {value}"))
 
 
 @app.command()

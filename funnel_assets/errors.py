@@ -11,6 +11,8 @@ import copy
 import datetime as dt
 from typing import Self
 
+from funnel_assets.shown import shown
+
 
 class FunnelError(Exception):
     """Something the software can explain.
@@ -36,7 +38,7 @@ class FunnelError(Exception):
         line: int | None = None,
         fix: str | None = None,
     ) -> None:
-        self.message = message
+        self.message = shown(message)
         self.dataset = dataset
         self.day = None if day is None else str(day)
         self.source = source
@@ -58,7 +60,7 @@ class FunnelError(Exception):
             if value is not None
         ]
         text = f"[{', '.join(where)}] {self.message}" if where else self.message
-        return f"{text} Next: {self.fix}" if self.fix else text
+        return shown(f"{text} Next: {self.fix}" if self.fix else text)
 
     def located(
         self,

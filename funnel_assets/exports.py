@@ -29,6 +29,7 @@ import xlsxwriter
 from funnel_assets.config.settings import DEFAULT_CURRENCY
 from funnel_assets.contracts.base import CONTRACTS, columns
 from funnel_assets.errors import FunnelError
+from funnel_assets.shown import ARROW_PATTERN, REPLACEMENT, shown
 from funnel_assets.storage.views import VIEW_NAMES
 
 # pyarrow makes most of its functions when it is imported: a type checker can't see them.
@@ -103,7 +104,7 @@ class Relation:
 
 def harmless(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula: an apostrophe goes before what could start one."""
-    return f"'{text}" if text.startswith(_DANGEROUS) else text
+    return shown(f"'{text}" if text.startswith(_DANGEROUS) else text)
 
 
 def write(warehouse: Published, out: Path, currency: str = DEFAULT_CURRENCY) -> list[Path]:
@@ -261,7 +262,8 @@ def _written(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pa.types.is_string(column.type):
         return column
     risky = pc.match_substring_regex(column, f"^[{''.join(_DANGEROUS)}]".replace("-", r"\-"))
-    return pc.if_else(risky, pc.binary_join_element_wise("'", column, ""), column)
+    column = pc.if_else(risky, pc.binary_join_element_wise("'", column, ""), column)
+    return pc.replace_substring_regex(column, ARROW_PATTERN, REPLACEMENT)
 
 
 def _write_workbook(relations: Sequence[Relation], folder: Path, currency: str) -> None:

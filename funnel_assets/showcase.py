@@ -17,6 +17,7 @@ from funnel_assets import launch
 from funnel_assets.config.settings import START_DATE_FILE, Settings, load_settings
 from funnel_assets.errors import FunnelError
 from funnel_assets.pipeline.pipeline import Pipeline
+from funnel_assets.screen import SafeConsole
 from funnel_assets.simulate.edtech import World, build_edtech, sources_yaml
 from funnel_assets.simulate.serve import SAMPLE_TOKEN, TOKEN_ENV, serve
 
@@ -135,7 +136,7 @@ def _show(pipeline: Pipeline, settings: Settings, screen: Console) -> None:
     )
     month = rows[0]["month"] if rows else settings.yesterday().replace(day=1)
     table = tables.funnel(rows, month=month, until=settings.yesterday(), currency=settings.currency)
-    Console(file=screen.file, width=max(screen.width, TABLE_WIDTH)).print(table)
+    SafeConsole(file=screen.file, width=max(screen.width, TABLE_WIDTH)).print(table)
     written = exports.write(pipeline.warehouse, settings.exports, settings.currency)
     screen.print(f"Report    {page.write(pipeline.warehouse, settings)}")
     screen.print(f"Exports   {settings.exports} ({len(written)} files)")

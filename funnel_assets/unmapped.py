@@ -21,6 +21,7 @@ from funnel_assets.config.tables import Tables, default_file, load_tables
 from funnel_assets.domain.countries import HOME
 from funnel_assets.errors import ConfigError, FunnelError
 from funnel_assets.exports import Published, harmless
+from funnel_assets.shown import shown
 from funnel_assets.storage.files import write_whole
 
 log = logging.getLogger(__name__)
@@ -219,5 +220,6 @@ def _append(config_dir: Path, tables: Tables, added: Sequence[Mapped]) -> None:
 
 def _csv(rows: Iterable[Sequence[Any]], separator: str) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text, delimiter=separator, lineterminator="\r\n").writerows(rows)
+    writer = csv.writer(text, delimiter=separator, lineterminator="\r\n")
+    writer.writerows([shown(str(cell)) for cell in row] for row in rows)
     return text.getvalue().encode()

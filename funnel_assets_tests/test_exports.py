@@ -105,8 +105,8 @@ def test_cells_that_a_spreadsheet_would_run_are_made_harmless(warehouse: Warehou
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_harmless(start: str) -> None:
-    assert exports.harmless(f"{start}1") == f"'{start}1"
-    assert exports.harmless(f"a{start}1") == f"a{start}1"
+    assert exports.harmless(f"{start}1") == f"'{start}1".replace("\r", "\ufffd")
+    assert exports.harmless(f"a{start}1") == f"a{start}1".replace("\r", "\ufffd")
 
 
 def test_no_file_holds_personal_data(warehouse: Warehouse, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from funnel_assets.pipeline.graph import NODES, in_order, readers
 from funnel_assets.pipeline.outcome import Outcome
 from funnel_assets.pipeline.pipeline import Pipeline
 from funnel_assets.resources import PipelineResource
+from funnel_assets.shown import shown
 from funnel_assets.storage.lake import PartitionFacts, name_days
 
 # With this key on an output Dagster emits no materialization of its own. There is no public way to say "some of
@@ -242,7 +243,7 @@ def _metadata(
     if facts.missing:
         found["made without"] = dg.MetadataValue.text(", ".join(facts.missing))
     if day in sorted(outcome.done)[-PREVIEW_DAYS:]:
-        found["preview"] = dg.MetadataValue.md(pipeline.preview(outcome.dataset, day))
+        found["preview"] = dg.MetadataValue.md(shown(pipeline.preview(outcome.dataset, day)))
     return found
 
 
@@ -263,12 +264,12 @@ def _moved_figures(
             f"| {row['figure']} | {row['before']} | {row['after']} | {row['difference']:+d} |"
             for row in moved.to_dict("records")
         ]
-        told[day] = {"what changed": dg.MetadataValue.md("\n".join(lines))}
+        told[day] = {"what changed": dg.MetadataValue.md(shown("\n".join(lines)))}
     return told
 
 
 def _notes(outcome: Outcome) -> dict[str, dg.MetadataValue]:
-    return {name: dg.MetadataValue.md(text) for name, text in outcome.notes.items()}
+    return {name: dg.MetadataValue.md(shown(text)) for name, text in outcome.notes.items()}
 
 
 def _checks(pipeline: Pipeline, outcome: Outcome) -> Iterator[dg.AssetCheckResult]:

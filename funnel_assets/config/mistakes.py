@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from funnel_assets.errors import ConfigError
 from funnel_assets.masking import mask_text
+from funnel_assets.shown import shown
 
 SHOWN = 20
-_VALUE_CHARACTERS = 60
+_VALUE_CHARACTERS, _MASKED_CHARACTERS = 60, 1000
 
 
 @dataclass
@@ -62,7 +63,8 @@ class Mistakes:
 
 def quoted(value: str) -> str:
     """Quote a value for a message: shortened, on one line, with phones and e-mails masked."""
-    text = mask_text(" ".join(value.split()))
+    # Cut first: what no one is shown needn't be masked.
+    text = shown(mask_text(" ".join(value[:_MASKED_CHARACTERS].split())))
     return f"'{text[:_VALUE_CHARACTERS]}…'" if len(text) > _VALUE_CHARACTERS else f"'{text}'"
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from email_validator import EmailNotValidError, validate_email
 
-from funnel_assets.domain.text import as_arrow, as_text, distinct, holds_byte, pc, tidy
+from funnel_assets.domain.text import LONGEST_CELL, as_arrow, as_text, distinct, holds_byte, pc, tidy
 
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -117,6 +117,8 @@ def _is_ordinary(lowered: pa.Array) -> pa.Array:
 
 
 def _read(text: str) -> str | None:
+    if len(text) > LONGEST_CELL:
+        return None
     quoted = _QUOTED.search(text)
     if quoted:
         return _validated(quoted.group())

@@ -28,7 +28,16 @@ import pyarrow as pa
 from phonenumbers import PhoneMetadata
 
 from funnel_assets.domain.countries import HOME
-from funnel_assets.domain.text import MISSING_WORDS, as_text, distinct, holds_byte, nulls, pc, tidy
+from funnel_assets.domain.text import (
+    LONGEST_CELL,
+    MISSING_WORDS,
+    as_text,
+    distinct,
+    holds_byte,
+    nulls,
+    pc,
+    tidy,
+)
 
 _SHORTEST_REPEAT, _LONGEST_NUMBER = 5, 15
 BUILT_IN_PLACEHOLDERS = frozenset(
@@ -42,6 +51,7 @@ _MOBILE_STARTS = {"IN": "6789"}
 of such a country must be landlines that libphonenumber knows."""
 
 _SHORTEST_NUMBER = 7
+_MOST_DIGITS = 60
 _ABROAD = "00"
 _FLOAT_TAIL = r"([0-9]{7})\.0+$"
 _FILLING = (" ", "-", "'", "(", ")")
@@ -263,6 +273,8 @@ def _large(text: str) -> pa.Scalar:
 
 
 def _read(text: str, rule: _Rule) -> PhoneReading:
+    if len(text) > LONGEST_CELL:
+        return PhoneReading(None, "invalid")
     text = _plain_characters(text)
     if text.lower().strip(" .'") in MISSING_WORDS:
         return PhoneReading(None, "missing")
@@ -312,6 +324,8 @@ def _read_number(piece: str, rule: _Rule) -> PhoneReading:
     digits = _NON_DIGITS.sub("", piece)
     if not digits:
         return PhoneReading(None, "invalid" if any(c.isalnum() for c in piece) else "missing")
+    if len(digits) > _MOST_DIGITS:
+        return PhoneReading(None, "invalid")
     mark = "+" if "+" in piece[: piece.index(digits[0])] else _dialled_abroad(digits, rule.plan)
     stated = digits.removeprefix(mark).lstrip("0")
     reading = _read_marked(stated, rule) if mark else _read_unmarked(digits, rule)

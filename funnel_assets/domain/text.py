@@ -26,6 +26,9 @@ MISSING_WORDS = frozenset(
 )
 """What people and programs write into a cell that has no value (compared in lower case)."""
 
+LONGEST_CELL = 1000
+"""Characters of a cell in which a rule looks for one value; a longer one is prose, or made to take time."""
+
 _TEXT_DTYPE = pd.StringDtype("pyarrow", na_value=np.nan)
 # The first bytes of these characters in UTF-8; the letters of Indian scripts start with another one.
 _LEADING_BYTES = (0xC2, 0xE1, 0xE2, 0xE3, 0xEF)

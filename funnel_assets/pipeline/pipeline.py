@@ -36,6 +36,7 @@ from funnel_assets.pipeline.room import refuse_too_little_room
 from funnel_assets.pipeline.staleness import Contents, stale_days, under_other_keys
 from funnel_assets.pipeline.who import KnownPeople
 from funnel_assets.pipeline.zoom import ZoomIngest
+from funnel_assets.shown import shown
 from funnel_assets.storage.decisions import ACCEPT, REJECT, Decisions
 from funnel_assets.storage.engine import open_engine
 from funnel_assets.storage.files import refusal, sweep, write_whole
@@ -200,7 +201,7 @@ class Pipeline:
             contents=self._contents(),
             known=self._known,
         )
-        nobody = list(names_nobody(self.lake, tables, dataset))
+        nobody = [shown(line) for line in names_nobody(self.lake, tables, dataset)]
         if nobody:
             log.warning("%s: %s", dataset, "; ".join(nobody))
             outcome.notes["names nobody"] = "\n".join(f"- {line}" for line in nobody)
@@ -252,7 +253,7 @@ class Pipeline:
 
     def _check_ids(self) -> None:
         try:
-            found = self.id_problems()
+            found = [shown(line) for line in self.id_problems()]
         except ConfigError as error:  # what landed may be published all the same
             log.warning("Ids aren't checked: %s", error)
             return

@@ -22,6 +22,7 @@ from funnel_assets.errors import FunnelError
 from funnel_assets.exports import Published, harmless
 from funnel_assets.pipeline.graph import NODES
 from funnel_assets.pipeline.publish import published_name
+from funnel_assets.shown import shown_in_page
 from funnel_assets.storage.files import write_whole
 from funnel_assets.storage.views.kept import HELPERS
 
@@ -187,6 +188,7 @@ def write(warehouse: Published, folder: Path, currency: str = DEFAULT_CURRENCY) 
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=shown_in_page,
     )
     kinds = {"dataset": "Datasets", "view": "Views", "about the pipeline": "About the pipeline"}
     html = environment.get_template("dictionary.html").render(

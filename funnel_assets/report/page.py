@@ -19,6 +19,7 @@ from funnel_assets.config.settings import DEFAULT_CURRENCY, Settings
 from funnel_assets.exports import Published, of_one_publish
 from funnel_assets.report import charts
 from funnel_assets.report.month import DAYS_QUERY, Change, Month, days_of
+from funnel_assets.shown import shown_in_page
 from funnel_assets.storage.files import write_whole
 from funnel_assets.tables import why_and_fix
 
@@ -113,7 +114,9 @@ def render(rows: dict[str, Rows], *, now: dt.datetime, currency: str = DEFAULT_C
         currency: Of all amounts.
     """
     loader = PackageLoader("funnel_assets.report", "")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=shown_in_page
+    )
     environment.filters |= {
         "count": partial(figures.grouped, currency=currency),
         "money": partial(figures.money, currency=currency),

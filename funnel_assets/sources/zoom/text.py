@@ -18,6 +18,8 @@ _LOOK_AT_LINES = 60
 _LARGE = 40_000_000
 _SHORT, _MOST_KNOWN = 16, 100_000
 _BOM = "\ufeff"
+# No report has a tenth of it, organisers' questions included; each column takes thought.
+_MOST_COLUMNS = 2_000
 # What the first byte of a letter in UTF-8 and the one after it look like in cp1252.
 _MISREAD = re.compile(
     "[\u00c2-\u00f4][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122\ufffd]"
@@ -132,7 +134,13 @@ def read_records(text: str, labels: Labels) -> Records:
     Raises:
         ReportRefused: ``truncated`` when the text ends inside a quoted cell.
     """
-    records = _read_records(text, labels)
+    try:
+        records = _read_records(text, labels)
+    except csv.Error:
+        longest = csv.field_size_limit()
+        raise ReportRefused(f"A cell of the file has more than {longest:,} letters.") from None
+    if any(any(row[_MOST_COLUMNS:]) for row in records.rows):
+        raise ReportRefused(f"The file has more than {_MOST_COLUMNS:,} columns.")
     if '="' in text:
         # How some exporters keep a spreadsheet from changing a date: ="2024-04-18 14:58:10".
         records.rows[:] = [[_FORMULA.sub(r"\1", cell) for cell in row] for row in records.rows]
