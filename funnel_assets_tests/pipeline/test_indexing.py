@@ -77,6 +77,8 @@ def dumps() -> dict[str, bytes]:
 def source(dataset: str, tmp_path: Path, more: str = "") -> Source:
     kind = "json" if dataset == "engagement_events" else "csv"
     formats = '    date_formats: ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d"]\n' if kind == "csv" else ""
+    # The rows that these tests make up repeat ids on purpose.
+    more += "    most_superseded_pct: 100\n"
     listed = f"{dataset}:\n  - name: one\n    path: dump.{kind}\n    kind: {kind}\n{formats}{more}"
     others = "".join(f"{name}: []\n" for name in [*PARSERS, "zoom_attendance"] if name != dataset)
     (tmp_path / "sources.yaml").write_text(listed + others)
