@@ -177,7 +177,8 @@ def rotate_secret(
 ) -> None:
     """Give everybody new keys, made with a new secret, and make every day again with them.
 
-    For after a leak of the secret. Ids shown before are still understood. Example: `funnel rotate-secret`
+    For after a leak of the secret. Ids of phones and e-mails (p…, e…) shown before are still understood; those that
+    begin with x or a are not. Example: `funnel rotate-secret`
     """
     from funnel_assets import launch
     from funnel_assets.storage.lake import Lake
@@ -417,13 +418,14 @@ def explain(
     Example: `funnel explain 9876543210`
     """
     from funnel_assets import explanation
+    from funnel_assets.pipeline.naming import OLD_ID
     from funnel_assets.pipeline.pipeline import Pipeline
 
     settings = _settings()
     until = date.date() if date else settings.yesterday()
     found = explanation.explain(Pipeline(settings), person, until, screen, show_personal=show_personal)
     if not found:
-        errors.print("Nobody of that phone, e-mail or id is in the lake.")
+        errors.print(f"Nobody of that phone, e-mail or id is in the lake ({OLD_ID}).", soft_wrap=True)
         raise typer.Exit(EXIT_FAILED)
 
 

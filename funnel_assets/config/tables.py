@@ -25,7 +25,7 @@ from funnel_assets.config.table_rules import check_tables
 from funnel_assets.config.table_specs import SPECS, TableSpec
 from funnel_assets.domain.countries import HOME
 from funnel_assets.domain.keys import Pseudonyms
-from funnel_assets.domain.link_rows import LinkRow, Names, link_rows
+from funnel_assets.domain.link_rows import LinkRow, Names, is_key, link_rows
 from funnel_assets.errors import ConfigError
 
 _ARROW_TYPES = {"text": pa.string(), "integer": pa.int64(), "date": pa.date32()}
@@ -144,7 +144,7 @@ def load_tables(
     tables = Tables(
         frames=MappingProxyType({name: _frame(SPECS[name], found) for name, found in rows.items()}),
         fingerprints=MappingProxyType(
-            {name: _fingerprint(SPECS[name], found, known.country) for name, found in rows.items()}
+            {name: _fingerprint(SPECS[name], found, known) for name, found in rows.items()}
         ),
         files=MappingProxyType(files),
         lines=MappingProxyType({name: [row.line for row in found] for name, found in rows.items()}),
@@ -296,11 +296,16 @@ def _frame(spec: TableSpec, rows: list[Row]) -> pd.DataFrame:
     return pa.table(arrays).to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def _fingerprint(spec: TableSpec, rows: list[Row], country: str) -> str:
+def _fingerprint(spec: TableSpec, rows: list[Row], names: Names) -> str:
     content = [list(spec.names), *([row.text(name) for name in spec.names] for row in rows)]
+    people = [column.name for column in spec.columns if column.name.startswith("person")]
     # Only where it isn't the default, so that days of homes without the setting stay.
-    reads_phones = country != HOME and any(column.name.startswith("person") for column in spec.columns)
-    return _hash([*content, [country]] if reads_phones else content)
+    if people and names.country != HOME:
+        content.append([names.country])
+    # Whom an id from before stands for is known once that person's records are: days are made again then.
+    told = {text for row in rows for text in (row.text(name) for name in people) if is_key(text.lower())}
+    content += [[text, key] for text in sorted(told) if (key := names.key(text)) not in (text, text.lower())]
+    return _hash(content)
 
 
 def _hash(content: list[list[str]]) -> str:

@@ -10,7 +10,7 @@ inside the owner's files and leave them only through `Pseudonyms.record_ids`.
 from binascii import hexlify, unhexlify
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 
 import numpy as np
 import pandas as pd
@@ -104,6 +104,12 @@ class Pseudonyms:
             one.update(content)
             found.append(one.hexdigest())
         return found
+
+
+def unkeyed(mark: str, texts: pa.Array) -> pa.Array:
+    """Return the keys that phones or e-mails had before there was a secret: only to understand ids shown then."""
+    contents = texts.cast(pa.large_binary()).to_pylist()
+    return pa.array([mark + sha256(one).hexdigest()[:_KEY_DIGITS] for one in contents], pa.large_string())
 
 
 def key_numbers(keys: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -8,17 +8,24 @@ import narwhals as nw
 from funnel_assets.config.tables import Tables
 from funnel_assets.contracts.base import CONTRACTS, arrow_schema
 from funnel_assets.domain.identity import KEYS
-from funnel_assets.domain.keys import ALONE_MARK
+from funnel_assets.domain.keys import ALONE_MARK, EXTERNAL_MARK
+from funnel_assets.domain.link_rows import is_key
+from funnel_assets.pipeline.former_ids import KNOWN_BY
 from funnel_assets.storage.engine import DuckDBEngine
 from funnel_assets.storage.lake import BEFORE, Lake
+
+LOST_MARKS = (ALONE_MARK, EXTERNAL_MARK)
+OLD_ID = (
+    "ids that begin with x or a aren't understood any more once the secret was changed: name the person by phone, "
+    "e-mail or an id of today"
+)
+"""What to say where such an id names nobody."""
 
 NAMED_IN: dict[str, tuple[str, ...]] = {
     "dedup_leads": ("identity_links", "person_a", "person_b"),
     "scored_contacts": ("overrides", "person"),
 }
 """The dataset whose metadata tells of a table, the table, and its columns that name people."""
-
-_KNOWN_BY = ("raw_leads", "zoom_attendance", "engagement_events", "crm_assignments", "crm_sales")
 
 
 def unknown(lake: Lake, keys: Collection[str], until: dt.date = dt.date.max) -> set[str]:
@@ -31,7 +38,7 @@ def unknown(lake: Lake, keys: Collection[str], until: dt.date = dt.date.max) -> 
     """
     left = set(keys)
     with DuckDBEngine() as engine:
-        for dataset in _KNOWN_BY:
+        for dataset in KNOWN_BY:
             if not left:
                 break
             contract = CONTRACTS[dataset]
@@ -57,4 +64,5 @@ def names_nobody(lake: Lake, tables: Tables, dataset: str) -> Iterator[str]:
     for line, row in sorted(zip(tables.lines[table], rows, strict=True), key=lambda pair: pair[0]):
         for name in columns:
             if row[name] in nobody:
-                yield f"{file.name if file else table}, line {line}: {name} is in no record so far"
+                told = f"{file.name if file else table}, line {line}: {name} is in no record so far"
+                yield told + (f" ({OLD_ID})" if is_key(row[name]) and row[name][0] in LOST_MARKS else "")

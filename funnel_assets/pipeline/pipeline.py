@@ -24,6 +24,7 @@ from funnel_assets.pipeline import reconciliation
 from funnel_assets.pipeline.builders import BUILDERS, rules_of
 from funnel_assets.pipeline.compute import make_days
 from funnel_assets.pipeline.external_ids import id_problems
+from funnel_assets.pipeline.former_ids import KNOWN_BY, FormerIds
 from funnel_assets.pipeline.graph import NODES, ancestors, days_between, in_order
 from funnel_assets.pipeline.held import Held, chosen, decide
 from funnel_assets.pipeline.ingest import Ingest
@@ -67,6 +68,7 @@ class Pipeline:
         self.landing = Landing(settings.landing)
         self.quarantine = Quarantine(settings.quarantine)
         self._known = KnownPeople(settings.staged / "people")
+        self._former: FormerIds | None = None
         self._balanced: reconciliation.Balanced = set()
 
     # --- what people edit: read anew at each use, so that a saved file counts without a restart -----------
@@ -77,7 +79,11 @@ class Pipeline:
 
     def names(self) -> Names:
         """Tell whom people name by phone, e-mail or id; holds the secret as it is now."""
-        return Names(load_keyring(self.settings, self.lake).current, self.settings.country)
+        keyring = load_keyring(self.settings, self.lake)
+        days = {name: self.lake.days(name) for name in KNOWN_BY}
+        if self._former is None or not self._former.is_of(keyring, days):
+            self._former = FormerIds(self.lake, keyring, days)
+        return Names(keyring.current, self.settings.country, self._former)
 
     def sources(self) -> SourcesConfig:
         """``sources.yaml`` as it is now; a mistake in a dataset's lines fails who asks for its sources."""

@@ -33,8 +33,9 @@ NOTE = "_secret.json"
 
 _HEAD = (
     "# The secret that keys of people are made with. The first line counts; those below it were used before, and let\n"
-    "# ids that were shown under them still be understood. Keep a copy apart from the lake and from its backups: with\n"
-    "# this file and an export anybody can tell people's phones; without it the lake can't be added to.\n"
+    "# ids of phones and e-mails that were shown under them still be understood. Keep a copy apart from the lake and\n"
+    "# from its backups: with this file and an export anybody can tell people's phones; without it the lake can't be\n"
+    "# added to.\n"
 )
 
 
@@ -83,7 +84,8 @@ def rotate(settings: Settings, lake: Lake, *, lost: bool = False) -> Keyring:
     Args:
         settings: Where the secrets are.
         lake: The lake, whose note of the fingerprint is brought up to date.
-        lost: Whether there is no secret to keep: ids shown so far can't be understood any more.
+        lost: Whether there is no secret to keep: ids shown so far can't be understood any more. Those of phones and
+            e-mails are otherwise (``pipeline.former_ids``).
 
     Raises:
         ConfigError: If ``FUNNEL_SECRET`` gives the secrets: this program can't change that.
