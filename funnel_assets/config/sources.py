@@ -125,6 +125,8 @@ _SECRET_PARAMETERS = frozenset(
         "signature",
     }
 )
+# YAML is read at 100 kB a second.
+_MOST_BYTES, _DEEPEST = 256_000, 200
 TAKEN_AWAY = "taken_away"
 _SECRET_KEYS = _SECRET_PARAMETERS | {"user", "username", "headers"}
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
@@ -197,6 +199,12 @@ def _compose(path: Path) -> yaml.Node:
         raise ConfigError(
             f"The file can't be read ({error.strerror}).", file=path.name, fix="let this user read it."
         ) from None
+    if len(content) > _MOST_BYTES or _is_too_deep(text):
+        raise ConfigError(
+            f"The file is larger than {_MOST_BYTES // 1000} kB, or its brackets are nested over {_DEEPEST} deep.",
+            file=path.name,
+            fix="write the file anew, as in sources.example.yaml.",
+        )
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -217,6 +225,16 @@ def _compose(path: Path) -> yaml.Node:
     if root is None:
         raise ConfigError("The file lists no source.", file=path.name, line=1, fix=_MISSING_FIX)
     return root
+
+
+def _is_too_deep(text: str) -> bool:
+    """Whether brackets are nested deeper than any list of sources: each level costs the parser more than the last."""
+    depth = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth = depth + 1 if bracket in "[{" else max(depth - 1, 0)
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 def _line(node: yaml.Node) -> int:

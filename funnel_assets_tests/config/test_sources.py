@@ -695,4 +695,4 @@ def test_any_damage_ends_in_an_answer_or_a_config_error(
 
 
 def test_endless_nesting_ends_in_an_answer(tmp_path: Path) -> None:
-    assert "isn't valid YAML" in str(failure(tmp_path, "spend: " + "[" * 5000))
+    assert "nested over 200 deep" in str(failure(tmp_path, "spend: " + "[" * 5000))
