@@ -7,7 +7,7 @@ EXTRAS ?= dev
 
 PYTEST = $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -q
 
-.PHONY: run test test-long test-ci-long ui bench lint types docs lock screenshots clean
+.PHONY: run test test-long test-ci-long ui bench lint types docs lock sbom screenshots clean
 
 # The lock file pins every package by hash; the project itself is then installed without asking for more.
 $(VENV)/.installed: requirements.lock pyproject.toml
@@ -59,6 +59,14 @@ lock:  ## needs uv
 	  --no-emit-index-url --no-header --no-annotate --upgrade -o requirements.lock
 	@uv pip compile pyproject.toml --extra spark --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --upgrade -c requirements.lock -o requirements-spark.lock
+
+# What a release is made of: every locked package (CycloneDX), and its licence. The tools stay out of the lock.
+sbom: $(VENV)/.installed  ## needs pipx
+	@mkdir -p dist
+	@pipx run --spec cyclonedx-bom==7.5.0 cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --of JSON -o dist/sbom.cdx.json $(BIN)/python
+	@pipx run --spec pip-licenses==5.5.5 pip-licenses --python $(BIN)/python --from=mixed --with-urls --format=csv \
+	  --output-file dist/licences.csv
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache

@@ -36,6 +36,7 @@ from funnel_assets.errors import ContractViolation, FunnelError, SourceUnavailab
 from funnel_assets.masking import mask_text, redact_url
 from funnel_assets.storage.files import refusal
 from funnel_assets.storage.postgres import ANALYST_ROLE
+from funnel_assets.storage.postgres.access import limit_role
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ SCHEMA = "funnel"
 Rows = pa.Table | Callable[[], pa.RecordBatchReader]
 """What to publish: a table, or a function that opens a stream (called again on a retry)."""
 
-_LAYOUT_VERSION = 1
+_LAYOUT_VERSION = 2
 """Raised when the code that makes tables, grants or views changes, so that existing warehouses are adapted."""
 _TURN = "_turn"
 """Table that a publisher locks. An advisory lock is anyone's to take; this one only the owner's."""
@@ -634,6 +635,8 @@ class _Layout:
         """The analyst reads every column but the personal ones; in views these are known by their names."""
         if not self._analyst_exists():
             return
+        if refused := limit_role(self._cursor, self._analyst):
+            log.warning("Limits of %s that couldn't be set here: %s", self._analyst, ", ".join(refused))
         role = sql.Identifier(self._analyst)
         tables = {table.name: {c.name for c in table.columns if c.personal} for table in ddl}
         personal_anywhere = set().union(*tables.values()) if tables else set()

@@ -1,5 +1,9 @@
 """The embedded server: made once, kept safe, found again after every kind of end."""
 
+import contextlib
+import datetime as dt
+import functools
+import io
 import os
 import signal
 import socket
@@ -12,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
+import psycopg2.errors
+import pyarrow as pa
 import pytest
 
 from funnel_assets.errors import ConfigError, FunnelError, SourceUnavailable
@@ -22,6 +28,7 @@ from funnel_assets.storage.postgres import (
     server_status,
     stop_server,
 )
+from funnel_assets.storage.warehouse import ColumnDdl, TableDdl, Warehouse
 from funnel_assets_tests.postgres_fixture import throw_away_home
 
 pytest_plugins = ["funnel_assets_tests.postgres_fixture"]
@@ -221,6 +228,131 @@ def test_the_analyst_cannot_hold_the_server_for_ever(postgres_home: Path) -> Non
             "SELECT rolconnlimit, rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = user"
         )
         assert cursor.fetchone() == (20, False, False, False)
+
+
+ATTACKS = """
+CREATE TABLE public.t (n int)
+CREATE TABLE funnel.t (n int)
+CREATE SCHEMA theirs
+CREATE TEMPORARY TABLE t (n int)
+SELECT 1 INTO TEMPORARY t
+SELECT lo_create(0)
+SELECT lo_creat(-1)
+SELECT lo_from_bytea(0, 'x')
+SELECT lo_import('/etc/passwd')
+COPY (SELECT 1) TO PROGRAM 'true'
+COPY (SELECT 1) TO '/tmp/theirs'
+COPY funnel.leads FROM '/etc/passwd'
+SELECT pg_read_file('/etc/passwd')
+SELECT pg_ls_dir('.')
+SELECT pg_stat_file('/etc/passwd')
+SET ROLE funnel
+SET ROLE pg_read_all_data
+SET SESSION AUTHORIZATION funnel
+CREATE EXTENSION dblink
+CREATE EXTENSION postgres_fdw
+CREATE LANGUAGE plperlu
+ALTER SYSTEM SET log_statement = 'all'
+ALTER ROLE funnel PASSWORD 'theirs'
+ALTER ROLE analyst SUPERUSER
+CREATE ROLE theirs
+CREATE DATABASE theirs
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'funnel'
+SELECT pg_reload_conf()
+SELECT * FROM pg_authid
+SELECT * FROM pg_largeobject
+SELECT * FROM pg_statistic
+SELECT phone FROM funnel.leads
+SELECT * FROM funnel.leads
+SELECT l FROM funnel.leads l
+SELECT to_jsonb(l) FROM funnel.leads l
+SELECT phone FROM funnel.vw_phones
+SELECT * FROM funnel._layout
+SELECT * FROM funnel._turn
+TABLE funnel._helper
+COPY funnel._helper TO STDOUT
+DELETE FROM funnel.leads
+UPDATE funnel.leads SET city = 'theirs'
+INSERT INTO funnel.vw_cities VALUES ('theirs', 1)
+TRUNCATE funnel.leads
+DROP VIEW funnel.vw_cities
+CREATE OR REPLACE VIEW funnel.vw_cities AS SELECT 1 AS theirs
+COMMENT ON TABLE funnel.leads IS 'theirs'
+GRANT SELECT ON funnel._helper TO analyst
+BEGIN; LOCK TABLE funnel.leads IN ACCESS EXCLUSIVE MODE
+CREATE FUNCTION funnel.f() RETURNS int LANGUAGE sql AS 'SELECT 1'
+DO $$ BEGIN EXECUTE 'CREATE TABLE public.t (n int)'; END $$
+""".strip().splitlines()
+
+
+@pytest.fixture(scope="module")
+def published(postgres_home: Path) -> Iterator[PostgresServer]:
+    """The session's server with a table, a helper of its views, and views, in the warehouse."""
+    server = ensure_server(postgres_home)
+    leads = TableDdl(
+        "leads",
+        (ColumnDdl("date", "date"), ColumnDdl("phone", "text", personal=True), ColumnDdl("city", "text")),
+    )
+    after = [
+        "CREATE TABLE _helper AS SELECT city, count(*) AS leads FROM leads GROUP BY city",
+        "CREATE VIEW vw_cities AS SELECT city, leads FROM _helper",
+        "CREATE VIEW vw_phones AS SELECT phone, city FROM leads",
+    ]
+    day = dt.date(2026, 3, 1)
+    rows_in = pa.table({"date": [day], "phone": ["919800000000"], "city": ["Pune"]})
+    Warehouse(server.warehouse_url).publish(
+        {"leads": rows_in}, replace_days={"leads": [day]}, ddl=[leads], after=after
+    )
+    with psycopg2.connect(server.libpq_url()) as connection, connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        connection.commit()
+        yield server  # with a session of the owner's, which is not to be ended
+        cursor.execute("DROP SCHEMA funnel CASCADE")
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_the_analyst_stays_read_only_whatever_it_sets(published: PostgresServer, attack: str) -> None:
+    refused = [psycopg2.errors.InsufficientPrivilege]
+    if attack.startswith(("CREATE EXTENSION", "CREATE LANGUAGE")):  # may not even be there to be refused
+        refused += [
+            psycopg2.errors.UndefinedFile,
+            psycopg2.errors.FeatureNotSupported,
+            psycopg2.errors.UndefinedObject,
+        ]
+    connection = psycopg2.connect(str(published.analyst_url))
+    connection.autocommit = True
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = off")
+        cursor.execute("SET search_path = pg_catalog")
+        cursor.execute("SHOW transaction_read_only")
+        assert cursor.fetchone() == ("off",), "it may say so, and gains nothing"
+        work = (
+            functools.partial(cursor.copy_expert, file=io.StringIO())
+            if "STDOUT" in attack
+            else cursor.execute
+        )
+        with pytest.raises(tuple(refused)):
+            work(attack)
+
+
+def test_the_analyst_reads_views_but_not_what_they_are_made_of(published: PostgresServer) -> None:
+    with psycopg2.connect(str(published.analyst_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT city, leads FROM vw_cities")
+        assert cursor.fetchall() == [("Pune", 1)]
+        cursor.execute("SELECT date, city FROM leads")
+        assert cursor.fetchall() == [(dt.date(2026, 3, 1), "Pune")]
+        cursor.execute("SELECT attname FROM pg_stats WHERE schemaname = 'funnel' AND attname = 'phone'")
+        assert cursor.fetchall() == [], "the planner's samples hold phones, too"
+        cursor.execute(
+            "SELECT has_table_privilege(c.oid, 'SELECT') FROM pg_class c WHERE relname ~ '^_(h|l|t)'"
+        )
+        assert {may for (may,) in cursor.fetchall()} == {False}
+
+
+def test_the_analyst_reaches_no_database_but_the_warehouse(published: PostgresServer) -> None:
+    for database in (published.dagster_database, "postgres", "template1"):
+        with pytest.raises(psycopg2.OperationalError, match="permission denied"):
+            psycopg2.connect(f"{str(published.analyst_url).rsplit('/', 1)[0]}/{database}")
 
 
 def test_a_lost_analyst_password_is_made_anew(home: Path) -> None:

@@ -499,6 +499,38 @@ def test_days_are_found_by_an_index(warehouse: Warehouse) -> None:
 # --- who sees what ---
 
 
+def test_a_role_gets_limits_on_any_server_and_an_administrators_own_ones_stay(database_url: str) -> None:
+    role = "analyst_and_limits"
+    with psycopg2.connect(Warehouse(database_url)._url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {role} LOGIN; ALTER ROLE {role} SET statement_timeout = '1h'")
+    publish(Warehouse(database_url, analyst_role=role), leads(), [DAY_1])
+    with as_analyst(database_url, role) as theirs, theirs.cursor() as cursor:
+        for name, value in {
+            "statement_timeout": "1h",
+            "idle_in_transaction_session_timeout": "2min",
+            "default_transaction_read_only": "on",
+        }.items():
+            cursor.execute(f"SHOW {name}")
+            assert cursor.fetchone() == (value,), name
+        cursor.execute("SELECT rolconnlimit FROM pg_roles WHERE rolname = user")
+        assert cursor.fetchone() == (20,)
+
+
+def test_limits_that_may_not_be_set_are_told_and_stop_nothing(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    owner, role = "owner_without_rights", "analyst_of_another"
+    with psycopg2.connect(Warehouse(database_url)._url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {role}; CREATE ROLE {owner} LOGIN PASSWORD 'a-test'")
+        name = make_url(database_url).database
+        cursor.execute(f'GRANT CREATE, CONNECT, TEMPORARY ON DATABASE "{name}" TO {owner}')
+    url = make_url(database_url).set(username=owner, password="a-test").render_as_string(hide_password=False)
+    theirs = Warehouse(url, analyst_role=role)
+    publish(theirs, leads((DAY_1, "a", None, "Pune", 1)), [DAY_1])
+    assert found(theirs) == ["a"]
+    assert f"Limits of {role} that couldn't be set here: default_transaction_read_only" in caplog.text
+
+
 def test_the_analyst_reads_all_but_personal_columns(warehouse: Warehouse, database_url: str) -> None:
     phones = "CREATE OR REPLACE VIEW vw_phones AS SELECT lead_id, phone FROM leads"
     publish(warehouse, leads((DAY_1, "a", "919800000000", "Pune", 1)), [DAY_1], after=[VIEW, phones])

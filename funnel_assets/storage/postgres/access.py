@@ -26,12 +26,17 @@ from funnel_assets.storage.postgres.server import (
 _CHECK_ACCESS = "check that it is up and that host, port, user and password are right, then try again"
 
 _ANALYST_LIMITS = {
+    "default_transaction_read_only": "on",
     "statement_timeout": "10min",
     "idle_in_transaction_session_timeout": "2min",
     "idle_session_timeout": "1d",
 }
 """So that a forgotten query or session of a BI tool doesn't hold the server's resources for ever."""
 _ANALYST_CONNECTIONS = 20
+_NO_LIMIT = -1
+_MAINTENANCE_DATABASES = ("postgres", "template1")
+_FILL_THE_DISK = ("lo_creat(integer)", "lo_create(oid)", "lo_from_bytea(oid, bytea)")
+"""Functions by which anybody may store large objects, in any database."""
 
 
 def external_server(url: str, warehouse_database: str | None, dagster_database: str | None) -> PostgresServer:
@@ -67,7 +72,7 @@ def _ensure_database(base: URL, name: str, variable: str) -> None:
     if refused is None:
         return
     others = [
-        other for other in dict.fromkeys([base.database, "postgres", "template1"]) if other and other != name
+        other for other in dict.fromkeys([base.database, *_MAINTENANCE_DATABASES]) if other and other != name
     ]
     admin = next((other for other in others if _refusal(base, other) is None), None)
     if admin is None:
@@ -93,7 +98,11 @@ def _ensure_database(base: URL, name: str, variable: str) -> None:
 
 
 def ensure_analyst(server: PostgresServer) -> None:
-    """Make the read-only role, or give it the password of its file again. What it may read, the warehouse says."""
+    """Make the read-only role, or give it the password of its file again. What it may read, the warehouse says.
+
+    A role that may read can say `SET default_transaction_read_only = off`, so it is what it may not do that keeps it
+    from writing: PostgreSQL lets everybody make temporary tables and large objects, and connect to every database.
+    """
     role = sql.Identifier(ANALYST_ROLE)
     with (
         connect(server.base.set(database=server.warehouse_database)) as connection,
@@ -103,20 +112,45 @@ def ensure_analyst(server: PostgresServer) -> None:
         if cursor.fetchone() is None:
             cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
             cursor.execute(sql.SQL("ALTER ROLE {} SET search_path = funnel, public").format(role))
-            cursor.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(role))
-            # Dagster's tables hold nothing for an analyst.
-            dagster = sql.Identifier(server.dagster_database)
-            cursor.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(dagster))
-        for name, limit in _ANALYST_LIMITS.items():
-            cursor.execute(
-                sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(name), sql.Literal(limit))
-            )
+        closed = {server.dagster_database, *_MAINTENANCE_DATABASES} - {server.warehouse_database}
+        cursor.execute("SELECT datname FROM pg_database WHERE datname = ANY(%s)", (sorted(closed),))
+        for (name,) in cursor.fetchall():
+            cursor.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+        warehouse = sql.Identifier(server.warehouse_database)
+        cursor.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(warehouse))
+        for function in _FILL_THE_DISK:
+            cursor.execute(f"REVOKE EXECUTE ON FUNCTION pg_catalog.{function} FROM PUBLIC")
+        limit_role(cursor, ANALYST_ROLE)
         password = sql.Literal(server.analyst_password)
-        allowed = sql.Literal(_ANALYST_CONNECTIONS)
-        cursor.execute(
-            sql.SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(role, allowed, password)
-        )
+        cursor.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, password))
         connection.commit()
+
+
+def limit_role(cursor: psycopg2.extensions.cursor, name: str) -> list[str]:
+    """Give a role the limits that nobody has given it yet; an administrator's own ones stay.
+
+    Returns:
+        Limits that the server doesn't let us set, or doesn't know.
+    """
+    cursor.execute("SELECT coalesce(rolconfig, '{}'), rolconnlimit FROM pg_roles WHERE rolname = %s", (name,))
+    given, connections = cursor.fetchone() or ([], 0)
+    known = {setting.partition("=")[0] for setting in given}
+    wanted = {
+        setting: sql.SQL("SET {} = {}").format(sql.Identifier(setting), sql.Literal(value))
+        for setting, value in _ANALYST_LIMITS.items()
+        if setting not in known
+    }
+    if connections == _NO_LIMIT:
+        wanted["connection limit"] = sql.SQL("CONNECTION LIMIT {}").format(sql.Literal(_ANALYST_CONNECTIONS))
+    refused = []
+    for limit, clause in wanted.items():
+        cursor.execute("SAVEPOINT limited")
+        try:
+            cursor.execute(sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(name), clause))
+        except (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.UndefinedObject):
+            cursor.execute("ROLLBACK TO SAVEPOINT limited")
+            refused.append(limit)
+    return refused
 
 
 def _refusal(base: URL, name: str) -> str | None:
