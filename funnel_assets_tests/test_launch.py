@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from funnel_assets import launch
+from funnel_assets import launch, ui_server
 
 # Like a code server, the grandchildren ignore Ctrl-C; one of them ignores a polite request, too.
 PARENT = """
@@ -39,3 +39,16 @@ def test_everything_that_was_started_ends(listens: bool) -> None:
     assert parent.returncode is not None
     assert time.monotonic() - began < 10
     assert launch._members(os.getpgrp()), "and nothing else does"
+
+
+def test_the_ui_listens_on_this_machine_only_and_tells_of_a_port_in_use(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with ui_server._listening(0) as first:
+        host, port = first.getsockname()
+        assert host == "127.0.0.1"
+        first.listen()
+        with pytest.raises(SystemExit) as ended, ui_server._listening(port):
+            pass
+        assert ended.value.code == 1
+        assert f"Port {port} can't be used (Address already in use)" in caplog.text
