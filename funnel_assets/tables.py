@@ -53,6 +53,7 @@ FIGURES = {
 
 REASONS = {
     "bad_json": "Not readable as JSON",
+    "after_report": "Later than its report",
     "cell_lost": "Row too short",
     "date_implausible": "Day that can't be",
     "date_missing": "No date",
@@ -61,6 +62,7 @@ REASONS = {
     "dates_mixed": "Two ways of writing dates",
     "held": "Waits for a decision",
     "host_or_panelist": "Host or panelist",
+    "letters_lost": "Letters lost when saved",
     "no_event_date": "No date of the event",
     "no_time": "Date without a time",
     "not_a_report": "Not a Zoom report",

@@ -157,16 +157,6 @@ def _are_free(table: Table, *columns: int) -> bool:
     return all(_of(table, column) in FREE_TEXT for column in columns)
 
 
-def _is_blanked(table: Table, true: Sequence[str], row: Sequence[str]) -> bool:
-    """Whether a row differs from the true one in optional cells that are empty now, and in nothing else."""
-    width = max(len(true), len(row))
-    pairs = zip([*true, *[""] * (width - len(true))], [*row, *[""] * (width - len(row))], strict=True)
-    return all(
-        mine == meant or (mine in ("", "--") and _of(table, i) in OPTIONAL)
-        for i, (meant, mine) in enumerate(pairs)
-    )
-
-
 def shift_left(rng: random.Random, made: Case) -> Mutant:
     """A cell of a row is gone with its delimiter: those after it move up."""
     table, record = _pick(rng, made)
@@ -175,8 +165,6 @@ def shift_left(rng: random.Random, made: Case) -> Mutant:
     rows[record].pop(column)
     last_free = _are_free(table, *range(column, len(rows[record]) + 1))
     why = "the last cells of the row are free text" if last_free else ""
-    if _is_blanked(table, made.rows[record], rows[record]):
-        why = "an optional cell left empty"
     return Mutant(made.data(rows), f"record {record} lost cell {column}", rows, why)
 
 
@@ -375,19 +363,7 @@ def quotes(rng: random.Random, made: Case) -> Mutant:
     record = rng.randrange(len(lines))
     at = rng.randint(0, len(lines[record]))
     lines[record] = lines[record][:at] + '"' + lines[record][at:]
-    why = "a quotation mark within free text" if _within_free_text(made, record, lines[record]) else ""
-    return Mutant(
-        made.layout.encode("\n".join(lines) + "\n"), f"a stray quote in record {record} at {at}", None, why
-    )
-
-
-def _within_free_text(made: Case, record: int, line: str) -> bool:
-    """Whether a line with a quotation mark too many differs by it in one cell of free text alone: it may be meant."""
-    table = next((table for table in made.blocks if record in table.people), None)
-    cells, true = next(csv.reader([line], delimiter=made.delimiter)), made.rows[record]
-    odd = [i for i, (cell, meant) in enumerate(zip(cells, true, strict=False)) if cell != meant]
-    is_one = len(cells) == len(true) and len(odd) == 1 and cells[odd[0]].replace('"', "") == true[odd[0]]
-    return table is not None and is_one and _are_free(table, odd[0])
+    return Mutant(made.layout.encode("\n".join(lines) + "\n"), f"a stray quote in record {record} at {at}")
 
 
 def encoding(rng: random.Random, made: Case) -> Mutant:

@@ -47,6 +47,14 @@ def test_an_undamaged_report_is_in_no_doubt(key: str) -> None:
         ("teams_engagement", ("\tRole\t", "\tQux Zonk\t"), "unknown_column"),
         ("teams_german", ("Gerd (Gast)\t16.10.26, 18:05:00\t16.10.26, 18:20:00\t15 Min.\t\tTeilnehmer\n", ""), "totals_differ"),
         ("teams_german", ("Ada Blum\t16.10.26, 18:31:30\t16.10.26, 19:00:00\t28 Min. 30 Sek.\tada@example.de\tTeilnehmer\n", ""), "totals_differ"),
+        ("teams_2025_us", ("3. In-Meeting Activities\n", ""), "unread_lines"),
+        ("teams_joined_left", ("Sam Roe\tLeft\t13/09/2022, 17:45:00", "Sam Roe\t\t13/09/2022, 17:45:00"), "unread_lines"),
+        ("teams_joined_left", ("\"Dow, Jane\"\tLeft", "Left\t\"Dow, Jane\""), "unread_lines"),
+        ("zoom_attendee_negative_minutes", ("Clock trouble,", "Clock tr\"ouble,"), "unread_lines"),
+        ("zoom_attendee_spanish", ("Renta fija", "Renta f?ja"), "facts_contradict"),
+        ("zoom_attendee_blank_lines", ("Career talk,812 3456 7800,09/19/2026", "Career talk,812 3456 7800,31/31/2026"), "facts_contradict"),
+        ("webex_meeting_2022", ("15:45:31,2022-09-21 20:06:10,gal f,gal@example.com,2022-09-21 16:08:23", "16:08:23,2022-09-21 20:06:10,gal f,gal@example.com,2022-09-21 15:45:31"), "facts_contradict"),
+        ("webex_event_clock_times", ('"Title","Phone Number"', '"Phone Number","Title"'), "unknown_column"),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 40 else "",
 )  # fmt: skip
@@ -64,6 +72,17 @@ def test_a_report_that_contradicts_itself_is_doubtful(key: str, change: tuple[st
         ("zoom_attendee_french", ("+33 6 12", '+33 "6 12')),
         ("meet_duration_only", ("pia@example.com,25 min", "pia@example.com,")),
         ("meet_extension", ("Kian Xu,6:01 PM", "Kian Xu,")),
+        ("zoom_attendee_portuguese", ("16/07/2024 10:00:00,aprovado,--", "16/07/2024 10:00:00,--")),
+        ("zoom_attendee_spanish", ("12/10/2023 13:00:00", "10/12/2023 13:00:00")),
+        ("zoom_attendee_german", ("Cem Yıldız", "Cem Y?ld?z")),
+        ("zoom_attendee_french", ("Zoé Petit,Zoé", 'Zo"é Petit,Zoé')),
+        ("webex_event_clock_times", ('"College B","","9812300112"', '"College B","9812300112",""')),
+        ("gotowebinar_registrants", ("Approved,,\n", ",,Approved\n")),
+        ("zoom_registration_states", (',,"Apr 23, 2023 13:00:00"', ',"Apr 23, 2023 13:00:00",')),
+        (
+            "gotowebinar_attendee_span",
+            ('"Mar 23, 2021 07:15 PM IST - Mar 23, 2021 08:01 PM IST (46 minutes)"', ""),
+        ),
     ],
 )
 def test_a_row_whose_cells_are_out_of_place_is_set_apart(key: str, change: tuple[str, str]) -> None:
@@ -83,6 +102,17 @@ def test_a_log_of_three_columns_whose_dates_can_be_read_in_two_ways_is_called_am
     with pytest.raises(ReportRefused) as refusal:
         _damaged("teams_joined_left_portuguese", *[("19/03/2021", "09/03/2021")] * 6)
     assert refusal.value.reason == "dates_ambiguous"
+
+
+def test_words_in_the_column_of_roles_that_are_no_roles_make_a_report_doubtful() -> None:
+    layout = layouts()["teams_2021_full_name"]
+    text = layout.text.replace("\tOrganizer\t", "\tQux\t").replace("\tAttendee\t", "\tZonk\t")
+    assert "unknown_column" in _doubts(read(layout, layout.encode(text)))
+
+
+def test_a_row_that_lost_its_cell_of_waiting_counts_for_nobody() -> None:
+    report = _damaged("zoom_meeting_2024", ("1,Yes,,Yes", "1,Yes,Yes"))
+    assert report.quarantined["reason"].tolist() == ["missing_field"]
 
 
 def test_text_that_was_encoded_twice_is_refused() -> None:

@@ -22,6 +22,7 @@ class _Action:
     line: int
     cells: list[str]
     who: str
+    said: str
     name: str | None
     time: str
 
@@ -63,9 +64,11 @@ def _actions(block: Block, time: str, labels: Labels) -> list[_Action]:
             # A cell too many: which is whose isn't sure.
             cells[at_time] = ""
         who = next((cells[index] for index in keys if cells[index]), "")
-        actions.append(
-            _Action(line, cells, key(who), labels.name("action", cells[at_action]), cells[at_time])
-        )
+        said = cells[at_action]
+        if labels.name("action", said) is None and any(labels.name("action", cell) for cell in cells):
+            # The action stands where the name belongs.
+            said = ""
+        actions.append(_Action(line, cells, key(who), said, labels.name("action", said), cells[at_time]))
     return actions
 
 
@@ -87,7 +90,7 @@ def _paired(actions: Iterable[_Action], block: Block) -> list[tuple[_Action, _Ac
     for action in actions:
         same = (action.who, action.name, action.time)
         reason = None
-        if not any(char.isdigit() for char in action.time) or not action.who:
+        if not (action.said and action.who and any(char.isdigit() for char in action.time)):
             reason = "broken_action"
         elif action.name is None:
             reason = "unknown_action"

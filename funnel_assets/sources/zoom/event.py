@@ -5,15 +5,20 @@ Belongs here: doubts that only the file's layout shows. Does not belong here: th
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from funnel_assets.masking import mask_text
 from funnel_assets.sources.zoom.dates import Cells
 from funnel_assets.sources.zoom.doubts import Doubt
-from funnel_assets.sources.zoom.fit import Rows, minutes_of
+from funnel_assets.sources.zoom.fit import LETTERS_LOST, Rows, minutes_of
 from funnel_assets.sources.zoom.labels import Labels
 from funnel_assets.sources.zoom.layout import Layout
+
+if TYPE_CHECKING:
+    from funnel_assets.sources.zoom.report import ZoomSession
 
 _NAT = np.iinfo(np.int64).min
 _MINUTE_US = 60_000_000
@@ -26,6 +31,7 @@ _COUNTS = (
     "total_users",
     "participants",
 )
+_TEAMS_LISTS = ("teams_people", "teams_activity")
 _OF_EACH = ("topic", "webinar_id", "start", "actual_start", "end")
 _DURATIONS = ("actual_duration", "duration")
 _NUMBER = re.compile(r"\d{1,3}([,.\s]?\d{3})*|\d+")
@@ -86,6 +92,7 @@ def event_doubts(
         wrong |= {
             "topic" for text in [row.get("topic", "")] if _NO_TOPIC.fullmatch(text) or _COUNT.fullmatch(text)
         }
+        wrong |= {"topic" for text in [row.get("topic", "")] if re.search(LETTERS_LOST, text)}
     if len(facts) > 1:
         # A list over several sittings says the same things of each, and calls them all by one name.
         wrong |= {name for name in _OF_EACH if 0 < sum(name in row for row in facts) < len(facts)}
@@ -93,6 +100,39 @@ def event_doubts(
     if wrong:
         told = ", ".join(sorted(name.replace("_", " ") for name in wrong))
         yield Doubt("facts_contradict", f"What the report gives as {told} is nothing of the kind.", {})
+
+
+def moment_doubts(moments: Mapping[str, np.ndarray], sessions: Sequence["ZoomSession"]) -> Iterator[Doubt]:
+    """Doubt a report whose event has a time that can't be, or sittings at the same time.
+
+    Args:
+        moments: Each time fact over the sittings, in microseconds since 1970; int64 minimum where it can't be read.
+        sessions: The sittings.
+    """
+    unread = sorted(name.replace("_", " ") for name, values in moments.items() if (values == _NAT).all())
+    if unread:
+        detail = f"What the report gives as {', '.join(unread)} is no date in the style of the others."
+        yield Doubt("facts_contradict", detail, {})
+    spans = sorted((one.start, one.end) for one in sessions if one.start and one.end)
+    if any(later < end for (_, end), (later, _) in pairwise(spans)):
+        yield Doubt("facts_contradict", "Two sittings of the event are at the same time.", {})
+
+
+def line_doubts(layout: Layout, broken: Sequence[int]) -> Iterator[Doubt]:
+    """Doubt a report with a broken line ahead of its people, or a list of them under no heading beside Teams' two.
+
+    Args:
+        layout: The file's lines.
+        broken: Lines whose quoting can't be trusted.
+    """
+    people = [line for block in layout.blocks for line in block.lines]
+    ahead = sum(line < min(people, default=0) for line in broken)
+    if ahead:
+        yield Doubt("unread_lines", f"{ahead} line(s) about the event couldn't be read.", {"lines": ahead})
+    named = [block.section in _TEAMS_LISTS for block in layout.blocks if block.rows]
+    if any(named) and not all(named):
+        detail = "A table of people stands under an unknown heading, or none: its rows may be those of another one."
+        yield Doubt("unread_lines", detail, {"tables": named.count(False)})
 
 
 def _is(pattern: re.Pattern[str], text: str) -> bool:

@@ -59,6 +59,13 @@ _DATE_LIKE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T,]+\d{1,2}:\d{2}"
 # A date with a time, in any style.
 _MOMENT_LIKE = r"(\d{4}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2}).*\d{1,2}[:.]\d{2}"
 _MOST_MOMENTS = 0.8
+_MOST_PHONES = 0.8
+# What only so few of a column's cells hold doesn't belong there.
+_FEW_MOVED = 0.1
+# Columns of what people are asked, and of nothing that is known.
+_ANSWERS = (None, "other", "job_title")
+# What is left of letters that an encoding lacks: "Y?ld?z", "?????".
+LETTERS_LOST = "[A-Za-z\u00c0-\u024f]\\?[A-Za-z\u00c0-\u024f]|^\\?{3,}( |$)|\ufffd"
 _STRICT = frozenset(
     {"registration_time", "join_time", "leave_time", "minutes", "total_minutes", "is_guest", "email"}
 )
@@ -441,6 +448,12 @@ def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> 
         known = _filled(roles)
         if np.count_nonzero(known) > len(known) / 2:
             people.refuse(~known, "misaligned", "role")
+        elif np.count_nonzero(strange) > len(known) / 2:
+            title = mask_text(people.block.header[people.block.names.index("role")])
+            detail = (
+                f"The column {title!r} holds words that are no known role: who held the event isn't known."
+            )
+            people.doubts.append(Doubt("unknown_column", detail, {"rows": int(np.count_nonzero(strange))}))
     if "email" in cells:
         email = pc.utf8_lower(cells["email"])
         people.refuse(_filled(email) & ~_like(email, _EMAIL), "misaligned", "email")
@@ -456,6 +469,7 @@ def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> 
     for name in ("user_name", "first_name", "last_name", "registration_source"):
         if name in cells:
             people.refuse(_like(cells[name], _DATE_LIKE), "misaligned", name)
+            people.refuse(_like(cells[name], LETTERS_LOST), "letters_lost", name)
     if "in_waiting_room" in people.text:
         people.refuse(among(people.text["in_waiting_room"], ("yes",)), "in_waiting_room", "")
     if "country" in cells:
@@ -556,10 +570,16 @@ def _add_phone(people: People, columns: list[pa.Array], labels: Labels) -> list[
             found.append((0, -share, index))
         elif name is None and named and not excluded:
             found.append((1, -share, index))
-        elif name is None and share >= 0.8 and not excluded and not labels.mentions("other_number", title):
+        elif (
+            name is None
+            and share >= _MOST_PHONES
+            and not excluded
+            and not labels.mentions("other_number", title)
+        ):
             found.append((2, -share, index))
             people.notes.append(f"The column {mask_text(title)!r} was read as the phone by its cells alone.")
     order = [index for _, _, index in sorted(found)]
+    _doubt_moved_phones(people, columns)
     if not order:
         return order
     nothing = pa.nulls(len(block.rows), pa.string())
@@ -568,6 +588,21 @@ def _add_phone(people: People, columns: list[pa.Array], labels: Labels) -> list[
     typed = pc.coalesce(*likely, *named_columns) if named_columns else pc.coalesce(*likely)
     people.text["phone_raw"] = _without_blanks(typed, labels)
     return order
+
+
+def _doubt_moved_phones(people: People, columns: list[pa.Array]) -> None:
+    """Doubt a report whose column of phones holds none while another one does: the two changed places."""
+    if "phone" not in people.block.names:
+        return
+    at = people.block.names.index("phone")
+    typed = columns[at].filter(pa.array(_filled(columns[at]) & ~_like(columns[at], _NO_PHONE)))
+    if not len(typed) or _like(typed, _PHONE_LIKE).any():
+        return
+    for index, name in enumerate(people.block.names):
+        if name in (None, "other", "job_title", *_NAMES) and _phone_share(columns[index]) >= _MOST_PHONES:
+            titles = " and ".join(repr(mask_text(people.block.header[i])) for i in (at, index))
+            detail = f"No phone stands in the column of phones, but phones in another one: {titles}."
+            people.doubts.append(Doubt("unknown_column", detail, {"filled": len(typed)}))
 
 
 def _phone_share(column: pa.Array) -> float:
@@ -599,12 +634,36 @@ def _check_alignment(
     if short.any():
         _check_short(people, columns, phones, short)
     _check_stray_email(people, columns)
+    _check_moved(people, columns, labels)
     _check_names(people, labels)
     if phones:
         _check_swapped_phone(people, columns, phones)
     if short.any():
         _check_broken_lines(people, short)
     _check_trust(people)
+
+
+def _check_moved(people: People, columns: list[pa.Array], labels: Labels) -> None:
+    """A moment or an approval among a person's answers while the row's own is empty: cells changed places."""
+    block = people.block
+    empty = {
+        own: ~_filled(columns[block.names.index(own)])
+        for own in ("registration_time", "join_time", "leave_time", "approval")
+        if own in block.names
+    }
+    lost = {own: missing for own, missing in empty.items() if missing.any()}
+    if not lost:
+        return
+    for column, name in zip(columns, block.names, strict=True):
+        if name not in (*_ANSWERS, "phone"):
+            continue
+        few = max(1, _FEW_MOVED * np.count_nonzero(_filled(column)))
+        moments = _like(column, _MOMENT_LIKE)
+        words = _filled(_mapped(column, "approval", labels)[0]) if "approval" in lost else moments
+        for own, missing in lost.items():
+            holds = words if own == "approval" else moments
+            if np.count_nonzero(holds) <= few:
+                people.refuse(missing & holds, "misaligned", own)
 
 
 def _check_names(people: People, labels: Labels) -> None:
@@ -694,6 +753,8 @@ def _check_trust(people: People) -> None:
 def _check_short(people: People, columns: list[pa.Array], phones: list[int], short: np.ndarray) -> None:
     block = people.block
     needed = {"join_time", "leave_time", "minutes", "total_minutes", "email", "registration_time", "approval"}
+    # Who waited is known by this cell alone.
+    needed |= {"in_waiting_room"}
     if "country" in people.text and short.mean() < 0.25:
         # Zoom fills the country of whoever attended; where it does, a line without one was cut.
         filled = _filled(people.text["country"])[~short]
@@ -704,6 +765,16 @@ def _check_short(people: People, columns: list[pa.Array], phones: list[int], sho
         attended = people.text.get("attended")
         if lost and (attended is None or attended[int(row)].as_py() != "no"):
             people.refuse(_only(len(short), int(row)), "missing_field", sorted(lost)[0])
+        for name in _REGISTERED:
+            # Every whole row has it: this one lost it, and what stands there moved up.
+            cells = people.text.get(name, columns[block.names.index(name)] if name in block.names else None)
+            if (
+                cells is not None
+                and not short.all()
+                and _filled(cells)[~short].all()
+                and not _filled(cells)[row]
+            ):
+                people.refuse(_only(len(short), int(row)), "missing_field", name)
         free_before = phones and any(name in (None, "other") for name in block.names[: phones[0]])
         typed = columns[phones[0]][int(row)].as_py() if phones else None
         if (free_before or typed) and not re.search(_PHONE_LIKE, typed or ""):
@@ -739,7 +810,7 @@ def _check_swapped_phone(people: People, columns: list[pa.Array], phones: list[i
         if name == "country":
             known = _words_of(column, _filled(column))
             people.refuse(wordy & among(phone, known), "misaligned", "phone")
-    typed = (None, "other", "user_name", "first_name", "last_name", "registration_source")
+    typed = (None, "other", "job_title", "user_name", "first_name", "last_name", "registration_source")
     free = [i for i, name in enumerate(people.block.names) if name in typed and i not in phones]
     for index in free:
         holds = _like(columns[index], _PHONE_LIKE)
@@ -751,10 +822,10 @@ def _check_moved_phone(people: People, columns: list[pa.Array], phones: list[int
     phone = people.text["phone_raw"]
     short = _like(phone, r"^\d{1,4}$")
     for index, name in enumerate(people.block.names):
-        if name not in (None, "other") or index in phones:
+        if name not in _ANSWERS or index in phones:
             continue
         holds, filled = _like(columns[index], _PHONE_LIKE), _filled(columns[index])
-        if np.count_nonzero(holds) <= max(1, 0.1 * np.count_nonzero(filled)):
+        if np.count_nonzero(holds) <= max(1, _FEW_MOVED * np.count_nonzero(filled)):
             people.refuse((short | ~_filled(phone)) & holds, "misaligned", "phone")
         if len(filled) > 2 and np.count_nonzero(filled) == len(filled) - 1:
             people.refuse(short & ~filled, "misaligned", "phone")

@@ -33,7 +33,7 @@ from funnel_assets.sources.zoom.dates import (
     without_time,
 )
 from funnel_assets.sources.zoom.errors import ReportRefused
-from funnel_assets.sources.zoom.event import duration_doubts, event_doubts
+from funnel_assets.sources.zoom.event import duration_doubts, event_doubts, line_doubts, moment_doubts
 from funnel_assets.sources.zoom.fit import (
     TEXT_COLUMNS,
     TIME_COLUMNS,
@@ -88,6 +88,7 @@ _QUARANTINED = pa.schema(
 _DETAILS = {
     "misaligned": "The cell under {column} is not what belongs there. Correct it, drop the file again.",
     "missing_field": "The row is shorter than its header and {column} is missing. Export the report again.",
+    "letters_lost": "Letters of {column} became question marks when the file was saved. Export it again.",
     "cell_lost": "The row has a cell fewer than the others: a separator is gone. Export the report again.",
     "too_many_fields": "The row has more cells than its header: a comma without quotes? Correct it.",
     "times_contradict": "Join time, leave time and minutes contradict each other. Export the report again.",
@@ -109,6 +110,7 @@ _DETAILS = {
     "unknown_action": "The row names nobody, or an action that is neither joining nor leaving. Nothing to do.",
     "ambiguous_name": "Several people have this name and the visit can be any of theirs; their times come from the "
     "list of participants. Nothing to do.",
+    "after_report": "A time of the row is later than the report was made. Export the report again.",
     "outside_event": "The join time is far from the event. Check the row against the report in Zoom.",
 }
 
@@ -185,10 +187,15 @@ def _read(
     sessions = _sessions(facts, fact_cells, order, timezone, labels)
     found = [*(doubt for block in blocks for doubt in block.doubts)]
     found += event_doubts(layout, facts, fact_cells, labels, len(records.broken))
+    found += moment_doubts(
+        {name: to_utc(cells, order, timezone) for name, cells in fact_cells.items()}, sessions
+    )
+    found += line_doubts(layout, [line for line, _ in records.broken])
     if len(facts) == 1:
         moments = [_microseconds(sessions[0].actual_start), _microseconds(sessions[0].end)]
         found += duration_doubts(read, moments[0], moments[1], minutes)
     _check_near_event(read, sessions, timezone)
+    _check_not_later(read, _microseconds(_moment(fact_cells, "generated_at", 0, order, timezone)))
     report = ZoomReport(
         file=file,
         sha256=hashlib.sha256(data).hexdigest(),
@@ -605,6 +612,10 @@ def _check_times(rows: Rows) -> None:
         wrong |= unsaid & (unsaid.sum() < np.count_nonzero(~np.isnan(stated)))
         never = (join == _NAT) & (rows.section == "attendee") & ("join_time" in people.times)
         wrong |= never & (never.sum() < np.count_nonzero(join != _NAT))
+    elif timed_columns:
+        # Most who came have a visit: whoever has a length alone lost theirs.
+        never = (join == _NAT) & (rows.attended == 1)
+        wrong |= never & (never.sum() < np.count_nonzero(join != _NAT))
     people.refuse(wrong, "times_contradict", "")
     known = (registered != _NAT) & (join != _NAT)
     if np.count_nonzero(known & (registered > join)) > max(1, np.count_nonzero(known) / 2):
@@ -705,6 +716,15 @@ def _check_near_event(read: list[Rows], sessions: tuple[ZoomSession, ...], timez
             far = (join < _earliest(min(starts), timezone)) | (join > max(starts) + 45 * _DAY_US)
             rows.people.refuse(far & (join != _NAT), "outside_event", "")
     _check_lonely_days(read, starts, longest, timezone)
+
+
+def _check_not_later(read: list[Rows], generated: int) -> None:
+    """Set apart rows that speak of something after the report was made; a day's slack is left for other zones."""
+    if generated == _NAT:
+        return
+    for rows in read:
+        late = np.any([moments > generated + _DAY_US for moments in rows.times.values()], axis=0)
+        rows.people.refuse(late, "after_report", "")
 
 
 def _check_lonely_days(read: list[Rows], starts: list[int], longest: float, timezone: str) -> None:

@@ -141,10 +141,34 @@ def read_records(text: str, labels: Labels) -> Records:
         raise ReportRefused(f"A cell of the file has more than {longest:,} letters.") from None
     if any(any(row[_MOST_COLUMNS:]) for row in records.rows):
         raise ReportRefused(f"The file has more than {_MOST_COLUMNS:,} columns.")
+    _set_odd_quotes_apart(records, text)
     if '="' in text:
         # How some exporters keep a spreadsheet from changing a date: ="2024-04-18 14:58:10".
         records.rows[:] = [[_FORMULA.sub(r"\1", cell) for cell in row] for row in records.rows]
     return records
+
+
+def _set_odd_quotes_apart(records: Records, text: str) -> None:
+    """Take out lines with an odd number of quotation marks: no program writes one, so a mark is missing or too many."""
+    if '"' not in text:
+        return
+    marked = {number: line for number, line in enumerate(_lines(text), 1) if line.count('"') % 2}
+    if not marked:
+        return
+    # A record over several lines may well have an odd number in each of them.
+    after = [*records.lines[1:], records.lines[-1] + 1 if records.lines else 0]
+    broken = {line for line, _ in records.broken}
+    odd = [
+        index
+        for index, (line, next_line) in enumerate(zip(records.lines, after, strict=True))
+        if line in marked
+        and broken.issuperset(range(line + 1, next_line))
+        and "\n" not in "".join(records.rows[index])
+    ]
+    for index in reversed(odd):
+        records.rows.pop(index)
+        line = records.lines.pop(index)
+        records.broken.append((line, marked[line].rstrip("\n")))
 
 
 def _read_records(text: str, labels: Labels) -> Records:
