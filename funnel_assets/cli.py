@@ -11,7 +11,7 @@ import signal
 import sys
 import zoneinfo
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.logging import RichHandler
@@ -22,6 +22,9 @@ from funnel_assets.errors import FunnelError, UsageError
 from funnel_assets.screen import SafeConsole
 from funnel_assets.shown import shown
 from funnel_assets.storage.files import refusal
+
+if TYPE_CHECKING:
+    from funnel_assets.pipeline.pipeline import Pipeline
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
@@ -181,11 +184,13 @@ def rotate_secret(
     begin with x or a are not. Example: `funnel rotate-secret`
     """
     from funnel_assets import launch
+    from funnel_assets.pipeline.pipeline import Pipeline
+    from funnel_assets.report import page
     from funnel_assets.storage.lake import Lake
     from funnel_assets.storage.secret import rotate, secret_file
 
     settings = _settings()
-    launch.prepare(settings)
+    server = launch.prepare(settings)
     rotate(settings, Lake(settings.lake), lost=lost)
     screen.print(
         f"The new secret is in {secret_file(settings)}. Keep a copy of this file apart from the lake's backups, and "
@@ -193,9 +198,12 @@ def rotate_secret(
         soft_wrap=True,
     )
     launch.restate(settings)
-    screen.print(
-        "Done. Exports written before hold the old keys: `funnel export` and `funnel report` write new ones."
-    )
+    opened = Pipeline(settings, server)
+    if settings.exports.is_dir() and any(settings.exports.glob("*.csv")):
+        _write_exports(opened, settings.exports)
+    if (settings.home / page.FILE).exists():
+        page.write(opened.warehouse, settings)
+    screen.print("Done. Exports and report hold the new keys; copies made of them before hold the old ones.")
 
 
 @app.command()
@@ -293,18 +301,23 @@ def export(
 
     Example: `funnel export --out /tmp/numbers`
     """
-    from funnel_assets import exports, launch, unmapped
+    from funnel_assets import launch
     from funnel_assets.pipeline.pipeline import Pipeline
-    from funnel_assets.report import dictionary
 
     settings = _settings()
     server = launch.prepare(settings)
-    opened = Pipeline(settings, server)
     folder = out or settings.exports
-    written = exports.write(opened.warehouse, folder, settings.currency)
+    screen.print(f"{_write_exports(Pipeline(settings, server), folder)} files in {folder}")
+
+
+def _write_exports(opened: "Pipeline", folder: Path) -> int:
+    from funnel_assets import exports, unmapped
+    from funnel_assets.report import dictionary
+
+    written = exports.write(opened.warehouse, folder, opened.settings.currency)
     listed = unmapped.write(opened.warehouse, opened.tables(), folder)
-    told = dictionary.write(opened.warehouse, folder, settings.currency)
-    screen.print(f"{len(written) + len(told) + (listed is not None)} files in {folder}")
+    told = dictionary.write(opened.warehouse, folder, opened.settings.currency)
+    return len(written) + len(told) + (listed is not None)
 
 
 @app.command("dictionary")

@@ -22,7 +22,7 @@ from funnel_assets.domain.countries import HOME
 from funnel_assets.errors import ConfigError, FunnelError
 from funnel_assets.exports import Published, harmless
 from funnel_assets.shown import shown
-from funnel_assets.storage.files import write_whole
+from funnel_assets.storage.files import PUBLIC_FILE, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def write(warehouse: Published, tables: Tables, folder: Path) -> Path | None:
     rows = [[harmless(str(row.get(name, ""))) for name in _LIST.names] for row in told]
     content = _BOM + _csv([_LIST.names, *rows], ",")
     if not path.exists() or path.read_bytes() != content:
-        write_whole(path, content)
+        write_whole(path, content, mode=PUBLIC_FILE)
     return path
 
 
@@ -215,7 +215,7 @@ def _append(config_dir: Path, tables: Tables, added: Sequence[Mapped]) -> None:
     for new in added:
         values = {"status": "active", **{name: "" if value is None else value for name, value in new.items()}}
         rows.append([str(values.get(name, "")) for name in known])
-    write_whole(path, _BOM + _csv([header, *rows], sheet.separator))
+    write_whole(path, _BOM + _csv([header, *rows], sheet.separator), mode=PUBLIC_FILE)
 
 
 def _csv(rows: Iterable[Sequence[Any]], separator: str) -> bytes:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -40,7 +41,7 @@ from funnel_assets.pipeline.zoom import ZoomIngest
 from funnel_assets.shown import shown
 from funnel_assets.storage.decisions import ACCEPT, REJECT, Decisions
 from funnel_assets.storage.engine import open_engine
-from funnel_assets.storage.files import refusal, sweep, write_whole
+from funnel_assets.storage.files import keep_private, refusal, sweep, write_whole
 from funnel_assets.storage.lake import Lake
 from funnel_assets.storage.landing import Landing
 from funnel_assets.storage.postgres import PostgresServer, ensure_server
@@ -70,6 +71,13 @@ class Pipeline:
         self._known = KnownPeople(settings.staged / "people")
         self._former: FormerIds | None = None
         self._balanced: reconciliation.Balanced = set()
+
+    def keep_private(self) -> None:
+        """See to it that nobody else may look into the folders that hold personal data."""
+        settings = self.settings
+        keep_private(settings.landing, settings.staged, settings.quarantine)
+        if self.lake.is_local:
+            keep_private(Path(self.lake.root))
 
     # --- what people edit: read anew at each use, so that a saved file counts without a restart -----------
 
@@ -170,6 +178,7 @@ class Pipeline:
         """
         if not days:
             return Outcome(dataset)
+        self.keep_private()
         log.info("%s: making %d day(s), %s to %s", dataset, len(days), min(days), max(days))
         try:
             refuse_too_little_room(self.settings, days, [dataset])

@@ -23,7 +23,7 @@ from funnel_assets.exports import Published, harmless
 from funnel_assets.pipeline.graph import NODES
 from funnel_assets.pipeline.publish import published_name
 from funnel_assets.shown import shown_in_page
-from funnel_assets.storage.files import write_whole
+from funnel_assets.storage.files import PUBLIC_FILE, write_whole
 from funnel_assets.storage.views.kept import HELPERS
 
 PAGE = "data_dictionary.html"
@@ -194,8 +194,8 @@ def write(warehouse: Published, folder: Path, currency: str = DEFAULT_CURRENCY) 
     html = environment.get_template("dictionary.html").render(
         relations=told, kinds=kinds, unit=figures.unit(currency)
     )
-    write_whole(folder / PAGE, html.encode())
-    write_whole(folder / TABLE, _csv(told))
+    write_whole(folder / PAGE, html.encode(), mode=PUBLIC_FILE)
+    write_whole(folder / TABLE, _csv(told), mode=PUBLIC_FILE)
     return [folder / PAGE, folder / TABLE]
 
 

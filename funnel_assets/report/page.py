@@ -20,7 +20,7 @@ from funnel_assets.exports import Published, of_one_publish
 from funnel_assets.report import charts
 from funnel_assets.report.month import DAYS_QUERY, Change, Month, days_of
 from funnel_assets.shown import shown_in_page
-from funnel_assets.storage.files import write_whole
+from funnel_assets.storage.files import PUBLIC_FILE, write_whole
 from funnel_assets.tables import why_and_fix
 
 FILE = "report.html"
@@ -101,7 +101,7 @@ def write(warehouse: Published, settings: Settings) -> Path:
     now = settings.clock().astimezone(settings.zone)
     html = render(rows, now=now, currency=settings.currency)
     path = settings.home / FILE
-    write_whole(path, html.encode())
+    write_whole(path, html.encode(), mode=PUBLIC_FILE)
     return path
 
 

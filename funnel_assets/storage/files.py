@@ -43,17 +43,27 @@ _MADE_AGAIN = "nothing, it is made again by itself."
 # --- writing -------------------------------------------------------------------------------------------------
 
 
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+PUBLIC_FILE, PUBLIC_FOLDER = 0o666, 0o777
+"""Modes, less the umask: most files hold personal data, so only what is meant for others says that it is public."""
+
+
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside a file: what is written there takes the file's place at the end, or goes.
+def replacing(path: Path, *, mode: int = PRIVATE_FILE) -> Iterator[Path]:
+    """Give a temporary file beside a file: what is written there takes the file's place at the end, or goes.
+
+    Args:
+        path: The file.
+        mode: Of the new file, less the umask.
 
     Raises:
         DiskRefused: The disk is full or read-only, or refuses for another reason that a person can mend.
     """
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     with refusals_explained(path):
-        make_folder(path.parent)
+        make_folder(path.parent, mode=PRIVATE_FOLDER if mode == PRIVATE_FILE else PUBLIC_FOLDER)
         try:
+            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
             yield part
             settle(part, path)
         finally:
@@ -61,12 +71,10 @@ def replacing(path: Path) -> Iterator[Path]:
                 part.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE_FILE) -> None:
     """Write to a temporary name beside the file, then rename; ``mode`` is the new file's, less the umask."""
-    with replacing(path) as part:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
-        with open(handle, "wb") as file:  # noqa: PTH123 - opened above, with its mode
-            file.write(content)
+    with replacing(path, mode=mode) as part, part.open("wb") as file:
+        file.write(content)
 
 
 def settle(part: Path, target: Path) -> None:
@@ -76,13 +84,23 @@ def settle(part: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, each on the disk when this returns."""
+def make_folder(folder: Path, *, mode: int = PRIVATE_FOLDER) -> None:
+    """Make a folder and those above it, each on the disk when this returns; ``mode`` is theirs, less the umask."""
     if folder.is_dir():
         return
-    make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    make_folder(folder.parent, mode=mode)
+    folder.mkdir(exist_ok=True, mode=mode)
     sync_folder(folder.parent)
+
+
+def keep_private(*folders: Path) -> None:
+    """Make folders that nobody else may look into, and take that right away where an earlier version gave it."""
+    for folder in folders:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
+        if os.name == "posix" and folder.stat().st_mode & 0o077:
+            with contextlib.suppress(PermissionError):  # another user's, who says who may look into it
+                folder.chmod(PRIVATE_FOLDER)
 
 
 def sync_file(path: Path) -> None:

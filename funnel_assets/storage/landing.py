@@ -34,7 +34,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from funnel_assets.errors import DamagedFile, FunnelError, LandedDamaged
-from funnel_assets.storage.files import make_folder, read_json, refusal, settle
+from funnel_assets.storage.files import PRIVATE_FILE, make_folder, read_json, refusal, settle
 
 if sys.platform == "win32":
     import msvcrt
@@ -149,7 +149,7 @@ class Landing:
     def temporary(self, dataset: str, source: str) -> Path:
         """Return a fresh name to write to, on the landing's own disk; hand it to `put` with ``move=True``."""
         folder = self._folder(dataset, source) / "tmp"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         handle, name = tempfile.mkstemp(dir=folder)
         os.close(handle)
         return Path(name)
@@ -461,13 +461,17 @@ class Landing:
     def _locked(self, dataset: str, source: str) -> Iterator[None]:
         """Let one writer at a time decide; the lock dies with its process, so a killed one blocks nobody."""
         folder = self._folder(dataset, source)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("a+b") as handle:
+        make_folder(folder)
+        with open(folder / ".lock", "a+b", opener=_private) as handle:
             _lock(handle)
             try:
                 yield
             finally:
                 _unlock(handle)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, PRIVATE_FILE)
 
 
 if sys.platform == "win32":
@@ -504,6 +508,7 @@ def _take(
     """Bring the bytes under the temporary name, hashing them on the way."""
     if move and isinstance(content, str | Path):
         Path(content).replace(part)
+        part.chmod(PRIVATE_FILE)
         return sha256 or _digest(part), part.stat().st_size
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(part.open("wb"))
