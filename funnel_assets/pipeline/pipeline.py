@@ -178,9 +178,9 @@ class Pipeline:
         """
         if not days:
             return Outcome(dataset)
-        self.keep_private()
         log.info("%s: making %d day(s), %s to %s", dataset, len(days), min(days), max(days))
         try:
+            self.keep_private()
             refuse_too_little_room(self.settings, days, [dataset])
             outcome = self._made(dataset, days, fetch)
         except FunnelError as error:

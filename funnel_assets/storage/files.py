@@ -96,11 +96,12 @@ def make_folder(folder: Path, *, mode: int = PRIVATE_FOLDER) -> None:
 def keep_private(*folders: Path) -> None:
     """Make folders that nobody else may look into, and take that right away where an earlier version gave it."""
     for folder in folders:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
-        if os.name == "posix" and folder.stat().st_mode & 0o077:
-            with contextlib.suppress(PermissionError):  # another user's, who says who may look into it
-                folder.chmod(PRIVATE_FOLDER)
+        with refusals_explained(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
+            if os.name == "posix" and folder.stat().st_mode & 0o077:
+                with contextlib.suppress(PermissionError):  # another user's, who says who may look into it
+                    folder.chmod(PRIVATE_FOLDER)
 
 
 def sync_file(path: Path) -> None:
