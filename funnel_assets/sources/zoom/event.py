@@ -32,6 +32,8 @@ _COUNTS = (
     "participants",
 )
 _TEAMS_LISTS = ("teams_people", "teams_activity")
+# No number or code of a meeting is made of words.
+_WORDS = re.compile(r"[^\W\d_]{2,} [^\W\d_]")
 _OF_EACH = ("topic", "webinar_id", "start", "actual_start", "end")
 _DURATIONS = ("actual_duration", "duration")
 _NUMBER = re.compile(r"\d{1,3}([,.\s]?\d{3})*|\d+")
@@ -86,7 +88,8 @@ def event_doubts(
         wrong |= {
             "webinar_id"
             for text in [row.get("webinar_id", "")]
-            if text and not re.search(r"\d{6}", re.sub(r"\W", "", text)) and len(text) < 9
+            if (text and not re.search(r"\d{6}", re.sub(r"\W", "", text)) and len(text) < 9)
+            or _WORDS.search(text)
         }
         wrong |= {"host_email" for text in [row.get("host_email", "")] if text and "@" not in text}
         wrong |= {

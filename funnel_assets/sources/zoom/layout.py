@@ -108,6 +108,7 @@ class _Scanner:
         self.has_facts = False
         self.goes_on = False
         self.fact_width = 0
+        self.unnamed: set[int] = set()
         self.records = Records([], [], [], ",", True)
         self.following = 0
 
@@ -162,9 +163,9 @@ class _Scanner:
             return True
         if self.fact_names is not None and self._fact_row(cells):
             names = self.fact_names or []
-            self.layout.broken_facts += len(row) < self.fact_width or len(cells) > max(
-                len(names), self.fact_width
-            )
+            is_nameless = any(index in self.unnamed for index, cell in enumerate(cells) if cell)
+            is_odd = len(row) < self.fact_width or len(cells) > max(len(names), self.fact_width)
+            self.layout.broken_facts += is_odd or is_nameless
             return True
         if self.block is not None:
             self.block.rows.append(list(row))
@@ -259,6 +260,7 @@ class _Scanner:
             return False
         self._close()
         self.fact_names, self.has_facts, self.fact_width = names, False, width
+        self.unnamed = {index for index, cell in enumerate(cells) if not cell}
         return True
 
     def _goes_on(self, known: set[str], names: Sequence[str | None], cells: Sequence[str]) -> bool:
