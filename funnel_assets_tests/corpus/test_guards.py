@@ -49,6 +49,7 @@ def test_an_undamaged_report_is_in_no_doubt(key: str) -> None:
         ("teams_german", ("Ada Blum\t16.10.26, 18:31:30\t16.10.26, 19:00:00\t28 Min. 30 Sek.\tada@example.de\tTeilnehmer\n", ""), "totals_differ"),
         ("zoom_meeting_2024", ("876 5432 1098,Tina Teacher", "Tina Teacher,876 5432 1098"), "facts_contradict"),
         ("zoom_meeting_2020", ("Duration (Minutes)", ""), "facts_contradict"),
+        ("zoom_attendee_two_days", ('ACCA bootcamp,890 1234 5600,"Feb 23, 2025 11:00 AM",180,3,0,3,3\n', ""), "facts_contradict"),
         ("teams_2025_us", ("3. In-Meeting Activities\n", ""), "unread_lines"),
         ("teams_joined_left", ("Sam Roe\tLeft\t13/09/2022, 17:45:00", "Sam Roe\t\t13/09/2022, 17:45:00"), "unread_lines"),
         ("teams_joined_left", ("\"Dow, Jane\"\tLeft", "Left\t\"Dow, Jane\""), "unread_lines"),

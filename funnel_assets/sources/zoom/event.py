@@ -121,6 +121,30 @@ def moment_doubts(moments: Mapping[str, np.ndarray], sessions: Sequence["ZoomSes
         yield Doubt("facts_contradict", "Two sittings of the event are at the same time.", {})
 
 
+def sitting_doubts(
+    read: Sequence[Rows], sessions: Sequence["ZoomSession"], overtime: float
+) -> Iterator[Doubt]:
+    """Doubt a report with visits long after the last sitting it lists: a line about another sitting is missing.
+
+    Args:
+        read: The people.
+        sessions: The sittings.
+        overtime: Minutes by which an event may last longer than it is said to.
+    """
+    ends = [
+        int(one.actual_start.timestamp() * 1_000_000) + int(one.duration_minutes + overtime) * _MINUTE_US
+        for one in sessions
+        if one.actual_start and one.is_actual and one.duration_minutes
+    ]
+    if len(ends) < len(sessions):
+        return
+    fits = [rows.times["join_time"][rows.people.why == None] for rows in read]  # noqa: E711 - elementwise
+    late = sum(int(np.count_nonzero(joins > max(ends))) for joins in fits)
+    if late > 1:
+        detail = f"{late} visits begin long after the last sitting that the file lists."
+        yield Doubt("facts_contradict", detail, {"visits": late})
+
+
 def line_doubts(layout: Layout, broken: Sequence[int]) -> Iterator[Doubt]:
     """Doubt a report with a broken line ahead of its people, or a list of them under no heading beside Teams' two.
 

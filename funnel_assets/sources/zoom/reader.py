@@ -33,7 +33,13 @@ from funnel_assets.sources.zoom.dates import (
     without_time,
 )
 from funnel_assets.sources.zoom.errors import ReportRefused
-from funnel_assets.sources.zoom.event import duration_doubts, event_doubts, line_doubts, moment_doubts
+from funnel_assets.sources.zoom.event import (
+    duration_doubts,
+    event_doubts,
+    line_doubts,
+    moment_doubts,
+    sitting_doubts,
+)
 from funnel_assets.sources.zoom.fit import (
     TEXT_COLUMNS,
     TIME_COLUMNS,
@@ -195,6 +201,7 @@ def _read(
         moments = [_microseconds(sessions[0].actual_start), _microseconds(sessions[0].end)]
         found += duration_doubts(read, moments[0], moments[1], minutes)
     _check_near_event(read, sessions, timezone)
+    found += sitting_doubts(read, sessions, _OVERTIME_MINUTES)
     _check_not_later(read, _microseconds(_moment(fact_cells, "generated_at", 0, order, timezone)))
     report = ZoomReport(
         file=file,
