@@ -693,9 +693,10 @@ def test_same_file_twice_is_a_mistake(tmp_path: Path) -> None:
         load_tables(tmp_path)
 
 
-def test_unreadable_file(tmp_path: Path) -> None:
+def test_a_folder_by_a_tables_name_is_told_not_replaced_by_the_default(tmp_path: Path) -> None:
     (tmp_path / "scoring.csv").mkdir()
-    assert load_tables(tmp_path).files["scoring"] is None
+    with pytest.raises(ConfigError, match=r"scoring\.csv.*it is a folder, not a regular file"):
+        load_tables(tmp_path)
 
 
 # Fingerprints
