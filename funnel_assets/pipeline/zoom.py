@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 
 DATASET = "zoom_attendance"
 # Raise when reading or joining reports changes what rows come out.
-RULES_VERSION = 9
+RULES_VERSION = 10
 # A file is taken when it has not grown for this long: browsers and network copies write in bursts.
 SETTLE_SECONDS = 5.0
 # A cut-off file is given this long to be completed before it counts as broken.

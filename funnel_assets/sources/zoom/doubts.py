@@ -79,11 +79,17 @@ class StatedTotal:
 
 
 def stated_totals(report: "ZoomReport") -> tuple[StatedTotal, ...]:
-    """Each number the report states of itself against what was read."""
-    ways = _counted(report)
+    """Each number the report states of itself against what was read; of several sittings each for itself."""
+    people = report.people
+    # What stands once counts for all that is listed, wherever it stands.
+    parts = [({what: n for sitting in reversed(report.totals) for what, n in sitting.items()}, people)]
+    if (people["sitting"] >= 0).any():
+        parts = [(stated, people[people["sitting"] == at]) for at, stated in enumerate(report.totals)]
     return tuple(
         StatedTotal(what, stated, min(ways[what], key=lambda read: abs(read - stated)))
-        for what, stated in report.totals.items()
+        for totals, listed in parts
+        for ways in [_counted(report, listed)]
+        for what, stated in totals.items()
         if what in ways
     )
 
@@ -176,9 +182,8 @@ def _totals(report: "ZoomReport", tolerance: float) -> Iterator[Doubt]:
     )
 
 
-def _counted(report: "ZoomReport") -> dict[str, list[int]]:
+def _counted(report: "ZoomReport", people: pd.DataFrame) -> dict[str, list[int]]:
     """For each number, what it could count, likeliest first (Zoom never defined "Total Users" the same way twice)."""
-    people = report.people
     who = people["email"].fillna(people["user_name"].map(key, na_action="ignore").astype("str"))
     guests = ~people["section"].isin(STAFF)
     came = guests & (people["attended"] == "Y")
@@ -198,8 +203,9 @@ def _counted(report: "ZoomReport") -> dict[str, list[int]]:
         "participants": [who[people["attended"] == "Y"].nunique(), int((people["attended"] == "Y").sum())],
     }
     if not report.has_registration:
-        # Without registration Zoom states none, and lists everybody.
-        counts["registered"].append(0)
+        # Walk-ins can't be told from registrants who came, and without registration Zoom states none.
+        missed = who[guests & (people["attended"] == "N")].nunique()
+        counts["registered"] += [0, *range(missed, who[guests].nunique() + 1)]
     if report.kind == "registration":
         return {name: counts[name] for name in ("registered", "cancelled", "approved", "denied")}
     return counts

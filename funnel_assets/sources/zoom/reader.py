@@ -211,7 +211,7 @@ def _read(
         webinar_id=_number(_first(facts, "webinar_id")) or name_id,
         sessions=sessions,
         generated_at=_moment(fact_cells, "generated_at", 0, order, timezone),
-        totals=_totals(facts),
+        totals=tuple(_totals(sitting) for sitting in facts),
         table=_table(read),
         quarantined=_quarantine(blocks, records, layout),
         has_registration=any({"registration_time", "approval"} & set(block.block.names) for block in blocks),
@@ -847,10 +847,10 @@ def _number(text: str | None) -> str | None:
     return plain if plain.isdecimal() else None
 
 
-def _totals(facts: list[dict[str, str]]) -> dict[str, int]:
+def _totals(sitting: Mapping[str, str]) -> dict[str, int]:
     totals = {}
     for name in TOTALS:
-        text = _first(facts, name)
+        text = sitting.get(name)
         if text and re.fullmatch(r"\d{1,3}([,.\s]?\d{3})*|\d+", text):
             totals[name] = int(re.sub(r"\D", "", text))
     return totals

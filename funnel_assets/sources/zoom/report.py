@@ -66,7 +66,7 @@ class ZoomReport:
     webinar_id: str | None
     sessions: tuple[ZoomSession, ...]
     generated_at: dt.datetime | None
-    totals: dict[str, int]
+    totals: tuple[dict[str, int], ...]
     table: pa.Table
     quarantined: pd.DataFrame
     has_registration: bool

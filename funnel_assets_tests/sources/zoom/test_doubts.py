@@ -1,7 +1,10 @@
 """A report compared with itself: what makes it doubtful, and what doesn't."""
 
+import datetime as dt
+
 import pytest
 
+from funnel_assets.simulate.edtech import build_edtech
 from funnel_assets.sources.zoom import ReportRefused, ZoomReport, read_report
 from funnel_assets_tests.sources.zoom.files import (
     ASHA,
@@ -170,3 +173,16 @@ def test_a_column_of_numbers_is_the_phone_by_its_cells_and_that_is_told_unless_i
     for heading, is_phone in (("Employee number", False), ("Order no.", False), ("Student's WhatsApp", True)):
         report = read(f"Name,Join Time,Leave Time,{heading}\n" + "".join(rows))
         assert report.people["phone_raw"].notna().all() == is_phone
+
+
+def test_no_report_of_a_sample_company_is_doubtful() -> None:
+    """Two days in one file with totals of their own, walk-ins among registrants, rejoins under bare names."""
+    world = build_edtech(120, dt.date(2026, 11, 28), 0.03, 1, None)
+    bodies = world.zoom_files()
+    two_days = [name for name, body in bodies.items() if body.count(b"Attendee Details") == 2]
+    reports = {
+        name: read_report(bodies[name], file=name, timezone="Asia/Kolkata")
+        for name in {*two_days, *list(bodies)[::4]}
+    }
+    assert {name: report.doubts for name, report in reports.items() if report.doubts} == {}
+    assert two_days

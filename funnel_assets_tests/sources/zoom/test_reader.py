@@ -78,7 +78,7 @@ def test_an_attendee_report_is_read_whole() -> None:
     assert report.sessions[0].actual_start == dt.datetime(2025, 3, 22, 13, 30, tzinfo=dt.UTC)
     assert report.sessions[0].duration_minutes == 90
     assert report.generated_at == dt.datetime(2025, 3, 23, 12, 56, tzinfo=dt.UTC)
-    assert report.totals == {"registered": 3, "cancelled": 0, "unique_viewers": 2, "total_users": 3}
+    assert report.totals == ({"registered": 3, "cancelled": 0, "unique_viewers": 2, "total_users": 3},)
     assert guests(report) == EXPECTED
     assert report.people["line"].tolist() == [7, 10, 11, 12]
     assert report.people["section"].tolist() == ["host", "attendee", "attendee", "attendee"]
