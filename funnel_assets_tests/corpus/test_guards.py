@@ -6,6 +6,7 @@ import pytest
 
 from funnel_assets.sources.zoom import ReportRefused, ZoomReport
 from funnel_assets_tests.corpus.layouts import Layout, layouts, read
+from funnel_assets_tests.corpus.mutations import case
 
 
 def _damaged(key: str, *changes: tuple[str, str]) -> ZoomReport:
@@ -50,6 +51,8 @@ def test_an_undamaged_report_is_in_no_doubt(key: str) -> None:
         ("zoom_meeting_2024", ("876 5432 1098,Tina Teacher", "Tina Teacher,876 5432 1098"), "facts_contradict"),
         ("zoom_meeting_2020", ("Duration (Minutes)", ""), "facts_contradict"),
         ("zoom_attendee_two_days", ('ACCA bootcamp,890 1234 5600,"Feb 23, 2025 11:00 AM",180,3,0,3,3\n', ""), "facts_contradict"),
+        ("zoom_meeting_2020", ("912 3456 7890,Class 7,05/18/2020 08:58:01 AM,05/18/2020 10:02:44 AM,teacher", "912 3456 7890|Class 7|05/18/2020 08:58:01 AM|05/18/2020 10:02:44 AM|teacher"), "facts_contradict"),
+        ("zoom_meeting_2020", ("teacher@school.example,65,5,\n", "teacher@school.example,,5,65\n"), "facts_contradict"),
         ("teams_2025_us", ("3. In-Meeting Activities\n", ""), "unread_lines"),
         ("teams_joined_left", ("Sam Roe\tLeft\t13/09/2022, 17:45:00", "Sam Roe\t\t13/09/2022, 17:45:00"), "unread_lines"),
         ("teams_joined_left", ("\"Dow, Jane\"\tLeft", "Left\t\"Dow, Jane\""), "unread_lines"),
@@ -116,6 +119,17 @@ def test_words_in_the_column_of_roles_that_are_no_roles_make_a_report_doubtful()
 def test_a_row_that_lost_its_cell_of_waiting_counts_for_nobody() -> None:
     report = _damaged("zoom_meeting_2024", ("1,Yes,,Yes", "1,Yes,Yes"))
     assert report.quarantined["reason"].tolist() == ["missing_field"]
+
+
+@pytest.mark.parametrize(
+    ("key", "own", "other"), [("teams_engagement", 3, 10), ("gotowebinar_attendee_span", 7, 1)]
+)
+def test_lengths_of_time_in_another_column_make_a_report_doubtful(key: str, own: int, other: int) -> None:
+    made = case(key)
+    rows = [list(row) for row in made.rows]
+    for record in made.blocks[0].people:
+        rows[record][own], rows[record][other] = rows[record][other], rows[record][own]
+    assert "unknown_column" in _doubts(read(made.layout, made.data(rows)))
 
 
 def test_text_that_was_encoded_twice_is_refused() -> None:

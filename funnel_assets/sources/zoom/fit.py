@@ -60,6 +60,8 @@ _DATE_LIKE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T,]+\d{1,2}:\d{2}"
 _MOMENT_LIKE = r"(\d{4}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2}).*\d{1,2}[:.]\d{2}"
 _MOST_MOMENTS = 0.8
 _MOST_PHONES = 0.8
+# A length of time in words, "1h 3m" or "46 minutes"; a bare number may count anything.
+LENGTH_LIKE = r"^(?i:\d+ ?(h|m|s|hrs?|mins?|hours?|minutes?|secs?|seconds?)\.?(,? \d+ ?[a-z]+\.?){0,2})$"
 # What only so few of a column's cells hold doesn't belong there.
 _FEW_MOVED = 0.1
 # Columns of what people are asked, and of nothing that is known.
@@ -185,6 +187,7 @@ def fit(block: Block, labels: Labels, timezone: str, day: str = "") -> People:
     _check_alignment(people, columns, phone_columns, lengths, labels)
     _check_split_header(people, labels)
     _tell_unknown_columns(people, columns, phone_columns, labels)
+    _check_moved_lengths(people, columns)
     return people
 
 
@@ -245,6 +248,28 @@ def _people_under_one(block: Block, columns: list[pa.Array], index: int) -> tupl
 
 def _at(block: Block, name: str, but: int) -> list[int]:
     return [i for i, named in enumerate(block.names) if named == name and i != but]
+
+
+def _check_moved_lengths(people: People, columns: list[pa.Array]) -> None:
+    """Lengths of time in words among other answers, where the column of lengths holds bare numbers: they moved."""
+    block = people.block
+    own = next((name for name in ("minutes", "total_minutes") if name in block.names), None)
+    if own is None:
+        return
+    lengths = columns[block.names.index(own)]
+    worded = _like(lengths, LENGTH_LIKE)
+    bare = _filled(lengths) & ~worded
+    for column, title, name in zip(columns, block.header, block.names, strict=True):
+        if name not in _ANSWERS:
+            continue
+        holds = _like(column, LENGTH_LIKE)
+        if worded.any():
+            people.refuse(bare & holds, "misaligned", own)
+        elif bare.any() and np.count_nonzero(holds) >= _MOST_MOMENTS * max(
+            1, np.count_nonzero(_filled(column))
+        ):
+            detail = f"The column {mask_text(title)!r} holds lengths of time, that of lengths bare numbers."
+            people.doubts.append(Doubt("unknown_column", detail, {"filled": int(np.count_nonzero(holds))}))
 
 
 def _tell_unknown_columns(
@@ -432,6 +457,7 @@ def _check_texts(people: People, cells: dict[str, pa.Array], labels: Labels) -> 
             people.text[name] = cells[name]
     if "country" not in cells and "country_question" in cells:
         people.text["country"] = cells["country_question"]
+        people.refuse(_like(cells["country_question"], r"^[\d\s.,]+$"), "misaligned", "country")
     for name, kind in (
         ("attended", "yes_no"),
         ("approval", "approval"),

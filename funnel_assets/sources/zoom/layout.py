@@ -163,7 +163,9 @@ class _Scanner:
             return True
         if self.fact_names is not None and self._fact_row(cells):
             names = self.fact_names or []
-            is_nameless = any(index in self.unnamed for index, cell in enumerate(cells) if cell)
+            is_nameless = any(
+                index in self.unnamed or index >= len(names) for index, cell in enumerate(cells) if cell
+            )
             is_odd = len(row) < self.fact_width or len(cells) > max(len(names), self.fact_width)
             self.layout.broken_facts += is_odd or is_nameless
             return True
@@ -306,6 +308,8 @@ class _Scanner:
         if any(
             "@" in cell and name not in ("host_email", "host_name", "topic", None) for name, cell in named
         ):
+            # What follows the names of facts is something else: the facts themselves are lost.
+            self.layout.broken_facts += not self.has_facts
             self.fact_names = None
             return False
         facts: dict[str, str] = {}
