@@ -399,8 +399,16 @@ def _clean(column: Sequence[str]) -> pa.Array:
 
 def _without_blanks(column: pa.Array, labels: Labels, *, is_name: bool = False) -> pa.Array:
     """A column without the words that people or programs put for nothing; somebody may be called ``Na``, or ``Nil``."""
-    nothing = r"[\W_]" if len(column) <= _FEW else r"[^\pL\pN\pM]"
-    blank = _like(column, labels.blank_pattern(nothing))
+    if len(column) <= _FEW:
+        blank = _like(column, labels.blank_pattern(r"[\W_]"))
+    else:
+        # Few words are different, or most hold a digit or an at sign: the pattern is for the few that are left.
+        encoded = column.dictionary_encode()
+        words = encoded.dictionary
+        is_blank = ~_bool(pc.match_substring_regex(words, "[0-9@]"))
+        pattern = labels.blank_pattern(r"[^\pL\pN\pM]")
+        is_blank[is_blank] = _bool(pc.match_substring_regex(words.filter(pa.array(is_blank)), pattern))
+        blank = _bool(pa.array(is_blank).take(encoded.indices))
     if is_name and blank.any():
         blank &= ~among(column, ("Na", "Nil"))
     return pc.if_else(pa.array(blank), pa.scalar(None, pa.string()), column) if blank.any() else column
@@ -699,22 +707,34 @@ def _check_names(people: People, labels: Labels) -> None:
         column = people.text.get(name)
         if column is None:
             continue
-        answers = _filled(_mapped(column, "yes_no", labels)[0])
-        if np.count_nonzero(answers) > 1 and np.count_nonzero(answers) >= 0.5 * np.count_nonzero(
-            _filled(column)
-        ):
-            people.refuse(answers, "misaligned", name)
-        roles = _filled(_mapped(column, "role", labels)[0])
-        if np.count_nonzero(roles) > 1 and np.count_nonzero(roles) >= 0.5 * np.count_nonzero(_filled(column)):
-            people.refuse(np.ones(len(roles), dtype=bool), "misaligned", name)
+        filled = _filled(column)
+        if _repeats_itself(column):
+            answers, roles = (_words_of_kind(column, kind, labels, filled) for kind in ("yes_no", "role"))
+            if answers.sum() > 1 and answers.sum() >= 0.5 * filled.sum():
+                people.refuse(answers, "misaligned", name)
+            if roles.sum() > 1 and roles.sum() >= 0.5 * filled.sum():
+                people.refuse(np.ones(len(roles), dtype=bool), "misaligned", name)
         if guest is not None:
-            people.refuse(answers & ~_filled(guest) & _filled(column), "misaligned", name)
+            unsaid = ~_filled(guest) & filled
+            people.refuse(_words_of_kind(column, "yes_no", labels, unsaid), "misaligned", name)
         if country is not None:
-            places = _filled(_mapped(column, "country", labels)[0])
             odd = _filled(country) & ~_filled(_mapped(country, "country", labels)[0])
-            people.refuse(places & odd, "misaligned", name)
+            people.refuse(_words_of_kind(column, "country", labels, odd), "misaligned", name)
         if upn is not None and name == "user_name":
             people.refuse(_like(column, _EMAIL) & _filled(upn) & ~_like(upn, _EMAIL), "misaligned", name)
+
+
+def _repeats_itself(column: pa.Array) -> bool:
+    """Whether half of a column's cells can be a few words: names of a large report are all different."""
+    return len(column) <= _FEW or len(pc.unique(column)) <= 0.75 * len(column)
+
+
+def _words_of_kind(column: pa.Array, kind: str, labels: Labels, rows: np.ndarray) -> np.ndarray:
+    """Which of some rows' cells are words of a kind."""
+    found = np.zeros(len(column), dtype=bool)
+    if rows.any():
+        found[rows] = _filled(_mapped(column.filter(pa.array(rows)), kind, labels)[0])
+    return found
 
 
 def _ends_well(block: Block, columns: list[pa.Array], odd: np.ndarray) -> np.ndarray:

@@ -84,8 +84,10 @@ def test_order_of_rows_changes_nothing(dataset: str, data: st.DataObject, seed: 
     renumbered = rows.iloc[order].reset_index(drop=True)
     renumbered["line"] = range(2, len(rows) + 2)
     resent = read(renumbered, dataset)
-    # Among assignments of one phone and one moment the order counts; that is tested with the sheet's formulas.
-    assert contents(resent, "dump_rank") == contents(parsed, "dump_rank")
+    # Among assignments of one phone and one moment the order counts (tested with the sheet's formulas), and of events
+    # of one id the first in the file wins.
+    if dataset != "engagement_events":
+        assert contents(resent, "dump_rank") == contents(parsed, "dump_rank")
     assert sorted(resent.index["fate"]) == sorted(parsed.index["fate"])
 
 
