@@ -144,11 +144,15 @@ def test_record_of_runs_and_events(here: Place, said: str, people: set[str], sec
 
 
 def test_files_of_the_home(here: Place, said: str, people: set[str], secrets: list[str]) -> None:
+    # Rows without a day stand below `staged` as they do in the quarantine, for the owner alone.
     files = [
         path
         for path in here.home.rglob("*")
-        if path.is_file() and path.relative_to(here.home).parts[0] not in HOLD_DATA
+        if path.is_file()
+        and path.relative_to(here.home).parts[0] not in HOLD_DATA
+        and path.suffix != ".undated"
     ]
+    assert not [path for path in here.home.rglob("*.undated") if path.stat().st_mode & 0o077]
     assert {path.relative_to(here.home).parts[0] for path in files} >= {"dagster", "staged", "exports"}
     found = {
         str(path): leaks(path.read_bytes().decode("utf-8", "replace"), people, secrets) for path in files
