@@ -406,11 +406,10 @@ class Pipeline:
         times: Counter[str] = Counter()
         for day in outcome.done:
             events = self.lake.read("engagement_events", [day], columns=["event_type", "times"])
-            for kind, often in zip(
-                events["event_type"].to_pylist(), events["times"].to_pylist(), strict=True
-            ):
-                if kind not in EVENT_COUNTS and kind not in points:
-                    times[kind] += often or 1
+            counted = events.group_by("event_type").aggregate([("times", "sum")]).to_pylist()
+            for row in counted:
+                if row["event_type"] not in EVENT_COUNTS and row["event_type"] not in points:
+                    times[row["event_type"]] += row["times_sum"] or 0
         named = [f"{often} `{mask_text(kind)}`" for kind, often in times.most_common(10)]
         return f"{', '.join(named)} count nowhere: add them to scoring.csv." if named else ""
 
